@@ -1,0 +1,1456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ipovpn.c	"ip ovpn": instances, peers and keys of nf_ovpn, OpenVPN's data
+ *		channel in Netfilter.
+ *
+ * Each command parses its arguments into one request, sends it and prints what
+ * comes back; nothing is kept in between. Secrets come from a file or standard
+ * input, never from the command line, and are wiped after use.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/nf_ovpn.h>
+
+#include "utils.h"
+#include "ip_common.h"
+#include "json_print.h"
+#include "libgenl.h"
+#include "libnetlink.h"
+#include "ll_map.h"
+
+static void usage(void) __attribute__((noreturn));
+
+static void usage(void)
+{
+	fprintf(stderr,
+		"Usage:	ip ovpn { add | set } dev NAME [ mode { p2p | mp } ]\n"
+		"			[ fastpath { off | accepted | eager } ]\n"
+		"			[ listen [ADDR:]PORT ]...\n"
+		"	ip ovpn del dev NAME\n"
+		"	ip ovpn show [ [ dev ] NAME ]\n"
+		"	ip ovpn peer { add | set } dev NAME id ID [ PEER-OPTS ]\n"
+		"	ip ovpn peer del dev NAME id ID\n"
+		"	ip ovpn peer show [ [ dev ] NAME [ id ID ] ]\n"
+		"	ip ovpn key add dev NAME peer ID slot SLOT key-id { 0..7 }\n"
+		"			cipher CIPHER secret-file { FILE | - }\n"
+		"	ip ovpn key swap dev NAME peer ID\n"
+		"	ip ovpn key del dev NAME peer ID slot SLOT\n"
+		"	ip ovpn key show [ [ dev ] NAME [ peer ID [ slot SLOT ] ] ]\n"
+		"	ip ovpn monitor\n"
+		"PEER-OPTS := [ tx-id ID ] [ remote ADDR:PORT ] [ local ADDR[:PORT] ]\n"
+		"	     [ vpn ADDR ]... [ keepalive INTERVAL TIMEOUT ]\n"
+		"SLOT      := { primary | secondary }\n"
+		"CIPHER    := { aes-gcm | chacha20-poly1305 | none }\n"
+		"FILE holds the lines \"encrypt KEY nonce NONCE\" and\n"
+		"\"decrypt KEY nonce NONCE\", in hexadecimal\n");
+	exit(-1);
+}
+
+/* netlink socket */
+static struct rtnl_handle genl_rth = { .fd = -1 };
+static int genl_family = -1;
+
+#define OVPN_BUFLEN	4096
+#define OVPN_REQUEST(_req, _cmd, _flags)				\
+	GENL_REQUEST(_req, OVPN_BUFLEN, genl_family, 0,			\
+		     NF_OVPN_FAMILY_VERSION, _cmd, _flags)
+
+#define OVPN_ID_MAX		0xffffff
+#define OVPN_KEY_ID_MAX		7
+#define OVPN_CIPHER_KEY_MAX	32
+#define OVPN_LISTENERS_MAX	64
+/* two lines of at most 8 + 64 + 7 + 16 characters, and room for comments */
+#define OVPN_SECRET_FILE_MAX	4096
+
+static const char * const mode_names[] = {
+	[NF_OVPN_MODE_P2P] = "p2p",
+	[NF_OVPN_MODE_MP] = "mp",
+};
+
+static const char * const fastpath_names[] = {
+	[NF_OVPN_FASTPATH_OFF] = "off",
+	[NF_OVPN_FASTPATH_ACCEPTED] = "accepted",
+	[NF_OVPN_FASTPATH_EAGER] = "eager",
+};
+
+static const char * const cipher_names[] = {
+	[NF_OVPN_CIPHER_ALG_NONE] = "none",
+	[NF_OVPN_CIPHER_ALG_AES_GCM] = "aes-gcm",
+	[NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305] = "chacha20-poly1305",
+};
+
+static const char * const slot_names[] = {
+	[NF_OVPN_KEY_SLOT_PRIMARY] = "primary",
+	[NF_OVPN_KEY_SLOT_SECONDARY] = "secondary",
+};
+
+static const char * const reason_names[] = {
+	[NF_OVPN_DEL_PEER_REASON_TEARDOWN] = "teardown",
+	[NF_OVPN_DEL_PEER_REASON_USERSPACE] = "userspace",
+	[NF_OVPN_DEL_PEER_REASON_EXPIRED] = "expired",
+};
+
+/* a counter's attribute and its names in text and in JSON */
+struct counter {
+	int attr;
+	const char *text;
+	const char *json;
+};
+
+static const struct counter drop_counters[] = {
+	{ NF_OVPN_A_DROPS_MALFORMED,	"malformed",	"malformed" },
+	{ NF_OVPN_A_DROPS_CHECKSUM,	"checksum",	"checksum" },
+	{ NF_OVPN_A_DROPS_AUTH,		"auth",		"auth" },
+	{ NF_OVPN_A_DROPS_REPLAY,	"replay",	"replay" },
+	{ NF_OVPN_A_DROPS_INNER,	"inner",	"inner" },
+	{ NF_OVPN_A_DROPS_SOURCE,	"source",	"source" },
+	{ NF_OVPN_A_DROPS_ECN,		"ecn",		"ecn" },
+	{ NF_OVPN_A_DROPS_NO_KEY,	"no-key",	"no_key" },
+	{ NF_OVPN_A_DROPS_KEY_LIMIT,	"key-limit",	"key_limit" },
+	{ NF_OVPN_A_DROPS_NO_ROUTE,	"no-route",	"no_route" },
+	{ NF_OVPN_A_DROPS_LOOP,		"loop",		"loop" },
+	{ NF_OVPN_A_DROPS_NO_MEMORY,	"no-memory",	"no_memory" },
+};
+
+/* The statistics are printed as a table: one line for each of these. */
+static const struct {
+	const char *title;
+	struct counter counters[4];
+} stat_lines[] = {
+	{ "vpn", {
+		{ NF_OVPN_A_STATS_VPN_RX_BYTES, "rx-bytes", "vpn_rx_bytes" },
+		{ NF_OVPN_A_STATS_VPN_RX_PACKETS, "rx-packets", "vpn_rx_packets" },
+		{ NF_OVPN_A_STATS_VPN_TX_BYTES, "tx-bytes", "vpn_tx_bytes" },
+		{ NF_OVPN_A_STATS_VPN_TX_PACKETS, "tx-packets", "vpn_tx_packets" },
+	} }, { "link", {
+		{ NF_OVPN_A_STATS_LINK_RX_BYTES, "rx-bytes", "link_rx_bytes" },
+		{ NF_OVPN_A_STATS_LINK_RX_PACKETS, "rx-packets", "link_rx_packets" },
+		{ NF_OVPN_A_STATS_LINK_TX_BYTES, "tx-bytes", "link_tx_bytes" },
+		{ NF_OVPN_A_STATS_LINK_TX_PACKETS, "tx-packets", "link_tx_packets" },
+	} }, { "rx", {
+		{ NF_OVPN_A_STATS_RX_FAST_PACKETS, "fast", "rx_fast_packets" },
+		{ NF_OVPN_A_STATS_RX_SLOW_PACKETS, "slow", "rx_slow_packets" },
+		{ NF_OVPN_A_STATS_RX_USERSPACE_PACKETS, "userspace",
+		  "rx_userspace_packets" },
+	} }, { "tx", {
+		{ NF_OVPN_A_STATS_TX_FAST_PACKETS, "fast", "tx_fast_packets" },
+		{ NF_OVPN_A_STATS_TX_EGRESS_PACKETS, "egress", "tx_egress_packets" },
+		{ NF_OVPN_A_STATS_TX_USERSPACE_PACKETS, "userspace",
+		  "tx_userspace_packets" },
+	} },
+};
+
+/* ---- arguments -------------------------------------------------------- */
+
+/* [ADDR:]PORT, or ADDR[:PORT]; the family is AF_UNSPEC without an address */
+struct endpoint {
+	int family;
+	__u8 addr[sizeof(struct in6_addr)];
+	__u32 scope_id;
+	bool has_port;
+	__u16 port;
+};
+
+static int addr_len(int family)
+{
+	return family == AF_INET6 ? sizeof(struct in6_addr) :
+				    sizeof(struct in_addr);
+}
+
+/* An IPv4 or IPv6 address, the latter with %SCOPE if @scope_id is given. */
+static int parse_addr(const char *arg, int *family, __u8 *addr, __u32 *scope_id)
+{
+	char buf[INET6_ADDRSTRLEN];
+	const char *scope;
+	size_t len;
+
+	if (inet_pton(AF_INET, arg, addr) == 1) {
+		*family = AF_INET;
+		return 0;
+	}
+
+	scope = scope_id ? strchr(arg, '%') : NULL;
+	len = scope ? (size_t)(scope - arg) : strlen(arg);
+	if (len >= sizeof(buf))
+		return -1;
+	memcpy(buf, arg, len);
+	buf[len] = '\0';
+	if (inet_pton(AF_INET6, buf, addr) != 1)
+		return -1;
+	if (scope) {
+		*scope_id = ll_name_to_index(scope + 1);
+		if (!*scope_id)
+			return -1;
+	}
+	*family = AF_INET6;
+	return 0;
+}
+
+static int parse_port(const char *arg, struct endpoint *ep)
+{
+	/* get_u16() would take a sign, blanks and other bases as well */
+	if (!*arg || strspn(arg, "0123456789") != strlen(arg) ||
+	    get_u16(&ep->port, arg, 10) || !ep->port)
+		return -1;
+	ep->has_port = true;
+	return 0;
+}
+
+/*
+ * PORT, *:PORT, V4, V4:PORT, V6, [V6] or [V6]:PORT. A colon is ambiguous in
+ * a bare IPv6 address: two of them make it an address without a port.
+ */
+static int parse_endpoint(const char *arg, struct endpoint *ep)
+{
+	char buf[INET6_ADDRSTRLEN + IFNAMSIZ + 16];
+	const char *port = NULL;
+	char *addr = buf, *end;
+
+	memset(ep, 0, sizeof(*ep));
+	if (strlen(arg) >= sizeof(buf))
+		return -1;
+	strcpy(buf, arg);
+
+	if (*buf == '[') {
+		addr = buf + 1;
+		end = strchr(addr, ']');
+		if (!end || (end[1] && end[1] != ':'))
+			return -1;
+		if (end[1])
+			port = end + 2;
+		*end = '\0';
+		if (!strchr(addr, ':'))
+			return -1;
+	} else {
+		end = strchr(buf, ':');
+		if (end && !strchr(end + 1, ':')) {
+			*end = '\0';
+			port = end + 1;
+		} else if (!end && !strchr(buf, '.')) {
+			return parse_port(buf, ep);
+		}
+	}
+
+	if (port && parse_port(port, ep))
+		return -1;
+	if (port && strcmp(addr, "*") == 0)
+		return 0;
+	return parse_addr(addr, &ep->family, ep->addr, &ep->scope_id);
+}
+
+static int parse_name(const char *arg, const char * const *names, size_t n,
+		      __u32 *value)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (strcmp(arg, names[i]) == 0) {
+			*value = i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int parse_dev(const char *name)
+{
+	int ifindex;
+
+	if (check_ifname(name))
+		invarg("not a valid device name", name);
+	ifindex = ll_name_to_index(name);
+	if (!ifindex)
+		invarg("there is no such device", name);
+	return ifindex;
+}
+
+static __u32 parse_id(const char *arg)
+{
+	__u32 id;
+
+	if (get_u32(&id, arg, 0) || id > OVPN_ID_MAX)
+		invarg("a peer's ID is 0..16777215", arg);
+	return id;
+}
+
+static __u32 parse_slot(const char *arg)
+{
+	__u32 slot;
+
+	if (parse_name(arg, slot_names, ARRAY_SIZE(slot_names), &slot))
+		invarg("slot is \"primary\" or \"secondary\"", arg);
+	return slot;
+}
+
+static __u32 parse_seconds(const char *arg)
+{
+	__u32 value;
+
+	if (get_u32(&value, arg, 0) || value > 86400)
+		invarg("seconds are 0..86400", arg);
+	return value;
+}
+
+/* ---- requests --------------------------------------------------------- */
+
+static struct rtattr *nest(struct nlmsghdr *n, int attr)
+{
+	return addattr_nest(n, OVPN_BUFLEN, attr | NLA_F_NESTED);
+}
+
+static void add_endpoint(struct nlmsghdr *n, const struct endpoint *ep,
+			 int attr4, int attr6, int attr_port)
+{
+	if (ep->family != AF_UNSPEC)
+		addattr_l(n, OVPN_BUFLEN,
+			  ep->family == AF_INET ? attr4 : attr6,
+			  ep->addr, addr_len(ep->family));
+	if (ep->has_port)
+		addattr16(n, OVPN_BUFLEN, attr_port, htons(ep->port));
+}
+
+static int talk(struct nlmsghdr *n)
+{
+	return rtnl_talk(&genl_rth, n, NULL) < 0 ? -2 : 0;
+}
+
+/* ---- output ----------------------------------------------------------- */
+
+/* An attribute of the kernel's type "uint" has 32 or 64 bits as it needs. */
+static __u64 getattr_uint(const struct rtattr *attr)
+{
+	if (RTA_PAYLOAD(attr) >= sizeof(__u64))
+		return rta_getattr_u64(attr);
+	if (RTA_PAYLOAD(attr) >= sizeof(__u32))
+		return rta_getattr_u32(attr);
+	return 0;
+}
+
+/* The attributes of a message of ours, or -1. */
+static int parse_msg(struct nlmsghdr *n, struct rtattr **tb)
+{
+	int len = n->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN);
+
+	if (n->nlmsg_type != genl_family || len < 0)
+		return -1;
+	return parse_rtattr_flags(tb, NF_OVPN_A_MAX,
+				  NLMSG_DATA(n) + GENL_HDRLEN, len,
+				  NLA_F_NESTED);
+}
+
+/* A value that this version has no name for is shown as a number. */
+static void print_name(const char *key, const char *fmt,
+		       const char * const *names, size_t n,
+		       const struct rtattr *attr)
+{
+	__u32 value = rta_getattr_u32(attr);
+	SPRINT_BUF(number);
+
+	if (value < n) {
+		print_string(PRINT_ANY, key, fmt, names[value]);
+		return;
+	}
+	snprintf(number, sizeof(number), "%u", value);
+	print_string(PRINT_ANY, key, fmt, number);
+}
+
+#define PRINT_NAME(key, fmt, names, attr) \
+	print_name(key, fmt, names, ARRAY_SIZE(names), attr)
+
+static void print_dev(const struct rtattr *attr, const char *fmt)
+{
+	__u32 ifindex = rta_getattr_u32(attr);
+
+	print_uint(PRINT_JSON, "ifindex", NULL, ifindex);
+	print_color_string(PRINT_ANY, COLOR_IFNAME, "ifname", fmt,
+			   ll_index_to_name(ifindex));
+}
+
+static void print_addr(const char *key, int family, const struct rtattr *attr,
+		       const char *fmt)
+{
+	print_color_string(PRINT_ANY, ifa_family_color(family), key, fmt,
+			   rt_addr_n2a_rta(family, attr));
+}
+
+/* "KEY ADDR:PORT", with brackets around an IPv6 address */
+static void print_endpoint(const char *key, const struct rtattr *addr4,
+			   const struct rtattr *addr6,
+			   const struct rtattr *scope_id,
+			   const struct rtattr *port)
+{
+	if (!addr4 && !addr6 && !port)
+		return;
+
+	open_json_object(key);
+	if (key)
+		print_string(PRINT_FP, NULL, " %s ", key);
+	if (addr4) {
+		print_addr("address", AF_INET, addr4, "%s");
+	} else if (addr6) {
+		print_string(PRINT_FP, NULL, "%s", "[");
+		print_addr("address", AF_INET6, addr6, "%s");
+		if (scope_id)
+			print_string(PRINT_ANY, "scope", "%%%s",
+				     ll_index_to_name(rta_getattr_u32(scope_id)));
+		print_string(PRINT_FP, NULL, "%s", "]");
+	}
+	if (port)
+		print_uint(PRINT_ANY, "port", addr4 || addr6 ? ":%u" : "%u",
+			   rta_getattr_be16(port));
+	close_json_object();
+}
+
+static void print_drops(const struct rtattr *attr)
+{
+	struct rtattr *tb[NF_OVPN_A_DROPS_MAX + 1];
+	bool any = false;
+	unsigned int i;
+
+	parse_rtattr_nested(tb, NF_OVPN_A_DROPS_MAX, attr);
+	open_json_object("drops");
+	print_string(PRINT_FP, NULL, "%s", _SL_);
+	print_string(PRINT_FP, NULL, "    %-6s", "drops:");
+	for (i = 0; i < ARRAY_SIZE(drop_counters); i++) {
+		const struct counter *c = &drop_counters[i];
+		__u64 value;
+
+		if (!tb[c->attr])
+			continue;
+		value = getattr_uint(tb[c->attr]);
+		print_u64(PRINT_JSON, c->json, NULL, value);
+		if (!value)
+			continue;
+		any = true;
+		print_string(PRINT_FP, NULL, " %s ", c->text);
+		print_u64(PRINT_FP, NULL, "%llu", value);
+	}
+	if (!any)
+		print_string(PRINT_FP, NULL, " %s", "none");
+	close_json_object();
+}
+
+static void print_stats(const struct rtattr *attr)
+{
+	struct rtattr *tb[NF_OVPN_A_STATS_MAX + 1];
+	unsigned int i, j;
+
+	if (!attr || !show_stats)
+		return;
+
+	parse_rtattr_nested(tb, NF_OVPN_A_STATS_MAX, attr);
+	open_json_object("stats");
+	for (i = 0; i < ARRAY_SIZE(stat_lines); i++) {
+		const struct counter *c = stat_lines[i].counters;
+
+		print_string(PRINT_FP, NULL, "%s", _SL_);
+		print_string(PRINT_FP, NULL, "    %-6s", stat_lines[i].title);
+		for (j = 0; j < ARRAY_SIZE(stat_lines[i].counters); j++) {
+			__u64 value;
+
+			if (!c[j].attr || !tb[c[j].attr])
+				continue;
+			value = getattr_uint(tb[c[j].attr]);
+			print_u64(PRINT_JSON, c[j].json, NULL, value);
+			print_string(PRINT_FP, NULL, " %s ", c[j].text);
+			print_u64(PRINT_FP, NULL, "%-12llu", value);
+		}
+	}
+	if (tb[NF_OVPN_A_STATS_DROPS])
+		print_drops(tb[NF_OVPN_A_STATS_DROPS]);
+	close_json_object();
+}
+
+static int print_instance(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct rtattr *in[NF_OVPN_A_INSTANCE_MAX + 1];
+	const struct rtattr *pos;
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] ||
+	    !tb[NF_OVPN_A_INSTANCE])
+		return 0;
+	parse_rtattr_nested(in, NF_OVPN_A_INSTANCE_MAX, tb[NF_OVPN_A_INSTANCE]);
+
+	open_json_object(NULL);
+	print_uint(PRINT_FP, NULL, "%u: ",
+		   rta_getattr_u32(tb[NF_OVPN_A_IFINDEX]));
+	print_dev(tb[NF_OVPN_A_IFINDEX], "%s:");
+	if (in[NF_OVPN_A_INSTANCE_MODE])
+		PRINT_NAME("mode", " mode %s", mode_names,
+			   in[NF_OVPN_A_INSTANCE_MODE]);
+	if (in[NF_OVPN_A_INSTANCE_FASTPATH])
+		PRINT_NAME("fastpath", " fastpath %s", fastpath_names,
+			   in[NF_OVPN_A_INSTANCE_FASTPATH]);
+
+	open_json_array(PRINT_JSON, "listen");
+	rtattr_for_each_nested(pos, tb[NF_OVPN_A_INSTANCE]) {
+		struct rtattr *ln[NF_OVPN_A_LISTENER_MAX + 1];
+
+		if ((pos->rta_type & NLA_TYPE_MASK) !=
+		    NF_OVPN_A_INSTANCE_LISTENER)
+			continue;
+		parse_rtattr_nested(ln, NF_OVPN_A_LISTENER_MAX, pos);
+		print_string(PRINT_FP, NULL, " %s ", "listen");
+		print_endpoint(NULL, ln[NF_OVPN_A_LISTENER_LOCAL_IPV4],
+			       ln[NF_OVPN_A_LISTENER_LOCAL_IPV6], NULL,
+			       ln[NF_OVPN_A_LISTENER_LOCAL_PORT]);
+	}
+	close_json_array(PRINT_JSON, NULL);
+
+	if (in[NF_OVPN_A_INSTANCE_PEERS])
+		print_uint(PRINT_ANY, "peers", " peers %u",
+			   rta_getattr_u32(in[NF_OVPN_A_INSTANCE_PEERS]));
+	print_stats(in[NF_OVPN_A_INSTANCE_STATS]);
+	close_json_object();
+	print_nl();
+	return 0;
+}
+
+/* What of a peer is told by a dump and by a notification. */
+static void print_peer_attrs(struct rtattr **p)
+{
+	if (p[NF_OVPN_A_PEER_ID])
+		print_uint(PRINT_ANY, "id", " id %u",
+			   rta_getattr_u32(p[NF_OVPN_A_PEER_ID]));
+	if (p[NF_OVPN_A_PEER_DEL_REASON])
+		PRINT_NAME("reason", " reason %s", reason_names,
+			   p[NF_OVPN_A_PEER_DEL_REASON]);
+	if (p[NF_OVPN_A_PEER_TX_ID])
+		print_uint(PRINT_ANY, "tx_id", " tx-id %u",
+			   rta_getattr_u32(p[NF_OVPN_A_PEER_TX_ID]));
+	print_endpoint("remote", p[NF_OVPN_A_PEER_REMOTE_IPV4],
+		       p[NF_OVPN_A_PEER_REMOTE_IPV6],
+		       p[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID],
+		       p[NF_OVPN_A_PEER_REMOTE_PORT]);
+	print_endpoint("local", p[NF_OVPN_A_PEER_LOCAL_IPV4],
+		       p[NF_OVPN_A_PEER_LOCAL_IPV6], NULL,
+		       p[NF_OVPN_A_PEER_LOCAL_PORT]);
+	if (p[NF_OVPN_A_PEER_VPN_IPV4] || p[NF_OVPN_A_PEER_VPN_IPV6]) {
+		open_json_array(PRINT_JSON, "vpn");
+		if (p[NF_OVPN_A_PEER_VPN_IPV4])
+			print_addr(NULL, AF_INET, p[NF_OVPN_A_PEER_VPN_IPV4],
+				   " vpn %s");
+		if (p[NF_OVPN_A_PEER_VPN_IPV6])
+			print_addr(NULL, AF_INET6, p[NF_OVPN_A_PEER_VPN_IPV6],
+				   " vpn %s");
+		close_json_array(PRINT_JSON, NULL);
+	}
+	if (p[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL] &&
+	    p[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT]) {
+		open_json_object("keepalive");
+		print_uint(PRINT_ANY, "interval", " keepalive %u",
+			   rta_getattr_u32(p[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL]));
+		print_uint(PRINT_ANY, "timeout", " %u",
+			   rta_getattr_u32(p[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT]));
+		close_json_object();
+	}
+	print_stats(p[NF_OVPN_A_PEER_STATS]);
+}
+
+static int print_peer(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] || !tb[NF_OVPN_A_PEER])
+		return 0;
+	parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+
+	open_json_object(NULL);
+	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
+	print_peer_attrs(p);
+	close_json_object();
+	print_nl();
+	return 0;
+}
+
+static void print_key_attrs(struct rtattr **k)
+{
+	if (k[NF_OVPN_A_KEYCONF_PEER_ID])
+		print_uint(PRINT_ANY, "peer", " peer %u",
+			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_PEER_ID]));
+	if (k[NF_OVPN_A_KEYCONF_SLOT])
+		PRINT_NAME("slot", " slot %s", slot_names,
+			   k[NF_OVPN_A_KEYCONF_SLOT]);
+	if (k[NF_OVPN_A_KEYCONF_KEY_ID])
+		print_uint(PRINT_ANY, "key_id", " key-id %u",
+			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_KEY_ID]));
+	if (k[NF_OVPN_A_KEYCONF_CIPHER_ALG])
+		PRINT_NAME("cipher", " cipher %s", cipher_names,
+			   k[NF_OVPN_A_KEYCONF_CIPHER_ALG]);
+	if (k[NF_OVPN_A_KEYCONF_KEY_BITS])
+		print_uint(PRINT_ANY, "key_bits", " key-bits %u",
+			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_KEY_BITS]));
+	if (k[NF_OVPN_A_KEYCONF_TX_PACKET_ID])
+		print_uint(PRINT_ANY, "tx_packet_id", " tx-packet-id %u",
+			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_TX_PACKET_ID]));
+	if (k[NF_OVPN_A_KEYCONF_RX_PACKET_ID])
+		print_uint(PRINT_ANY, "rx_packet_id", " rx-packet-id %u",
+			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_RX_PACKET_ID]));
+}
+
+static int print_key(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct rtattr *k[NF_OVPN_A_KEYCONF_MAX + 1];
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] ||
+	    !tb[NF_OVPN_A_KEYCONF])
+		return 0;
+	parse_rtattr_nested(k, NF_OVPN_A_KEYCONF_MAX, tb[NF_OVPN_A_KEYCONF]);
+
+	open_json_object(NULL);
+	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
+	print_key_attrs(k);
+	close_json_object();
+	print_nl();
+	return 0;
+}
+
+/* ---- show ------------------------------------------------------------- */
+
+static int show_one(struct nlmsghdr *n, int (*print)(struct nlmsghdr *, void *))
+{
+	struct nlmsghdr *answer;
+	int ret;
+
+	if (rtnl_talk(&genl_rth, n, &answer) < 0)
+		return -2;
+	new_json_obj(json);
+	ret = print(answer, stdout);
+	delete_json_obj();
+	free(answer);
+	fflush(stdout);
+	return ret;
+}
+
+static int dump(struct nlmsghdr *n, int (*filter)(struct nlmsghdr *, void *),
+		void *arg)
+{
+	if (rtnl_dump_request_n(&genl_rth, n) < 0) {
+		perror("Cannot send dump request");
+		return -2;
+	}
+	if (rtnl_dump_filter(&genl_rth, filter, arg) < 0) {
+		fprintf(stderr, "Dump terminated\n");
+		return -2;
+	}
+	return 0;
+}
+
+/* The objects that a dump has named: peers are dumped instance by instance,
+ * and keys peer by peer.
+ */
+struct found {
+	size_t n, size;
+	struct {
+		int ifindex;
+		__u32 id;
+	} *what;
+};
+
+static int find(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *p[NF_OVPN_A_PEER_MAX + 1] = {};
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct found *f = arg;
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX])
+		return 0;
+	if (tb[NF_OVPN_A_PEER])
+		parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+
+	if (f->n == f->size) {
+		size_t size = f->size ? 2 * f->size : 64;
+		void *what = realloc(f->what, size * sizeof(*f->what));
+
+		if (!what) {
+			perror("realloc");
+			return -1;
+		}
+		f->what = what;
+		f->size = size;
+	}
+	f->what[f->n].ifindex = rta_getattr_u32(tb[NF_OVPN_A_IFINDEX]);
+	f->what[f->n].id = p[NF_OVPN_A_PEER_ID] ?
+			   rta_getattr_u32(p[NF_OVPN_A_PEER_ID]) : 0;
+	f->n++;
+	return 0;
+}
+
+static int dump_instances(int (*filter)(struct nlmsghdr *, void *), void *arg)
+{
+	OVPN_REQUEST(req, NF_OVPN_CMD_INSTANCE_GET, NLM_F_REQUEST);
+
+	return dump(&req.n, filter, arg);
+}
+
+/* The peers of one instance, or of all if @ifindex is 0. */
+static int dump_peers(int ifindex, int (*filter)(struct nlmsghdr *, void *),
+		      void *arg)
+{
+	struct found all = {};
+	int ret = 0;
+	size_t i;
+
+	if (ifindex) {
+		OVPN_REQUEST(req, NF_OVPN_CMD_PEER_GET, NLM_F_REQUEST);
+
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+		return dump(&req.n, filter, arg);
+	}
+
+	ret = dump_instances(find, &all);
+	for (i = 0; i < all.n && !ret; i++)
+		ret = dump_peers(all.what[i].ifindex, filter, arg);
+	free(all.what);
+	return ret;
+}
+
+static int dump_keys_of_peer(int ifindex, __u32 id)
+{
+	OVPN_REQUEST(req, NF_OVPN_CMD_KEY_GET, NLM_F_REQUEST);
+	struct rtattr *n;
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	n = nest(&req.n, NF_OVPN_A_KEYCONF);
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_PEER_ID, id);
+	addattr_nest_end(&req.n, n);
+	return dump(&req.n, print_key, stdout);
+}
+
+/* ---- ip ovpn { add | set | del | show } ------------------------------- */
+
+static int instance_modify(int argc, char **argv, int cmd)
+{
+	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
+	struct endpoint listen[OVPN_LISTENERS_MAX];
+	bool has_mode = false, has_fastpath = false;
+	unsigned int i, listeners = 0;
+	__u32 mode = 0, fastpath = 0;
+	struct rtattr *in, *ln;
+	int ifindex = 0;
+
+	while (argc > 0) {
+		if (strcmp(*argv, "dev") == 0) {
+			NEXT_ARG();
+			if (ifindex)
+				duparg("dev", *argv);
+			ifindex = parse_dev(*argv);
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   strcmp(*argv, "mode") == 0) {
+			NEXT_ARG();
+			if (has_mode)
+				duparg("mode", *argv);
+			if (parse_name(*argv, mode_names,
+				       ARRAY_SIZE(mode_names), &mode))
+				invarg("mode is \"p2p\" or \"mp\"", *argv);
+			has_mode = true;
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   strcmp(*argv, "fastpath") == 0) {
+			NEXT_ARG();
+			if (has_fastpath)
+				duparg("fastpath", *argv);
+			if (parse_name(*argv, fastpath_names,
+				       ARRAY_SIZE(fastpath_names), &fastpath))
+				invarg("fastpath is \"off\", \"accepted\" or \"eager\"",
+				       *argv);
+			has_fastpath = true;
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   strcmp(*argv, "listen") == 0) {
+			NEXT_ARG();
+			if (listeners == ARRAY_SIZE(listen))
+				invarg("too many listeners", *argv);
+			if (parse_endpoint(*argv, &listen[listeners]) ||
+			    !listen[listeners].has_port ||
+			    listen[listeners].scope_id)
+				invarg("expected [ADDR:]PORT", *argv);
+			listeners++;
+		} else if (strcmp(*argv, "help") == 0) {
+			usage();
+		} else {
+			invarg("unknown argument", *argv);
+		}
+		NEXT_ARG_FWD();
+	}
+
+	if (!ifindex)
+		missarg("dev");
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	if (cmd == NF_OVPN_CMD_INSTANCE_DEL)
+		return talk(&req.n);
+
+	in = nest(&req.n, NF_OVPN_A_INSTANCE);
+	if (has_mode)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_MODE, mode);
+	if (has_fastpath)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_FASTPATH,
+			  fastpath);
+	for (i = 0; i < listeners; i++) {
+		ln = nest(&req.n, NF_OVPN_A_INSTANCE_LISTENER);
+		add_endpoint(&req.n, &listen[i], NF_OVPN_A_LISTENER_LOCAL_IPV4,
+			     NF_OVPN_A_LISTENER_LOCAL_IPV6,
+			     NF_OVPN_A_LISTENER_LOCAL_PORT);
+		addattr_nest_end(&req.n, ln);
+	}
+	addattr_nest_end(&req.n, in);
+	return talk(&req.n);
+}
+
+static int instance_show(int argc, char **argv)
+{
+	OVPN_REQUEST(req, NF_OVPN_CMD_INSTANCE_GET, NLM_F_REQUEST);
+	int ifindex = 0;
+	int ret;
+
+	while (argc > 0) {
+		if (strcmp(*argv, "dev") == 0)
+			NEXT_ARG();
+		else if (strcmp(*argv, "help") == 0)
+			usage();
+		if (ifindex)
+			duparg("dev", *argv);
+		ifindex = parse_dev(*argv);
+		NEXT_ARG_FWD();
+	}
+
+	if (ifindex) {
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+		return show_one(&req.n, print_instance);
+	}
+
+	new_json_obj(json);
+	ret = dump_instances(print_instance, stdout);
+	delete_json_obj();
+	fflush(stdout);
+	return ret;
+}
+
+/* ---- ip ovpn peer ----------------------------------------------------- */
+
+static int peer_modify(int argc, char **argv, int cmd)
+{
+	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
+	bool adding = cmd != NF_OVPN_CMD_PEER_DEL;
+	bool has_id = false, has_tx_id = false, has_keepalive = false;
+	__u8 vpn4[sizeof(struct in6_addr)], vpn6[sizeof(struct in6_addr)];
+	struct endpoint remote = {}, local = {};
+	bool has_vpn4 = false, has_vpn6 = false;
+	bool has_remote = false, has_local = false;
+	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0;
+	struct rtattr *p;
+	int ifindex = 0;
+
+	while (argc > 0) {
+		if (strcmp(*argv, "dev") == 0) {
+			NEXT_ARG();
+			if (ifindex)
+				duparg("dev", *argv);
+			ifindex = parse_dev(*argv);
+		} else if (strcmp(*argv, "id") == 0) {
+			NEXT_ARG();
+			if (has_id)
+				duparg("id", *argv);
+			id = parse_id(*argv);
+			has_id = true;
+		} else if (adding && strcmp(*argv, "tx-id") == 0) {
+			NEXT_ARG();
+			if (has_tx_id)
+				duparg("tx-id", *argv);
+			tx_id = parse_id(*argv);
+			has_tx_id = true;
+		} else if (adding && strcmp(*argv, "remote") == 0) {
+			NEXT_ARG();
+			if (has_remote)
+				duparg("remote", *argv);
+			if (parse_endpoint(*argv, &remote) ||
+			    !remote.has_port || remote.family == AF_UNSPEC)
+				invarg("expected ADDR:PORT", *argv);
+			has_remote = true;
+		} else if (adding && strcmp(*argv, "local") == 0) {
+			NEXT_ARG();
+			if (has_local)
+				duparg("local", *argv);
+			if (parse_endpoint(*argv, &local) || local.scope_id)
+				invarg("expected ADDR[:PORT] or PORT", *argv);
+			has_local = true;
+		} else if (adding && strcmp(*argv, "vpn") == 0) {
+			__u8 addr[sizeof(struct in6_addr)];
+			int family;
+
+			NEXT_ARG();
+			if (parse_addr(*argv, &family, addr, NULL))
+				invarg("expected an IPv4 or IPv6 address",
+				       *argv);
+			if (family == AF_INET ? has_vpn4 : has_vpn6)
+				duparg("vpn", *argv);
+			if (family == AF_INET) {
+				memcpy(vpn4, addr, sizeof(vpn4));
+				has_vpn4 = true;
+			} else {
+				memcpy(vpn6, addr, sizeof(vpn6));
+				has_vpn6 = true;
+			}
+		} else if (adding && strcmp(*argv, "keepalive") == 0) {
+			NEXT_ARG();
+			if (has_keepalive)
+				duparg("keepalive", *argv);
+			interval = parse_seconds(*argv);
+			NEXT_ARG();
+			timeout = parse_seconds(*argv);
+			has_keepalive = true;
+		} else if (strcmp(*argv, "help") == 0) {
+			usage();
+		} else {
+			invarg("unknown argument", *argv);
+		}
+		NEXT_ARG_FWD();
+	}
+
+	if (!ifindex)
+		missarg("dev");
+	if (!has_id)
+		missarg("id");
+	if (has_remote && local.family != AF_UNSPEC &&
+	    local.family != remote.family) {
+		fprintf(stderr,
+			"Error: \"local\" and \"remote\" must be of one address family\n");
+		return -1;
+	}
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	p = nest(&req.n, NF_OVPN_A_PEER);
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_ID, id);
+	if (has_tx_id)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_TX_ID, tx_id);
+	if (has_remote)
+		add_endpoint(&req.n, &remote, NF_OVPN_A_PEER_REMOTE_IPV4,
+			     NF_OVPN_A_PEER_REMOTE_IPV6,
+			     NF_OVPN_A_PEER_REMOTE_PORT);
+	if (remote.scope_id)
+		addattr32(&req.n, OVPN_BUFLEN,
+			  NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID, remote.scope_id);
+	if (has_local)
+		add_endpoint(&req.n, &local, NF_OVPN_A_PEER_LOCAL_IPV4,
+			     NF_OVPN_A_PEER_LOCAL_IPV6,
+			     NF_OVPN_A_PEER_LOCAL_PORT);
+	if (has_vpn4)
+		addattr_l(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_VPN_IPV4, vpn4,
+			  sizeof(struct in_addr));
+	if (has_vpn6)
+		addattr_l(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_VPN_IPV6, vpn6,
+			  sizeof(struct in6_addr));
+	if (has_keepalive) {
+		addattr32(&req.n, OVPN_BUFLEN,
+			  NF_OVPN_A_PEER_KEEPALIVE_INTERVAL, interval);
+		addattr32(&req.n, OVPN_BUFLEN,
+			  NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, timeout);
+	}
+	addattr_nest_end(&req.n, p);
+	return talk(&req.n);
+}
+
+static int peer_show(int argc, char **argv)
+{
+	OVPN_REQUEST(req, NF_OVPN_CMD_PEER_GET, NLM_F_REQUEST);
+	bool has_id = false;
+	struct rtattr *p;
+	int ifindex = 0;
+	__u32 id = 0;
+	int ret;
+
+	while (argc > 0) {
+		if (strcmp(*argv, "help") == 0) {
+			usage();
+		} else if (strcmp(*argv, "id") == 0) {
+			NEXT_ARG();
+			if (has_id)
+				duparg("id", *argv);
+			id = parse_id(*argv);
+			has_id = true;
+		} else {
+			if (strcmp(*argv, "dev") == 0)
+				NEXT_ARG();
+			if (ifindex)
+				duparg("dev", *argv);
+			ifindex = parse_dev(*argv);
+		}
+		NEXT_ARG_FWD();
+	}
+
+	if (has_id) {
+		if (!ifindex)
+			missarg("dev");
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+		p = nest(&req.n, NF_OVPN_A_PEER);
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_ID, id);
+		addattr_nest_end(&req.n, p);
+		return show_one(&req.n, print_peer);
+	}
+
+	new_json_obj(json);
+	ret = dump_peers(ifindex, print_peer, stdout);
+	delete_json_obj();
+	fflush(stdout);
+	return ret;
+}
+
+static int do_peer(int argc, char **argv)
+{
+	if (argc < 1 || strcmp(*argv, "show") == 0 || strcmp(*argv, "list") == 0)
+		return peer_show(argc - 1, argv + 1);
+	if (strcmp(*argv, "add") == 0)
+		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_NEW);
+	if (strcmp(*argv, "set") == 0)
+		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_SET);
+	if (strcmp(*argv, "del") == 0 || strcmp(*argv, "delete") == 0)
+		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_DEL);
+	if (strcmp(*argv, "help") == 0)
+		usage();
+
+	fprintf(stderr,
+		"Command \"%s\" is unknown, try \"ip ovpn peer help\".\n", *argv);
+	exit(-1);
+}
+
+/* ---- ip ovpn key ------------------------------------------------------ */
+
+/* one direction of a key */
+struct secret {
+	unsigned int len;
+	__u8 key[OVPN_CIPHER_KEY_MAX];
+	__u8 nonce[NF_OVPN_NONCE_TAIL_SIZE];
+};
+
+/* hexadecimal digits to at most @size bytes; -1 if they are anything else */
+static int parse_hex(const char *hex, __u8 *out, unsigned int size)
+{
+	size_t i, len = strlen(hex);
+
+	if (!len || len % 2 || len / 2 > size)
+		return -1;
+	for (i = 0; i < len; i++) {
+		int digit = get_hex(hex[i]);
+
+		if (digit < 0)
+			return -1;
+		out[i / 2] = i % 2 ? out[i / 2] | digit : digit << 4;
+	}
+	return len / 2;
+}
+
+/* A line of the file; NULL or what is wrong with it. */
+static const char *parse_secret_line(char *line, struct secret *encrypt,
+				     struct secret *decrypt)
+{
+	char *save, *word[5];
+	struct secret *s;
+	unsigned int n;
+	int len;
+
+	line[strcspn(line, "#")] = '\0';
+	for (n = 0; n < ARRAY_SIZE(word); n++, line = NULL) {
+		word[n] = strtok_r(line, " \t\r", &save);
+		if (!word[n])
+			break;
+	}
+	if (n == 0)
+		return NULL;
+	if (n != 4 || strcmp(word[2], "nonce"))
+		return "expected \"{ encrypt | decrypt } KEY nonce NONCE\"";
+
+	if (strcmp(word[0], "encrypt") == 0)
+		s = encrypt;
+	else if (strcmp(word[0], "decrypt") == 0)
+		s = decrypt;
+	else
+		return "expected \"encrypt\" or \"decrypt\"";
+	if (s->len)
+		return "direction was given before";
+
+	len = parse_hex(word[1], s->key, sizeof(s->key));
+	if (len != 16 && len != 24 && len != 32)
+		return "a key has 32, 48 or 64 hexadecimal digits";
+	if (parse_hex(word[3], s->nonce, sizeof(s->nonce)) != sizeof(s->nonce))
+		return "a nonce has 16 hexadecimal digits";
+	s->len = len;
+	return NULL;
+}
+
+/*
+ * Without stdio, whose buffers could not be wiped. What goes wrong is said
+ * with the line's number, never with its text.
+ */
+static int read_secrets(const char *file, struct secret *encrypt,
+			struct secret *decrypt)
+{
+	bool from_stdin = strcmp(file, "-") == 0;
+	char buf[OVPN_SECRET_FILE_MAX + 1];
+	const char *wrong = NULL;
+	unsigned int number = 0;
+	char *line, *next;
+	size_t len = 0;
+	ssize_t got;
+	int ret = -1;
+	int fd;
+
+	fd = from_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fprintf(stderr, "Cannot open \"%s\": %s\n", file,
+			strerror(errno));
+		return -1;
+	}
+	while ((got = read(fd, buf + len, sizeof(buf) - len)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			fprintf(stderr, "Cannot read \"%s\": %s\n", file,
+				strerror(errno));
+			goto out;
+		}
+		len += got;
+		if (len == sizeof(buf)) {
+			fprintf(stderr, "Error: \"%s\" is too long for a key\n",
+				file);
+			goto out;
+		}
+	}
+	buf[len] = '\0';
+	if (strlen(buf) != len)
+		wrong = "not a text file";
+
+	for (line = buf; line && !wrong; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		number++;
+		wrong = parse_secret_line(line, encrypt, decrypt);
+	}
+	if (wrong) {
+		fprintf(stderr, "Error: \"%s\" line %u: %s\n", file, number,
+			wrong);
+		goto out;
+	}
+	if (!encrypt->len || !decrypt->len) {
+		fprintf(stderr, "Error: \"%s\" lacks the line \"%s\"\n", file,
+			encrypt->len ? "decrypt" : "encrypt");
+		goto out;
+	}
+	ret = 0;
+out:
+	explicit_bzero(buf, sizeof(buf));
+	if (!from_stdin)
+		close(fd);
+	return ret;
+}
+
+static void add_secret(struct nlmsghdr *n, int attr, const struct secret *s)
+{
+	struct rtattr *dir = nest(n, attr);
+
+	addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_CIPHER_KEY, s->key, s->len);
+	addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_NONCE_TAIL, s->nonce,
+		  sizeof(s->nonce));
+	addattr_nest_end(n, dir);
+}
+
+struct key_args {
+	int ifindex;
+	bool has_peer, has_slot, has_key_id, has_cipher;
+	__u32 peer, slot, key_id, cipher;
+	const char *file;
+};
+
+static void parse_key_args(int argc, char **argv, int cmd, struct key_args *a)
+{
+	bool new = cmd == NF_OVPN_CMD_KEY_NEW;
+
+	while (argc > 0) {
+		if (strcmp(*argv, "dev") == 0) {
+			NEXT_ARG();
+			if (a->ifindex)
+				duparg("dev", *argv);
+			a->ifindex = parse_dev(*argv);
+		} else if (strcmp(*argv, "peer") == 0) {
+			NEXT_ARG();
+			if (a->has_peer)
+				duparg("peer", *argv);
+			a->peer = parse_id(*argv);
+			a->has_peer = true;
+		} else if (cmd != NF_OVPN_CMD_KEY_SWAP &&
+			   strcmp(*argv, "slot") == 0) {
+			NEXT_ARG();
+			if (a->has_slot)
+				duparg("slot", *argv);
+			a->slot = parse_slot(*argv);
+			a->has_slot = true;
+		} else if (new && strcmp(*argv, "key-id") == 0) {
+			NEXT_ARG();
+			if (a->has_key_id)
+				duparg("key-id", *argv);
+			if (get_u32(&a->key_id, *argv, 0) ||
+			    a->key_id > OVPN_KEY_ID_MAX)
+				invarg("a key's ID is 0..7", *argv);
+			a->has_key_id = true;
+		} else if (new && strcmp(*argv, "cipher") == 0) {
+			NEXT_ARG();
+			if (a->has_cipher)
+				duparg("cipher", *argv);
+			if (parse_name(*argv, cipher_names,
+				       ARRAY_SIZE(cipher_names), &a->cipher))
+				invarg("cipher is \"aes-gcm\", \"chacha20-poly1305\" or \"none\"",
+				       *argv);
+			a->has_cipher = true;
+		} else if (new && strcmp(*argv, "secret-file") == 0) {
+			NEXT_ARG();
+			if (a->file)
+				duparg("secret-file", *argv);
+			if (batch_mode && strcmp(*argv, "-") == 0)
+				invarg("standard input holds the batch", *argv);
+			a->file = *argv;
+		} else if (strcmp(*argv, "help") == 0) {
+			usage();
+		} else if (cmd == NF_OVPN_CMD_KEY_GET && !a->ifindex) {
+			a->ifindex = parse_dev(*argv);
+		} else {
+			invarg("unknown argument", *argv);
+		}
+		NEXT_ARG_FWD();
+	}
+}
+
+static int key_modify(int argc, char **argv, int cmd)
+{
+	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
+	struct secret encrypt = {}, decrypt = {};
+	struct key_args a = {};
+	struct rtattr *k;
+	int ret = -1;
+
+	parse_key_args(argc, argv, cmd, &a);
+	if (!a.ifindex)
+		missarg("dev");
+	if (!a.has_peer)
+		missarg("peer");
+	if (cmd != NF_OVPN_CMD_KEY_SWAP && !a.has_slot)
+		missarg("slot");
+	if (cmd == NF_OVPN_CMD_KEY_NEW) {
+		int one = 1;
+
+		if (!a.has_key_id)
+			missarg("key-id");
+		if (!a.has_cipher)
+			missarg("cipher");
+		if (!a.file && a.cipher != NF_OVPN_CIPHER_ALG_NONE)
+			missarg("secret-file");
+		if (a.file && read_secrets(a.file, &encrypt, &decrypt))
+			goto out;
+		/* A refusal must not bring the request, and the key, back into
+		 * a buffer that is out of reach here. Kernels that do not know
+		 * the option have no nf_ovpn.
+		 */
+		if (setsockopt(genl_rth.fd, SOL_NETLINK, NETLINK_CAP_ACK, &one,
+			       sizeof(one)) < 0) {
+			perror("Cannot set NETLINK_CAP_ACK");
+			goto out;
+		}
+	}
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, a.ifindex);
+	k = nest(&req.n, NF_OVPN_A_KEYCONF);
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_PEER_ID, a.peer);
+	if (a.has_slot)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_SLOT, a.slot);
+	if (a.has_key_id)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_KEY_ID,
+			  a.key_id);
+	if (a.has_cipher)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_CIPHER_ALG,
+			  a.cipher);
+	if (a.file) {
+		add_secret(&req.n, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, &encrypt);
+		add_secret(&req.n, NF_OVPN_A_KEYCONF_DECRYPT_DIR, &decrypt);
+	}
+	addattr_nest_end(&req.n, k);
+	ret = talk(&req.n);
+out:
+	explicit_bzero(&req, sizeof(req));
+	explicit_bzero(&encrypt, sizeof(encrypt));
+	explicit_bzero(&decrypt, sizeof(decrypt));
+	return ret;
+}
+
+static int key_show(int argc, char **argv)
+{
+	OVPN_REQUEST(req, NF_OVPN_CMD_KEY_GET, NLM_F_REQUEST);
+	struct found peers = {};
+	struct key_args a = {};
+	struct rtattr *k;
+	int ret = 0;
+	size_t i;
+
+	parse_key_args(argc, argv, NF_OVPN_CMD_KEY_GET, &a);
+	if (a.has_peer && !a.ifindex)
+		missarg("dev");
+	if (a.has_slot && !a.has_peer)
+		missarg("peer");
+
+	if (a.has_slot) {
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, a.ifindex);
+		k = nest(&req.n, NF_OVPN_A_KEYCONF);
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_PEER_ID,
+			  a.peer);
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_SLOT, a.slot);
+		addattr_nest_end(&req.n, k);
+		return show_one(&req.n, print_key);
+	}
+
+	new_json_obj(json);
+	if (a.has_peer) {
+		ret = dump_keys_of_peer(a.ifindex, a.peer);
+	} else {
+		ret = dump_peers(a.ifindex, find, &peers);
+		for (i = 0; i < peers.n && !ret; i++)
+			ret = dump_keys_of_peer(peers.what[i].ifindex,
+						peers.what[i].id);
+		free(peers.what);
+	}
+	delete_json_obj();
+	fflush(stdout);
+	return ret;
+}
+
+static int do_key(int argc, char **argv)
+{
+	if (argc < 1 || strcmp(*argv, "show") == 0 || strcmp(*argv, "list") == 0)
+		return key_show(argc - 1, argv + 1);
+	if (strcmp(*argv, "add") == 0)
+		return key_modify(argc - 1, argv + 1, NF_OVPN_CMD_KEY_NEW);
+	if (strcmp(*argv, "swap") == 0)
+		return key_modify(argc - 1, argv + 1, NF_OVPN_CMD_KEY_SWAP);
+	if (strcmp(*argv, "del") == 0 || strcmp(*argv, "delete") == 0)
+		return key_modify(argc - 1, argv + 1, NF_OVPN_CMD_KEY_DEL);
+	if (strcmp(*argv, "help") == 0)
+		usage();
+
+	fprintf(stderr,
+		"Command \"%s\" is unknown, try \"ip ovpn key help\".\n", *argv);
+	exit(-1);
+}
+
+/* ---- ip ovpn monitor -------------------------------------------------- */
+
+static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
+		       void *arg)
+{
+	const struct genlmsghdr *ghdr = NLMSG_DATA(n);
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	SPRINT_BUF(number);
+	const char *event;
+
+	if (parse_msg(n, tb))
+		return 0;
+
+	switch (ghdr->cmd) {
+	case NF_OVPN_CMD_PEER_DEL_NTF:
+		event = "peer-del";
+		break;
+	case NF_OVPN_CMD_PEER_FLOAT_NTF:
+		event = "peer-float";
+		break;
+	case NF_OVPN_CMD_KEY_LIMIT_NTF:
+		event = "key-limit";
+		break;
+	default:
+		snprintf(number, sizeof(number), "unknown-%u", ghdr->cmd);
+		event = number;
+	}
+
+	if (timestamp && !json)
+		print_timestamp(stdout);
+	new_json_obj_plain(json);
+	open_json_object(NULL);
+	print_string(PRINT_ANY, "event", "%s ", event);
+	if (tb[NF_OVPN_A_IFINDEX])
+		print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
+	if (tb[NF_OVPN_A_PEER]) {
+		struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
+
+		parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+		print_peer_attrs(p);
+	}
+	if (tb[NF_OVPN_A_KEYCONF]) {
+		struct rtattr *k[NF_OVPN_A_KEYCONF_MAX + 1];
+
+		parse_rtattr_nested(k, NF_OVPN_A_KEYCONF_MAX,
+				    tb[NF_OVPN_A_KEYCONF]);
+		print_key_attrs(k);
+	}
+	close_json_object();
+	delete_json_obj_plain();
+	print_string(PRINT_FP, NULL, "%s", json ? "" : "\n");
+	fflush(stdout);
+	return 0;
+}
+
+static int do_monitor(int argc, char **argv)
+{
+	if (argc > 0) {
+		if (strcmp(*argv, "help") == 0)
+			usage();
+		invarg("unknown argument", *argv);
+	}
+
+	if (genl_add_mcast_grp(&genl_rth, genl_family,
+			       NF_OVPN_MCGRP_PEERS) < 0) {
+		perror("Cannot subscribe to nf_ovpn's notifications");
+		return -2;
+	}
+	return rtnl_listen(&genl_rth, print_event, stdout) < 0 ? -2 : 0;
+}
+
+int do_ipovpn(int argc, char **argv)
+{
+	if (argc > 0 && strcmp(*argv, "help") == 0)
+		usage();
+
+	ll_init_map(&rth);
+	if (genl_init_handle(&genl_rth, NF_OVPN_FAMILY_NAME, &genl_family))
+		exit(1);
+
+	if (argc < 1 || strcmp(*argv, "show") == 0 || strcmp(*argv, "list") == 0)
+		return instance_show(argc - 1, argv + 1);
+	if (strcmp(*argv, "add") == 0)
+		return instance_modify(argc - 1, argv + 1,
+				       NF_OVPN_CMD_INSTANCE_NEW);
+	if (strcmp(*argv, "set") == 0)
+		return instance_modify(argc - 1, argv + 1,
+				       NF_OVPN_CMD_INSTANCE_SET);
+	if (strcmp(*argv, "del") == 0 || strcmp(*argv, "delete") == 0)
+		return instance_modify(argc - 1, argv + 1,
+				       NF_OVPN_CMD_INSTANCE_DEL);
+	if (strcmp(*argv, "peer") == 0)
+		return do_peer(argc - 1, argv + 1);
+	if (strcmp(*argv, "key") == 0)
+		return do_key(argc - 1, argv + 1);
+	if (strcmp(*argv, "monitor") == 0)
+		return do_monitor(argc - 1, argv + 1);
+
+	fprintf(stderr, "Command \"%s\" is unknown, try \"ip ovpn help\".\n",
+		*argv);
+	exit(-1);
+}
