@@ -30,8 +30,6 @@
 #include "libnetlink.h"
 #include "ll_map.h"
 
-static void usage(void) __attribute__((noreturn));
-
 static void usage(void)
 {
 	fprintf(stderr,
@@ -215,13 +213,14 @@ static int parse_port(const char *arg, struct endpoint *ep)
 static int parse_endpoint(const char *arg, struct endpoint *ep)
 {
 	char buf[INET6_ADDRSTRLEN + IFNAMSIZ + 16];
+	size_t len = strlen(arg);
 	const char *port = NULL;
 	char *addr = buf, *end;
 
 	memset(ep, 0, sizeof(*ep));
-	if (strlen(arg) >= sizeof(buf))
+	if (len >= sizeof(buf))
 		return -1;
-	strcpy(buf, arg);
+	memcpy(buf, arg, len + 1);
 
 	if (*buf == '[') {
 		addr = buf + 1;
@@ -355,8 +354,8 @@ static void print_name(const char *key, const char *fmt,
 		       const char * const *names, size_t n,
 		       const struct rtattr *attr)
 {
-	__u32 value = rta_getattr_u32(attr);
 	SPRINT_BUF(number);
+	__u32 value = rta_getattr_u32(attr);
 
 	if (value < n) {
 		print_string(PRINT_ANY, key, fmt, names[value]);
@@ -779,8 +778,6 @@ static int instance_modify(int argc, char **argv, int cmd)
 			    listen[listeners].scope_id)
 				invarg("expected [ADDR:]PORT", *argv);
 			listeners++;
-		} else if (strcmp(*argv, "help") == 0) {
-			usage();
 		} else {
 			invarg("unknown argument", *argv);
 		}
@@ -820,8 +817,6 @@ static int instance_show(int argc, char **argv)
 	while (argc > 0) {
 		if (strcmp(*argv, "dev") == 0)
 			NEXT_ARG();
-		else if (strcmp(*argv, "help") == 0)
-			usage();
 		if (ifindex)
 			duparg("dev", *argv);
 		ifindex = parse_dev(*argv);
@@ -913,8 +908,6 @@ static int peer_modify(int argc, char **argv, int cmd)
 			NEXT_ARG();
 			timeout = parse_seconds(*argv);
 			has_keepalive = true;
-		} else if (strcmp(*argv, "help") == 0) {
-			usage();
 		} else {
 			invarg("unknown argument", *argv);
 		}
@@ -974,9 +967,7 @@ static int peer_show(int argc, char **argv)
 	int ret;
 
 	while (argc > 0) {
-		if (strcmp(*argv, "help") == 0) {
-			usage();
-		} else if (strcmp(*argv, "id") == 0) {
+		if (strcmp(*argv, "id") == 0) {
 			NEXT_ARG();
 			if (has_id)
 				duparg("id", *argv);
@@ -1019,8 +1010,6 @@ static int do_peer(int argc, char **argv)
 		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_SET);
 	if (strcmp(*argv, "del") == 0 || strcmp(*argv, "delete") == 0)
 		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_DEL);
-	if (strcmp(*argv, "help") == 0)
-		usage();
 
 	fprintf(stderr,
 		"Command \"%s\" is unknown, try \"ip ovpn peer help\".\n", *argv);
@@ -1222,8 +1211,6 @@ static void parse_key_args(int argc, char **argv, int cmd, struct key_args *a)
 			if (batch_mode && strcmp(*argv, "-") == 0)
 				invarg("standard input holds the batch", *argv);
 			a->file = *argv;
-		} else if (strcmp(*argv, "help") == 0) {
-			usage();
 		} else if (cmd == NF_OVPN_CMD_KEY_GET && !a->ifindex) {
 			a->ifindex = parse_dev(*argv);
 		} else {
@@ -1344,8 +1331,6 @@ static int do_key(int argc, char **argv)
 		return key_modify(argc - 1, argv + 1, NF_OVPN_CMD_KEY_SWAP);
 	if (strcmp(*argv, "del") == 0 || strcmp(*argv, "delete") == 0)
 		return key_modify(argc - 1, argv + 1, NF_OVPN_CMD_KEY_DEL);
-	if (strcmp(*argv, "help") == 0)
-		usage();
 
 	fprintf(stderr,
 		"Command \"%s\" is unknown, try \"ip ovpn key help\".\n", *argv);
@@ -1357,9 +1342,9 @@ static int do_key(int argc, char **argv)
 static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 		       void *arg)
 {
+	SPRINT_BUF(number);
 	const struct genlmsghdr *ghdr = NLMSG_DATA(n);
 	struct rtattr *tb[NF_OVPN_A_MAX + 1];
-	SPRINT_BUF(number);
 	const char *event;
 
 	if (parse_msg(n, tb))
@@ -1409,11 +1394,8 @@ static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 
 static int do_monitor(int argc, char **argv)
 {
-	if (argc > 0) {
-		if (strcmp(*argv, "help") == 0)
-			usage();
+	if (argc > 0)
 		invarg("unknown argument", *argv);
-	}
 
 	if (genl_add_mcast_grp(&genl_rth, genl_family,
 			       NF_OVPN_MCGRP_PEERS) < 0) {
@@ -1425,12 +1407,15 @@ static int do_monitor(int argc, char **argv)
 
 int do_ipovpn(int argc, char **argv)
 {
-	if (argc > 0 && strcmp(*argv, "help") == 0)
+	/* at the end of any command, also where there is no nf_ovpn */
+	if (argc > 0 && strcmp(argv[argc - 1], "help") == 0)
 		usage();
 
 	ll_init_map(&rth);
-	if (genl_init_handle(&genl_rth, NF_OVPN_FAMILY_NAME, &genl_family))
+	if (genl_init_handle(&genl_rth, NF_OVPN_FAMILY_NAME, &genl_family)) {
+		fprintf(stderr, "Is nf_ovpn in this kernel?\n");
 		exit(1);
+	}
 
 	if (argc < 1 || strcmp(*argv, "show") == 0 || strcmp(*argv, "list") == 0)
 		return instance_show(argc - 1, argv + 1);
