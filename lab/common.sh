@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# common.sh - what every script of the lab shares: where things are, how a long step is shown,
+# and how "nothing changed, nothing to do" is decided.
+#
+# Nothing is ever built inside the checkout. The cache holds
+#
+#   dl/       downloads                      apt/     our own apt configuration and lists
+#   linux/    kernel source, a git tree      iproute2/ its source, a git tree
+#   build/    objects, one directory a thing rootfs/  the guest's root file system
+#   log/      the output of each long step   stamps/  the content key of each finished step
+#
+# Sourced, never run.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${NF_OVPN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nf-ovpn}
+JOBS=$(nproc)
+
+# A kernel tree that the user names is kept apart from the packaged one, objects included.
+if [ -n "${KSRC:-}" ]; then
+	LINUX=$CACHE/linux-ksrc BUILD=$CACHE/build-ksrc
+else
+	LINUX=$CACHE/linux BUILD=$CACHE/build
+fi
+export TOP CACHE LINUX BUILD JOBS
+mkdir -p "$CACHE"/{dl,log,stamps,build} "$BUILD"
+
+# Compilers' results outlive a changed option or a fresh build directory.
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=8G CCACHE_BASEDIR=$CACHE CCACHE_NOHASHDIR=1
+
+# compiler NAME - NAME, by way of ccache where there is one
+compiler() { if command -v ccache >/dev/null; then printf 'ccache %s\n' "$1"; else printf '%s\n' "$1"; fi; }
+
+say() { printf '%s\n' "$*"; }
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# on_terminal - is somebody watching?
+on_terminal() { [ -t 1 ] && [ -z "${V:-}" ]; }
+
+# step TEXT COMMAND... - run a long command with its output kept in a log file; say what is done
+# and how long it took; show the log's tail if it fails. V=1 shows all of it at once.
+step() {
+	local text=$1 begin=$SECONDS log rc=0 pid shown
+	shift
+	log=$CACHE/log/$(tr -cs 'A-Za-z0-9._' '-' <<<"$text" | sed 's/^-//; s/-$//').log
+	# In the background always: "set -e" holds there, and would not left of "||".
+	if [ -n "${V:-}" ]; then
+		printf '==> %s\n' "$text"
+		"$@" > >(tee "$log") 2>&1 </dev/null &
+		pid=$!
+	else
+		printf '==> %s ... ' "$text"
+		"$@" >"$log" 2>&1 </dev/null &
+		pid=$!
+		# a clock for whoever watches
+		while on_terminal && kill -0 "$pid" 2>/dev/null; do
+			shown="$((SECONDS - begin)) s"
+			printf '%s%s' "$shown" "${shown//?/$'\b'}"
+			read -rt 1 _ <> <(:) || true
+		done
+	fi
+	wait "$pid" || rc=$?
+	if [ "$rc" -ne 0 ]; then
+		printf 'FAILED after %d s\n' $((SECONDS - begin))
+		[ -n "${V:-}" ] || tail -n 30 "$log" | sed 's/^/    /'
+		say "    the whole output: $log"
+		return "$rc"
+	fi
+	printf 'done in %d s\n' $((SECONDS - begin))
+}
+
+# key_of STRING... < more - the content key of the arguments and of standard input
+key_of() { { printf '%s\0' "$@"; cat; } | sha256sum | cut -c1-24; }
+
+# Each finished step leaves its key; "stamped NAME KEY" is true if it need not be done again.
+stamped() { [ "$(cat "$CACHE/stamps/$1" 2>/dev/null)" = "$2" ]; }
+stamp() { printf '%s\n' "$2" >"$CACHE/stamps/$1.$$" && mv "$CACHE/stamps/$1.$$" "$CACHE/stamps/$1"; }
+
+# alone NAME - only one set-up at a time may work on NAME; the others wait for it to end. Held until
+# the script ends.
+declare -A LOCKS=()
+alone() {
+	local fd
+	[ -z "${LOCKS[$1]:-}" ] || return 0
+	exec {fd}>"$CACHE/stamps/$1.lock"
+	LOCKS[$1]=$fd
+	flock -n "$fd" && return
+	say "==> waiting for another set-up to finish with $1"
+	flock "$fd"
+}
+
+# lab_git COMMAND... - git with an identity of its own, so that the user's is not needed and
+# the same input gives the same commit.
+GIT_IDENT=(-c user.name='nf_ovpn lab' -c user.email=lab@localhost -c commit.gpgsign=false
+	-c core.hooksPath=/dev/null -c core.autocrlf=false -c gc.auto=0 -c advice.detachedHead=false)
+lab_git() { git "${GIT_IDENT[@]}" "$@"; }
