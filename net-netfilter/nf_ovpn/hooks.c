@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The hooks: where packets are looked at, and what is decided there.
+ *
+ *                    PREROUTING            LOCAL_IN
+ *   peer ----------> rx_hook ------------> input_hook ------> socket
+ *                    | armed outer flow    | others, after
+ *                    v                     v the rules
+ *                    rx.c <----------------+
+ *
+ *                    PREROUTING   FORWARD  POSTROUTING      tun, egress
+ *   LAN -----------> forward_hook -------> postrouting_hook egress_hook -> tun
+ *   local -> LOCAL_OUT output_hook ------> |                |
+ *                    | armed inner flow    attach           | others, after
+ *                    v                                      v the rules; arm
+ *                    tx.c <---------------------------------+
+ *
+ * Each hook of the upper row only compares: what it needs was found and
+ * stored by the hook at the end of the normal path.
+ */
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/gso.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+
+#include "nf_ovpn.h"
+
+static bool ct_is_error(enum ip_conntrack_info ctinfo)
+{
+	return ctinfo == IP_CT_RELATED || ctinfo == IP_CT_RELATED_REPLY;
+}
+
+static bool ct_is_outer(const struct nf_conn_ovpn *ext,
+			enum ip_conntrack_dir dir)
+{
+	return atomic64_read(&ext->handle[dir]) & NF_OVPN_HANDLE_OUTER;
+}
+
+/* PREROUTING, just after conntrack: data packets of outer flows. */
+static unsigned int rx_hook(void *priv, struct sk_buff *skb,
+			    const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn_ovpn *ext;
+	enum ip_conntrack_dir dir;
+	struct nf_ovpn_peer *peer;
+	struct nf_conn *ct;
+	u32 gen;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return NF_ACCEPT;
+	ext = nf_ct_ovpn_find(ct);
+	if (!ext)
+		return NF_ACCEPT;
+	dir = CTINFO2DIR(ctinfo);
+	if (!ct_is_outer(ext, dir) || ct_is_error(ctinfo))
+		return NF_ACCEPT;
+
+	gen = nf_ovpn_gen(state->net);
+	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
+	if (peer)
+		return nf_ovpn_rx(peer, skb, state,
+				  NF_OVPN_A_STATS_RX_FAST_PACKETS);
+
+	nf_ovpn_ct_ask(skb, gen);
+	return NF_ACCEPT;
+}
+
+/* LOCAL_IN, after all rules and just before the entry is confirmed: new outer
+ * flows, and data packets of those that are not armed.
+ */
+static unsigned int input_hook(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	const struct nf_conntrack_tuple *reply;
+	enum ip_conntrack_info ctinfo;
+	struct nf_ovpn_instance *inst;
+	const struct nf_conn_ovpn *ext;
+	enum ip_conntrack_dir dir;
+	struct nf_ovpn_peer *peer;
+	struct nf_conn *ct;
+	u32 peer_id;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct || nf_ct_protonum(ct) != IPPROTO_UDP || ct_is_error(ctinfo))
+		return NF_ACCEPT;
+
+	ext = nf_ct_ovpn_find(ct);
+	if (!ext && nf_ct_is_confirmed(ct))
+		return NF_ACCEPT;
+	dir = CTINFO2DIR(ctinfo);
+	if (ext && !ct_is_outer(ext, dir))
+		return NF_ACCEPT;
+
+	/* Our own address, as a reply will show it: after DNAT. */
+	reply = &ct->tuplehash[!dir].tuple;
+	inst = nf_ovpn_listener_lookup(state->net, nf_ct_l3num(ct),
+				       &reply->src.u3, reply->src.u.udp.port);
+	if (!inst)
+		return NF_ACCEPT;
+
+	if (!ext) {
+		nf_ovpn_ct_attach_outer(ct);
+		if (!nf_ct_ovpn_find(ct))
+			return NF_ACCEPT;
+	}
+
+	if (nf_ovpn_rx_peer_id(skb, state->pf, &peer_id))
+		return NF_ACCEPT;
+
+	peer = xa_load(&inst->peers, peer_id);
+	if (peer && nf_ovpn_peer_has_key(peer))
+		return nf_ovpn_rx(peer, skb, state,
+				  NF_OVPN_A_STATS_RX_SLOW_PACKETS);
+
+	nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_RX_USERSPACE_PACKETS);
+	return NF_ACCEPT;
+}
+
+/* What the normal path would do more than to send the packet to the device,
+ * it shall do.
+ */
+static bool shortcut_takes(struct sk_buff *skb, const struct nf_conn *ct,
+			   enum ip_conntrack_info ctinfo,
+			   const struct nf_ovpn_instance *inst, u8 pf,
+			   bool forward)
+{
+	unsigned int mtu = READ_ONCE(inst->dev->mtu);
+
+	if (READ_ONCE(inst->fastpath) == NF_OVPN_FASTPATH_OFF ||
+	    !(READ_ONCE(inst->dev->flags) & IFF_UP) ||
+	    ct_is_error(ctinfo) ||
+	    READ_ONCE(ct->status) & (IPS_DYING | IPS_SEQ_ADJUST) ||
+	    (forward && skb->pkt_type != PACKET_HOST))
+		return false;
+
+	if (pf == NFPROTO_IPV4) {
+		const struct iphdr *iph = ip_hdr(skb);
+
+		if (iph->ihl != sizeof(*iph) / 4 || ip_is_fragment(iph) ||
+		    (forward && iph->ttl <= 1))
+			return false;
+	} else {
+		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+		if (ip6h->nexthdr != nf_ct_protonum(ct) ||
+		    (forward && ip6h->hop_limit <= 1))
+			return false;
+	}
+
+	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) :
+				 skb->len <= mtu;
+}
+
+static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
+			     enum ip_conntrack_info ctinfo,
+			     const struct nf_hook_state *state, bool forward)
+{
+	enum ip_conntrack_dir dir = CTINFO2DIR(ctinfo);
+	const struct nf_conn_ovpn *ext;
+	struct nf_ovpn_peer *peer;
+	bool sent;
+	u32 gen;
+
+	ext = nf_ct_ovpn_find(ct);
+	if (!ext || ct_is_outer(ext, dir))
+		return NF_ACCEPT;
+
+	gen = nf_ovpn_gen(state->net);
+	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
+	if (!peer ||
+	    !shortcut_takes(skb, ct, ctinfo, peer->inst, state->pf, forward) ||
+	    (!forward && skb_dst(skb)->dev != peer->inst->dev) ||
+	    !nf_ovpn_peer_tx_key(peer)) {
+		nf_ovpn_ct_ask(skb, gen);
+		return NF_ACCEPT;
+	}
+
+	if (forward) {
+		/* as ip_forward() and ip6_forward() do */
+		if (skb_ensure_writable(skb, skb_network_offset(skb) +
+					(state->pf == NFPROTO_IPV4 ?
+					 sizeof(struct iphdr) :
+					 sizeof(struct ipv6hdr))))
+			return NF_DROP;
+		if (state->pf == NFPROTO_IPV4)
+			ip_decrease_ttl(ip_hdr(skb));
+		else
+			ipv6_hdr(skb)->hop_limit--;
+	}
+
+	/* nf_confirm() does this on the normal path. */
+	if (nf_ct_ecache_exist(ct))
+		nf_ct_deliver_cached_events(ct);
+
+	local_bh_disable();
+	sent = nf_ovpn_tx(peer, skb, NF_OVPN_A_STATS_TX_FAST_PACKETS);
+	local_bh_enable();
+	/* Only a key deleted just now, after the check, is not taken. */
+	return sent ? NF_STOLEN : NF_DROP;
+}
+
+/* PREROUTING, after conntrack and DNAT: what is forwarded to a peer, and the
+ * first packet of flows that come from one.
+ */
+static unsigned int forward_hook(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_ovpn_instance *inst;
+	struct nf_ovpn_peer *peer;
+	struct nf_conn *ct;
+	u32 gen;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return NF_ACCEPT;
+	if (likely(nf_ct_is_confirmed(ct)))
+		return shortcut(skb, ct, ctinfo, state, true);
+
+	gen = nf_ovpn_gen(state->net);
+	nf_ovpn_ct_ask(skb, gen);
+
+	inst = nf_ovpn_instance_by_dev(state->net, state->in);
+	if (!inst || ct_is_error(ctinfo) || nf_ct_ovpn_find(ct))
+		return NF_ACCEPT;
+	peer = nf_ovpn_peer_by_vpn_addr(inst, skb, true);
+	if (READ_ONCE(inst->fastpath) != NF_OVPN_FASTPATH_EAGER)
+		gen = 0;
+	nf_ovpn_ct_attach_inner(ct, CTINFO2DIR(ctinfo), peer, gen);
+	return NF_ACCEPT;
+}
+
+/* LOCAL_OUT, after conntrack and DNAT: what this host sends to a peer, and
+ * new outer flows that this host opens.
+ */
+static unsigned int output_hook(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	const struct nf_conntrack_tuple *tuple;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return NF_ACCEPT;
+	if (likely(nf_ct_is_confirmed(ct)))
+		return shortcut(skb, ct, ctinfo, state, false);
+
+	nf_ovpn_ct_ask(skb, nf_ovpn_gen(state->net));
+
+	tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+	if (nf_ct_protonum(ct) == IPPROTO_UDP && !ct_is_error(ctinfo) &&
+	    !nf_ct_ovpn_find(ct) &&
+	    nf_ovpn_listener_lookup(state->net, nf_ct_l3num(ct),
+				    &tuple->src.u3, tuple->src.u.udp.port))
+		nf_ovpn_ct_attach_outer(ct);
+	return NF_ACCEPT;
+}
+
+/* POSTROUTING, just before the entry is confirmed: new flows to a peer. */
+static unsigned int postrouting_hook(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct || likely(nf_ct_is_confirmed(ct)) || ct_is_error(ctinfo) ||
+	    nf_ct_ovpn_find(ct) ||
+	    !nf_ovpn_instance_by_dev(state->net, state->out))
+		return NF_ACCEPT;
+
+	nf_ovpn_ct_attach_inner(ct, CTINFO2DIR(ctinfo), NULL, 0);
+	return NF_ACCEPT;
+}
+
+/* Whether this direction can go from PREROUTING straight to a peer. Source
+ * NAT would be applied in POSTROUTING only, and helpers look at each packet.
+ */
+static bool may_arm(const struct nf_conn *ct, enum ip_conntrack_dir dir)
+{
+	unsigned long src_nat = dir == IP_CT_DIR_ORIGINAL ? IPS_SRC_NAT :
+							    IPS_DST_NAT;
+
+	return nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct) &&
+	       !(READ_ONCE(ct->status) & (src_nat | IPS_SEQ_ADJUST)) &&
+	       !nf_ct_ext_exist(ct, NF_CT_EXT_HELPER);
+}
+
+/**
+ * nf_ovpn_egress_hook - take what the stack has routed to the tun device
+ * @priv: the instance
+ * @skb: inner packet, accepted by every rule
+ * @state: hook state
+ *
+ * Return: NF_ACCEPT to leave the packet to the daemon, else NF_STOLEN.
+ */
+unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	struct nf_ovpn_instance *inst = priv;
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn_ovpn *ext;
+	enum ip_conntrack_dir dir;
+	struct nf_ovpn_peer *peer;
+	struct nf_conn *ct;
+
+	peer = nf_ovpn_peer_by_vpn_addr(inst, skb, false);
+	if (!peer || !nf_ovpn_peer_tx_key(peer))
+		goto userspace;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (ct && READ_ONCE(inst->fastpath) != NF_OVPN_FASTPATH_OFF &&
+	    !ct_is_error(ctinfo)) {
+		ext = nf_ct_ovpn_find(ct);
+		dir = CTINFO2DIR(ctinfo);
+		if (ext && !ct_is_outer(ext, dir) && may_arm(ct, dir))
+			nf_ovpn_ct_arm(inst->net, ct, dir, skb, peer->handle);
+	}
+
+	if (nf_ovpn_tx(peer, skb, NF_OVPN_A_STATS_TX_EGRESS_PACKETS))
+		return NF_STOLEN;
+userspace:
+	nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_TX_USERSPACE_PACKETS);
+	return NF_ACCEPT;
+}
+
+#define HOOKS(family)							\
+	{								\
+		.hook		= rx_hook,				\
+		.pf		= family,				\
+		.hooknum	= NF_INET_PRE_ROUTING,			\
+		.priority	= NF_IP_PRI_CONNTRACK + 1,		\
+	},								\
+	{								\
+		.hook		= forward_hook,				\
+		.pf		= family,				\
+		.hooknum	= NF_INET_PRE_ROUTING,			\
+		.priority	= NF_IP_PRI_NAT_DST + 1,		\
+	},								\
+	{								\
+		.hook		= input_hook,				\
+		.pf		= family,				\
+		.hooknum	= NF_INET_LOCAL_IN,			\
+		.priority	= NF_IP_PRI_CONNTRACK_CONFIRM - 1,	\
+	},								\
+	{								\
+		.hook		= output_hook,				\
+		.pf		= family,				\
+		.hooknum	= NF_INET_LOCAL_OUT,			\
+		.priority	= NF_IP_PRI_NAT_DST + 1,		\
+	},								\
+	{								\
+		.hook		= postrouting_hook,			\
+		.pf		= family,				\
+		.hooknum	= NF_INET_POST_ROUTING,			\
+		.priority	= NF_IP_PRI_CONNTRACK_CONFIRM - 1,	\
+	}
+
+const struct nf_hook_ops nf_ovpn_hooks[] = {
+	HOOKS(NFPROTO_IPV4),
+#if IS_ENABLED(CONFIG_IPV6)
+	/* The priorities of IPv6 are the same numbers. */
+	HOOKS(NFPROTO_IPV6),
+#endif
+};
+
+const unsigned int nf_ovpn_num_hooks = ARRAY_SIZE(nf_ovpn_hooks);

@@ -1,0 +1,1154 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Netlink: parse a request, call, report. Policies are generated from
+ * Documentation/netlink/specs/nf_ovpn.yaml, which documents all of it.
+ *
+ * All requests of a namespace are serialised by nf_ovpn_net::lock; those that
+ * make or end an instance take RTNL before it, as the device notifier does.
+ */
+#include <linux/rtnetlink.h>
+#include <net/genetlink.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+
+#include "genl-gen.h"
+#include "nf_ovpn.h"
+
+/* Lock the namespace and find the instance that a request names. It is
+ * unlocked when there is none.
+ */
+static struct nf_ovpn_instance *instance_lock(struct genl_info *info)
+{
+	struct net *net = genl_info_net(info);
+	struct nf_ovpn_instance *inst;
+
+	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
+		return ERR_PTR(-EINVAL);
+
+	mutex_lock(&nf_ovpn_pernet(net)->lock);
+	inst = nf_ovpn_instance_by_ifindex(net,
+			nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]));
+	if (!inst) {
+		mutex_unlock(&nf_ovpn_pernet(net)->lock);
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[NF_OVPN_A_IFINDEX],
+				    "no instance on this device");
+		return ERR_PTR(-ENODEV);
+	}
+	return inst;
+}
+
+static void instance_unlock(struct nf_ovpn_instance *inst)
+{
+	mutex_unlock(&nf_ovpn_pernet(inst->net)->lock);
+}
+
+/* Parse the nest of a request, which must be there. */
+static int parse_nest(struct genl_info *info, int type, struct nlattr **tb,
+		      int max, const struct nla_policy *policy)
+{
+	if (GENL_REQ_ATTR_CHECK(info, type))
+		return -EINVAL;
+	return nla_parse_nested(tb, max, info->attrs[type], policy,
+				info->extack);
+}
+
+static struct nf_ovpn_peer *peer_find(struct nf_ovpn_instance *inst,
+				      struct nlattr *id,
+				      struct netlink_ext_ack *extack)
+{
+	struct nf_ovpn_peer *peer = xa_load(&inst->peers, nla_get_u32(id));
+
+	if (!peer) {
+		NL_SET_ERR_MSG_ATTR(extack, id, "no peer with this ID");
+		return ERR_PTR(-ENOENT);
+	}
+	return peer;
+}
+
+/* Lock the namespace, parse the nest @type and find the peer named by its
+ * attribute @id.
+ */
+static struct nf_ovpn_peer *peer_lock(struct genl_info *info, int type, int id,
+				      struct nlattr **tb, int max,
+				      const struct nla_policy *policy)
+{
+	struct nf_ovpn_instance *inst;
+	struct nf_ovpn_peer *peer;
+	int err;
+
+	err = parse_nest(info, type, tb, max, policy);
+	if (err)
+		return ERR_PTR(err);
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[type], tb, id))
+		return ERR_PTR(-EINVAL);
+
+	inst = instance_lock(info);
+	if (IS_ERR(inst))
+		return ERR_CAST(inst);
+	peer = peer_find(inst, tb[id], info->extack);
+	if (IS_ERR(peer))
+		instance_unlock(inst);
+	return peer;
+}
+
+/* Send a reply made by @fill. */
+static int reply(struct genl_info *info, int cmd,
+		 int (*fill)(struct sk_buff *skb, const void *arg),
+		 const void *arg)
+{
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!skb)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(skb, info, &nf_ovpn_nl_family, 0, cmd);
+	err = hdr ? fill(skb, arg) : -EMSGSIZE;
+	if (err) {
+		nlmsg_free(skb);
+		return err;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}
+
+static int put_stats(struct sk_buff *skb, int type, const u64 *count, int max,
+		     const u64 *drops)
+{
+	struct nlattr *nest, *inner;
+	int i;
+
+	nest = nla_nest_start(skb, type);
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 1; i <= max; i++) {
+		if (nla_put_uint(skb, i, count[i]))
+			return -EMSGSIZE;
+	}
+	if (drops) {
+		inner = nla_nest_start(skb, NF_OVPN_A_STATS_DROPS);
+		if (!inner)
+			return -EMSGSIZE;
+		for (i = 1; i <= NF_OVPN_INST_DROPS; i++) {
+			if (nla_put_uint(skb, i, drops[i]))
+				return -EMSGSIZE;
+		}
+		nla_nest_end(skb, inner);
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static bool addr_is_any(const union nf_inet_addr *addr)
+{
+	static const union nf_inet_addr any;
+
+	return nf_inet_addr_cmp(addr, &any);
+}
+
+/* --- instances --- */
+
+static int fill_listeners(struct sk_buff *skb,
+			  const struct nf_ovpn_instance *inst)
+{
+	struct nf_ovpn_listener *listener;
+	struct nlattr *nest;
+	int bucket;
+
+	hash_for_each(nf_ovpn_pernet(inst->net)->listeners, bucket, listener,
+		      node) {
+		if (listener->inst != inst)
+			continue;
+		nest = nla_nest_start(skb, NF_OVPN_A_INSTANCE_LISTENER);
+		if (!nest)
+			return -EMSGSIZE;
+		if (listener->family == NFPROTO_IPV4 &&
+		    nla_put_in_addr(skb, NF_OVPN_A_LISTENER_LOCAL_IPV4,
+				    listener->addr.ip))
+			return -EMSGSIZE;
+		if (listener->family == NFPROTO_IPV6 &&
+		    nla_put_in6_addr(skb, NF_OVPN_A_LISTENER_LOCAL_IPV6,
+				     &listener->addr.in6))
+			return -EMSGSIZE;
+		if (nla_put_be16(skb, NF_OVPN_A_LISTENER_LOCAL_PORT,
+				 listener->port))
+			return -EMSGSIZE;
+		nla_nest_end(skb, nest);
+	}
+	return 0;
+}
+
+static int fill_instance(struct sk_buff *skb, const void *arg)
+{
+	const struct nf_ovpn_instance *inst = arg;
+	u64 count[NF_OVPN_INST_STATS + 1], drops[NF_OVPN_INST_DROPS + 1];
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_INSTANCE);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_MODE, inst->mode) ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_FASTPATH, inst->fastpath) ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_PEERS, inst->num_peers) ||
+	    fill_listeners(skb, inst))
+		return -EMSGSIZE;
+	nf_ovpn_stats_inst_sum(inst, count, drops);
+	if (put_stats(skb, NF_OVPN_A_INSTANCE_STATS, count, NF_OVPN_INST_STATS,
+		      drops))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int parse_listener(const struct nlattr *attr, struct hlist_head *list,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[NF_OVPN_A_LISTENER_MAX + 1];
+	struct nf_ovpn_listener *listener;
+	int err;
+
+	err = nla_parse_nested(tb, NF_OVPN_A_LISTENER_MAX, attr,
+			       nf_ovpn_listener_nl_policy, extack);
+	if (err)
+		return err;
+	if (NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_LISTENER_LOCAL_PORT))
+		return -EINVAL;
+	if (tb[NF_OVPN_A_LISTENER_LOCAL_IPV4] &&
+	    tb[NF_OVPN_A_LISTENER_LOCAL_IPV6]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_LISTENER_LOCAL_IPV6],
+				    "a listener has one address");
+		return -EINVAL;
+	}
+
+	listener = kzalloc_obj(*listener, GFP_KERNEL_ACCOUNT);
+	if (!listener)
+		return -ENOMEM;
+	listener->port = nla_get_be16(tb[NF_OVPN_A_LISTENER_LOCAL_PORT]);
+	listener->family = NFPROTO_UNSPEC;
+	if (tb[NF_OVPN_A_LISTENER_LOCAL_IPV4]) {
+		listener->family = NFPROTO_IPV4;
+		listener->addr.ip =
+			nla_get_in_addr(tb[NF_OVPN_A_LISTENER_LOCAL_IPV4]);
+	} else if (tb[NF_OVPN_A_LISTENER_LOCAL_IPV6]) {
+		listener->family = NFPROTO_IPV6;
+		listener->addr.in6 =
+			nla_get_in6_addr(tb[NF_OVPN_A_LISTENER_LOCAL_IPV6]);
+	}
+	hlist_add_head(&listener->node, list);
+	return 0;
+}
+
+static int parse_listeners(struct genl_info *info, struct hlist_head *list)
+{
+	struct nlattr *attr;
+	int err, rem;
+
+	nla_for_each_nested(attr, info->attrs[NF_OVPN_A_INSTANCE], rem) {
+		if (nla_type(attr) != NF_OVPN_A_INSTANCE_LISTENER)
+			continue;
+		err = parse_listener(attr, list, info->extack);
+		if (err) {
+			nf_ovpn_listeners_free(list);
+			return err;
+		}
+	}
+	return 0;
+}
+
+int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	enum nf_ovpn_fastpath fastpath = NF_OVPN_FASTPATH_ACCEPTED;
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_MAX + 1];
+	struct net *net = genl_info_net(info);
+	enum nf_ovpn_mode mode = NF_OVPN_MODE_MP;
+	struct nf_ovpn_instance *inst;
+	HLIST_HEAD(listeners);
+	struct net_device *dev;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
+		return -EINVAL;
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MAX,
+			 nf_ovpn_instance_new_input_nl_policy);
+	if (err)
+		return err;
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_INSTANCE], tb,
+			      NF_OVPN_A_INSTANCE_LISTENER))
+		return -EINVAL;
+	err = parse_listeners(info, &listeners);
+	if (err)
+		return err;
+	if (tb[NF_OVPN_A_INSTANCE_MODE])
+		mode = nla_get_u32(tb[NF_OVPN_A_INSTANCE_MODE]);
+	if (tb[NF_OVPN_A_INSTANCE_FASTPATH])
+		fastpath = nla_get_u32(tb[NF_OVPN_A_INSTANCE_FASTPATH]);
+
+	rtnl_lock();
+	dev = __dev_get_by_index(net,
+				 nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]));
+	if (!dev) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[NF_OVPN_A_IFINDEX],
+				    "no such device");
+		err = -ENODEV;
+		goto out;
+	}
+	mutex_lock(&nf_ovpn_pernet(net)->lock);
+	err = nf_ovpn_instance_new(dev, mode, fastpath, &inst, info->extack);
+	if (!err) {
+		err = nf_ovpn_listeners_set(inst, &listeners, info->extack);
+		if (err)
+			nf_ovpn_instance_del(inst);
+	} else {
+		NL_SET_BAD_ATTR(info->extack, info->attrs[NF_OVPN_A_IFINDEX]);
+	}
+	mutex_unlock(&nf_ovpn_pernet(net)->lock);
+out:
+	rtnl_unlock();
+	nf_ovpn_listeners_free(&listeners);
+	return err;
+}
+
+int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_MAX + 1];
+	struct nf_ovpn_instance *inst;
+	HLIST_HEAD(listeners);
+	int err;
+
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MAX,
+			 nf_ovpn_instance_set_input_nl_policy);
+	if (err)
+		return err;
+	err = parse_listeners(info, &listeners);
+	if (err)
+		return err;
+
+	inst = instance_lock(info);
+	if (IS_ERR(inst)) {
+		err = PTR_ERR(inst);
+		goto out;
+	}
+	if (!hlist_empty(&listeners))
+		err = nf_ovpn_listeners_set(inst, &listeners, info->extack);
+	if (!err && tb[NF_OVPN_A_INSTANCE_FASTPATH]) {
+		WRITE_ONCE(inst->fastpath,
+			   nla_get_u32(tb[NF_OVPN_A_INSTANCE_FASTPATH]));
+		atomic_inc(&nf_ovpn_pernet(inst->net)->gen);
+	}
+	instance_unlock(inst);
+out:
+	nf_ovpn_listeners_free(&listeners);
+	return err;
+}
+
+int nf_ovpn_nl_instance_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nf_ovpn_instance *inst = instance_lock(info);
+	int err;
+
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	err = reply(info, NF_OVPN_CMD_INSTANCE_GET, fill_instance, inst);
+	instance_unlock(inst);
+	return err;
+}
+
+int nf_ovpn_nl_instance_get_dumpit(struct sk_buff *skb,
+				   struct netlink_callback *cb)
+{
+	struct net *net = sock_net(skb->sk);
+	struct nf_ovpn_instance *inst;
+	long idx = 0;
+	void *hdr;
+
+	mutex_lock(&nf_ovpn_pernet(net)->lock);
+	list_for_each_entry(inst, &nf_ovpn_pernet(net)->instances, list) {
+		if (idx++ < cb->args[0])
+			continue;
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				  cb->nlh->nlmsg_seq, &nf_ovpn_nl_family,
+				  NLM_F_MULTI, NF_OVPN_CMD_INSTANCE_GET);
+		if (!hdr)
+			break;
+		if (fill_instance(skb, inst)) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		cb->args[0]++;
+	}
+	mutex_unlock(&nf_ovpn_pernet(net)->lock);
+	return skb->len;
+}
+
+int nf_ovpn_nl_instance_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nf_ovpn_instance *inst;
+	int err = 0;
+
+	rtnl_lock();
+	inst = instance_lock(info);
+	if (IS_ERR(inst)) {
+		err = PTR_ERR(inst);
+	} else {
+		struct net *net = inst->net;
+
+		nf_ovpn_instance_del(inst);
+		mutex_unlock(&nf_ovpn_pernet(net)->lock);
+	}
+	rtnl_unlock();
+	return err;
+}
+
+/* --- peers --- */
+
+static int fill_endpoint(struct sk_buff *skb, const struct nf_ovpn_peer *peer)
+{
+	const struct nf_ovpn_endpoint *ep;
+	int err = -EMSGSIZE;
+
+	rcu_read_lock();
+	ep = rcu_dereference(peer->endpoint);
+	if (ep->family == NFPROTO_IPV4) {
+		if (nla_put_in_addr(skb, NF_OVPN_A_PEER_REMOTE_IPV4,
+				    ep->remote.ip) ||
+		    (!addr_is_any(&ep->local) &&
+		     nla_put_in_addr(skb, NF_OVPN_A_PEER_LOCAL_IPV4,
+				     ep->local.ip)))
+			goto out;
+	} else {
+		if (nla_put_in6_addr(skb, NF_OVPN_A_PEER_REMOTE_IPV6,
+				     &ep->remote.in6) ||
+		    (!addr_is_any(&ep->local) &&
+		     nla_put_in6_addr(skb, NF_OVPN_A_PEER_LOCAL_IPV6,
+				      &ep->local.in6)) ||
+		    (ep->scope_id &&
+		     nla_put_u32(skb, NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID,
+				 ep->scope_id)))
+			goto out;
+	}
+	if (!nla_put_be16(skb, NF_OVPN_A_PEER_REMOTE_PORT, ep->remote_port) &&
+	    !nla_put_be16(skb, NF_OVPN_A_PEER_LOCAL_PORT, ep->local_port))
+		err = 0;
+out:
+	rcu_read_unlock();
+	return err;
+}
+
+static int fill_peer(struct sk_buff *skb, const void *arg)
+{
+	const struct nf_ovpn_peer *peer = arg;
+	u64 count[NF_OVPN_PEER_STATS + 1];
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, peer->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_PEER);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_ID, peer->id) ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_TX_ID, peer->tx_id) ||
+	    fill_endpoint(skb, peer))
+		return -EMSGSIZE;
+	if (peer->vpn.has_ip &&
+	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, peer->vpn.ip.ip))
+		return -EMSGSIZE;
+	if (peer->vpn.has_in6 &&
+	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6,
+			     &peer->vpn.in6.in6))
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_INTERVAL,
+			peer->keepalive_interval / HZ) ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT,
+			peer->keepalive_timeout / HZ))
+		return -EMSGSIZE;
+	nf_ovpn_stats_peer_sum(peer, count);
+	if (put_stats(skb, NF_OVPN_A_PEER_STATS, count, NF_OVPN_PEER_STATS,
+		      NULL))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* Make an endpoint of the remote and local attributes; @old is what they
+ * change, or NULL.
+ */
+static struct nf_ovpn_endpoint *
+parse_endpoint(const struct nf_ovpn_instance *inst, struct nlattr *nest,
+	       struct nlattr **tb, const struct nf_ovpn_endpoint *old,
+	       struct netlink_ext_ack *extack)
+{
+	struct nlattr *r4 = tb[NF_OVPN_A_PEER_REMOTE_IPV4];
+	struct nlattr *r6 = tb[NF_OVPN_A_PEER_REMOTE_IPV6];
+	struct nlattr *l4 = tb[NF_OVPN_A_PEER_LOCAL_IPV4];
+	struct nlattr *l6 = tb[NF_OVPN_A_PEER_LOCAL_IPV6];
+	struct nf_ovpn_listener *listener;
+	struct nf_ovpn_endpoint *ep;
+	int bucket;
+
+	if (!old) {
+		if (!r4 && !r6) {
+			NL_SET_ERR_ATTR_MISS(extack, nest,
+					     NF_OVPN_A_PEER_REMOTE_IPV4);
+			NL_SET_ERR_MSG(extack, "remote-ipv4 or remote-ipv6 is needed");
+			return ERR_PTR(-EINVAL);
+		}
+		if (NL_REQ_ATTR_CHECK(extack, nest, tb,
+				      NF_OVPN_A_PEER_REMOTE_PORT))
+			return ERR_PTR(-EINVAL);
+	}
+	if (r4 && r6) {
+		NL_SET_ERR_MSG_ATTR(extack, r6,
+				    "a peer has one remote address");
+		return ERR_PTR(-EINVAL);
+	}
+#if !IS_ENABLED(CONFIG_IPV6)
+	if (r6) {
+		NL_SET_ERR_MSG_ATTR(extack, r6, "this kernel has no IPv6");
+		return ERR_PTR(-EAFNOSUPPORT);
+	}
+#endif
+
+	ep = nf_ovpn_endpoint_new(GFP_KERNEL_ACCOUNT);
+	if (!ep)
+		return ERR_PTR(-ENOMEM);
+	if (old) {
+		ep->family = old->family;
+		ep->remote = old->remote;
+		ep->remote_port = old->remote_port;
+		ep->local = old->local;
+		ep->local_port = old->local_port;
+		ep->scope_id = old->scope_id;
+	}
+
+	if (r4 || r6) {
+		/* A local address of the other family is of no use. */
+		if (ep->family != (r4 ? NFPROTO_IPV4 : NFPROTO_IPV6))
+			memset(&ep->local, 0, sizeof(ep->local));
+		memset(&ep->remote, 0, sizeof(ep->remote));
+		ep->scope_id = 0;
+	}
+	if (r4) {
+		ep->family = NFPROTO_IPV4;
+		ep->remote.ip = nla_get_in_addr(r4);
+	} else if (r6) {
+		ep->family = NFPROTO_IPV6;
+		ep->remote.in6 = nla_get_in6_addr(r6);
+	}
+	if (tb[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID])
+		ep->scope_id =
+			nla_get_u32(tb[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID]);
+	if (tb[NF_OVPN_A_PEER_REMOTE_PORT])
+		ep->remote_port =
+			nla_get_be16(tb[NF_OVPN_A_PEER_REMOTE_PORT]);
+
+	if (ep->family == NFPROTO_IPV4 ? !!l6 : !!l4) {
+		NL_SET_ERR_MSG_ATTR(extack, l6 ?: l4,
+				    "not of the family of the remote address");
+		nf_ovpn_endpoint_free(ep);
+		return ERR_PTR(-EINVAL);
+	}
+	if (l4)
+		ep->local.ip = nla_get_in_addr(l4);
+	else if (l6)
+		ep->local.in6 = nla_get_in6_addr(l6);
+	if (tb[NF_OVPN_A_PEER_LOCAL_PORT])
+		ep->local_port = nla_get_be16(tb[NF_OVPN_A_PEER_LOCAL_PORT]);
+
+	if (!ep->local_port) {
+		hash_for_each(nf_ovpn_pernet(inst->net)->listeners, bucket,
+			      listener, node) {
+			if (listener->inst != inst ||
+			    (listener->family != ep->family &&
+			     listener->family != NFPROTO_UNSPEC))
+				continue;
+			ep->local_port = listener->port;
+			if (!l4 && !l6)
+				ep->local = listener->addr;
+			break;
+		}
+	}
+	if (!ep->local_port) {
+		NL_SET_ERR_ATTR_MISS(extack, nest, NF_OVPN_A_PEER_LOCAL_PORT);
+		NL_SET_ERR_MSG(extack, "local-port is needed: no listener of this family");
+		nf_ovpn_endpoint_free(ep);
+		return ERR_PTR(-EINVAL);
+	}
+	return ep;
+}
+
+static void parse_vpn(struct nlattr **tb, struct nf_ovpn_vpn_addrs *vpn)
+{
+	if (tb[NF_OVPN_A_PEER_VPN_IPV4]) {
+		vpn->ip.ip = nla_get_in_addr(tb[NF_OVPN_A_PEER_VPN_IPV4]);
+		vpn->has_ip = true;
+	}
+	if (tb[NF_OVPN_A_PEER_VPN_IPV6]) {
+		vpn->in6.in6 = nla_get_in6_addr(tb[NF_OVPN_A_PEER_VPN_IPV6]);
+		vpn->has_in6 = true;
+	}
+}
+
+static void parse_keepalive(struct nlattr **tb, struct nf_ovpn_peer *peer)
+{
+	struct nlattr *interval = tb[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL];
+	struct nlattr *timeout = tb[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT];
+
+	if (interval)
+		peer->keepalive_interval = nla_get_u32(interval) * HZ;
+	if (timeout) {
+		peer->keepalive_timeout = nla_get_u32(timeout) * HZ;
+		/* It counts from now. */
+		WRITE_ONCE(peer->last_rx, jiffies);
+	}
+	if (peer->keepalive_interval || peer->keepalive_timeout)
+		nf_ovpn_keepalive_start(peer->inst);
+}
+
+int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nf_ovpn_vpn_addrs vpn = {};
+	struct nf_ovpn_instance *inst;
+	struct nf_ovpn_endpoint *ep;
+	struct nf_ovpn_peer *peer;
+	struct nlattr *nest;
+	u32 id, tx_id;
+	int err;
+
+	err = parse_nest(info, NF_OVPN_A_PEER, tb, NF_OVPN_A_PEER_MAX,
+			 nf_ovpn_peer_input_nl_policy);
+	if (err)
+		return err;
+	nest = info->attrs[NF_OVPN_A_PEER];
+	if (NL_REQ_ATTR_CHECK(info->extack, nest, tb, NF_OVPN_A_PEER_ID))
+		return -EINVAL;
+	id = nla_get_u32(tb[NF_OVPN_A_PEER_ID]);
+	tx_id = tb[NF_OVPN_A_PEER_TX_ID] ?
+		nla_get_u32(tb[NF_OVPN_A_PEER_TX_ID]) : id;
+	parse_vpn(tb, &vpn);
+
+	inst = instance_lock(info);
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	ep = parse_endpoint(inst, nest, tb, NULL, info->extack);
+	if (IS_ERR(ep)) {
+		err = PTR_ERR(ep);
+		goto out;
+	}
+	peer = nf_ovpn_peer_new(inst, id, tx_id, ep, &vpn, info->extack);
+	if (IS_ERR(peer)) {
+		nf_ovpn_endpoint_free(ep);
+		err = PTR_ERR(peer);
+		goto out;
+	}
+	parse_keepalive(tb, peer);
+out:
+	instance_unlock(inst);
+	return err;
+}
+
+int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nf_ovpn_endpoint *ep = NULL;
+	struct nf_ovpn_vpn_addrs vpn;
+	struct nf_ovpn_peer *peer;
+	int err = 0;
+
+	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
+			 NF_OVPN_A_PEER_MAX, nf_ovpn_peer_input_nl_policy);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+
+	if (tb[NF_OVPN_A_PEER_REMOTE_IPV4] || tb[NF_OVPN_A_PEER_REMOTE_IPV6] ||
+	    tb[NF_OVPN_A_PEER_REMOTE_PORT] || tb[NF_OVPN_A_PEER_LOCAL_IPV4] ||
+	    tb[NF_OVPN_A_PEER_LOCAL_IPV6] || tb[NF_OVPN_A_PEER_LOCAL_PORT] ||
+	    tb[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID]) {
+		rcu_read_lock();
+		struct nf_ovpn_endpoint old =
+			*rcu_dereference(peer->endpoint);
+		rcu_read_unlock();
+
+		ep = parse_endpoint(peer->inst, info->attrs[NF_OVPN_A_PEER],
+				    tb, &old, info->extack);
+		if (IS_ERR(ep)) {
+			err = PTR_ERR(ep);
+			goto out;
+		}
+	}
+
+	vpn = peer->vpn;
+	parse_vpn(tb, &vpn);
+	err = nf_ovpn_peer_set_vpn(peer, &vpn, info->extack);
+	if (err) {
+		nf_ovpn_endpoint_free(ep);
+		goto out;
+	}
+	if (ep)
+		nf_ovpn_peer_set_endpoint(peer, ep);
+	if (tb[NF_OVPN_A_PEER_TX_ID])
+		WRITE_ONCE(peer->tx_id, nla_get_u32(tb[NF_OVPN_A_PEER_TX_ID]));
+	parse_keepalive(tb, peer);
+out:
+	instance_unlock(peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nf_ovpn_peer *peer;
+	int err;
+
+	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
+			 NF_OVPN_A_PEER_MAX, nf_ovpn_peer_nl_policy);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	err = reply(info, NF_OVPN_CMD_PEER_GET, fill_peer, peer);
+	instance_unlock(peer->inst);
+	return err;
+}
+
+/* The instance that a dump names, under the lock, or the first. */
+static struct nf_ovpn_instance *dump_instance(struct netlink_callback *cb,
+					      struct net *net)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+
+	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
+		return ERR_PTR(-EINVAL);
+	return nf_ovpn_instance_by_ifindex(net,
+			nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX])) ?:
+	       ERR_PTR(-ENODEV);
+}
+
+int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct net *net = sock_net(skb->sk);
+	unsigned long id = cb->args[0];
+	struct nf_ovpn_instance *inst;
+	struct nf_ovpn_peer *peer;
+	int err = skb->len;
+	void *hdr;
+
+	mutex_lock(&nf_ovpn_pernet(net)->lock);
+	inst = dump_instance(cb, net);
+	if (IS_ERR(inst)) {
+		err = PTR_ERR(inst);
+		goto out;
+	}
+	xa_for_each_start(&inst->peers, id, peer, cb->args[0]) {
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				  cb->nlh->nlmsg_seq, &nf_ovpn_nl_family,
+				  NLM_F_MULTI, NF_OVPN_CMD_PEER_GET);
+		if (!hdr)
+			break;
+		if (fill_peer(skb, peer)) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		cb->args[0] = id + 1;
+	}
+	err = skb->len;
+out:
+	mutex_unlock(&nf_ovpn_pernet(net)->lock);
+	return err;
+}
+
+int nf_ovpn_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nf_ovpn_instance *inst;
+	struct nf_ovpn_peer *peer;
+
+	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
+			 NF_OVPN_A_PEER_MAX, nf_ovpn_peer_id_input_nl_policy);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	inst = peer->inst;
+	nf_ovpn_peer_del(peer, NF_OVPN_DEL_PEER_REASON_USERSPACE);
+	instance_unlock(inst);
+	return 0;
+}
+
+/* --- keys --- */
+
+struct key_arg {
+	const struct nf_ovpn_peer	*peer;
+	const struct nf_ovpn_key	*key;
+	int				slot;
+};
+
+static struct nf_ovpn_key *key_in_slot(const struct nf_ovpn_peer *peer,
+				       int slot)
+{
+	return rcu_dereference_protected(peer->keys[slot ^ peer->primary],
+		lockdep_is_held(&nf_ovpn_pernet(peer->inst->net)->lock));
+}
+
+/* What is secret is not in a dump. */
+static int fill_key(struct sk_buff *skb, const void *arg)
+{
+	const struct key_arg *a = arg;
+	struct nlattr *nest;
+	u64 tx;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_KEYCONF);
+	tx = min_t(u64, atomic64_read(&a->key->tx_packet_id), U32_MAX);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_PEER_ID, a->peer->id) ||
+	    (a->slot >= 0 &&
+	     nla_put_u32(skb, NF_OVPN_A_KEYCONF_SLOT, a->slot)) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_CIPHER_ALG, a->key->tx.alg) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_BITS, a->key->key_bits) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, tx) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID,
+			READ_ONCE(a->key->replay.highest)))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int parse_key_dir(struct nlattr *attr, struct nf_ovpn_key_dir *dir,
+			 struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYDIR_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, NF_OVPN_A_KEYDIR_MAX, attr,
+			       nf_ovpn_keydir_nl_policy, extack);
+	if (err)
+		return err;
+	if (NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_KEYDIR_CIPHER_KEY) ||
+	    NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_KEYDIR_NONCE_TAIL))
+		return -EINVAL;
+	dir->key = nla_data(tb[NF_OVPN_A_KEYDIR_CIPHER_KEY]);
+	dir->key_len = nla_len(tb[NF_OVPN_A_KEYDIR_CIPHER_KEY]);
+	dir->nonce_tail = nla_data(tb[NF_OVPN_A_KEYDIR_NONCE_TAIL]);
+	return 0;
+}
+
+static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
+				     struct netlink_ext_ack *extack)
+{
+	struct nf_ovpn_key_dir tx, rx;
+	struct nf_ovpn_key *key;
+	int err;
+
+	if (NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_SLOT) ||
+	    NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_KEY_ID) ||
+	    NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_CIPHER_ALG) ||
+	    NL_REQ_ATTR_CHECK(extack, nest, tb,
+			      NF_OVPN_A_KEYCONF_ENCRYPT_DIR) ||
+	    NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_DECRYPT_DIR))
+		return ERR_PTR(-EINVAL);
+
+	err = parse_key_dir(tb[NF_OVPN_A_KEYCONF_ENCRYPT_DIR], &tx, extack);
+	if (!err)
+		err = parse_key_dir(tb[NF_OVPN_A_KEYCONF_DECRYPT_DIR], &rx,
+				    extack);
+	if (err)
+		return ERR_PTR(err);
+	if (tx.key_len != rx.key_len) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_DECRYPT_DIR],
+				    "cipher keys differ in length");
+		return ERR_PTR(-EINVAL);
+	}
+
+	key = nf_ovpn_key_new(nla_get_u32(tb[NF_OVPN_A_KEYCONF_CIPHER_ALG]),
+			      nla_get_u32(tb[NF_OVPN_A_KEYCONF_KEY_ID]), &tx,
+			      &rx);
+	if (IS_ERR(key) && PTR_ERR(key) == -EINVAL)
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_ENCRYPT_DIR],
+				    "the cipher has no keys of this length");
+	else if (IS_ERR(key) && PTR_ERR(key) == -EOPNOTSUPP)
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_CIPHER_ALG],
+				    "cipher not supported");
+	return key;
+}
+
+int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_key *key, *other;
+	struct nf_ovpn_peer *peer;
+	int slot, err = 0;
+
+	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
+			 NF_OVPN_A_KEYCONF_MAX,
+			 nf_ovpn_keyconf_new_input_nl_policy);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+
+	key = parse_key(info->attrs[NF_OVPN_A_KEYCONF], tb, info->extack);
+	if (IS_ERR(key)) {
+		err = PTR_ERR(key);
+		goto out;
+	}
+	slot = nla_get_u32(tb[NF_OVPN_A_KEYCONF_SLOT]);
+	other = key_in_slot(peer, !slot);
+	if (other && other->key_id == key->key_id) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_KEYCONF_KEY_ID],
+				    "the key in the other slot has this ID");
+		nf_ovpn_key_free(key);
+		err = -EEXIST;
+		goto out;
+	}
+	key = rcu_replace_pointer(peer->keys[slot ^ peer->primary], key, true);
+	nf_ovpn_key_free(key);
+out:
+	instance_unlock(peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_key_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct key_arg arg;
+	int err;
+
+	arg.peer = peer_lock(info, NF_OVPN_A_KEYCONF,
+			     NF_OVPN_A_KEYCONF_PEER_ID, tb,
+			     NF_OVPN_A_KEYCONF_MAX, nf_ovpn_keyconf_nl_policy);
+	if (IS_ERR(arg.peer))
+		return PTR_ERR(arg.peer);
+
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
+			      NF_OVPN_A_KEYCONF_SLOT)) {
+		err = -EINVAL;
+		goto out;
+	}
+	arg.slot = nla_get_u32(tb[NF_OVPN_A_KEYCONF_SLOT]);
+	arg.key = key_in_slot(arg.peer, arg.slot);
+	if (!arg.key) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_KEYCONF_SLOT],
+				    "no key in this slot");
+		err = -ENOENT;
+		goto out;
+	}
+	err = reply(info, NF_OVPN_CMD_KEY_GET, fill_key, &arg);
+out:
+	instance_unlock(arg.peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_key_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct net *net = sock_net(skb->sk);
+	struct nf_ovpn_instance *inst;
+	struct key_arg arg;
+	void *hdr;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_KEYCONF))
+		return -EINVAL;
+	err = nla_parse_nested(tb, NF_OVPN_A_KEYCONF_MAX,
+			       info->attrs[NF_OVPN_A_KEYCONF],
+			       nf_ovpn_keyconf_nl_policy, info->extack);
+	if (err)
+		return err;
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
+			      NF_OVPN_A_KEYCONF_PEER_ID))
+		return -EINVAL;
+
+	mutex_lock(&nf_ovpn_pernet(net)->lock);
+	inst = dump_instance(cb, net);
+	if (IS_ERR(inst)) {
+		err = PTR_ERR(inst);
+		goto out;
+	}
+	arg.peer = peer_find(inst, tb[NF_OVPN_A_KEYCONF_PEER_ID], info->extack);
+	if (IS_ERR(arg.peer)) {
+		err = PTR_ERR(arg.peer);
+		goto out;
+	}
+	for (; cb->args[0] < ARRAY_SIZE(arg.peer->keys); cb->args[0]++) {
+		arg.slot = cb->args[0];
+		arg.key = key_in_slot(arg.peer, arg.slot);
+		if (!arg.key)
+			continue;
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				  cb->nlh->nlmsg_seq, &nf_ovpn_nl_family,
+				  NLM_F_MULTI, NF_OVPN_CMD_KEY_GET);
+		if (!hdr)
+			break;
+		if (fill_key(skb, &arg)) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+	}
+	err = skb->len;
+out:
+	mutex_unlock(&nf_ovpn_pernet(net)->lock);
+	return err;
+}
+
+int nf_ovpn_nl_key_swap_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_peer *peer;
+	int err = 0;
+
+	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
+			 NF_OVPN_A_KEYCONF_MAX,
+			 nf_ovpn_keyconf_peer_input_nl_policy);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+
+	if (!key_in_slot(peer, NF_OVPN_KEY_SLOT_SECONDARY)) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    tb[NF_OVPN_A_KEYCONF_PEER_ID],
+				    "the peer has no secondary key");
+		err = -ENOENT;
+		goto out;
+	}
+	/* The keys stay where they are: no packet can miss one. */
+	WRITE_ONCE(peer->primary, !peer->primary);
+out:
+	instance_unlock(peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_key_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_peer *peer;
+	struct nf_ovpn_key *key;
+	int slot, err = 0;
+
+	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
+			 NF_OVPN_A_KEYCONF_MAX,
+			 nf_ovpn_keyconf_slot_input_nl_policy);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
+			      NF_OVPN_A_KEYCONF_SLOT)) {
+		err = -EINVAL;
+		goto out;
+	}
+	slot = nla_get_u32(tb[NF_OVPN_A_KEYCONF_SLOT]);
+	key = rcu_replace_pointer(peer->keys[slot ^ peer->primary], NULL, true);
+	if (!key) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_KEYCONF_SLOT],
+				    "no key in this slot");
+		err = -ENOENT;
+	}
+	nf_ovpn_key_free(key);
+out:
+	instance_unlock(peer->inst);
+	return err;
+}
+
+/* --- notifications --- */
+
+static void notify(const struct nf_ovpn_peer *peer, int cmd, gfp_t gfp,
+		   int (*fill)(struct sk_buff *skb, const void *arg),
+		   const void *arg)
+{
+	struct net *net = peer->inst->net;
+	struct sk_buff *skb;
+	void *hdr;
+
+	if (!genl_has_listeners(&nf_ovpn_nl_family, net, NF_OVPN_NLGRP_PEERS))
+		return;
+	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, gfp);
+	if (!skb)
+		return;
+	hdr = genlmsg_put(skb, 0, 0, &nf_ovpn_nl_family, 0, cmd);
+	if (!hdr || fill(skb, arg)) {
+		nlmsg_free(skb);
+		return;
+	}
+	genlmsg_end(skb, hdr);
+	genlmsg_multicast_netns(&nf_ovpn_nl_family, net, skb, 0,
+				NF_OVPN_NLGRP_PEERS, gfp);
+}
+
+struct peer_del_arg {
+	const struct nf_ovpn_peer	*peer;
+	enum nf_ovpn_del_peer_reason	reason;
+};
+
+static int fill_peer_del(struct sk_buff *skb, const void *arg)
+{
+	const struct peer_del_arg *a = arg;
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_PEER);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_ID, a->peer->id) ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_DEL_REASON, a->reason))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * nf_ovpn_nl_peer_del_ntf - tell that a peer was deleted
+ * @peer: the peer
+ * @reason: why
+ *
+ * Context: Process.
+ */
+void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
+			     enum nf_ovpn_del_peer_reason reason)
+{
+	struct peer_del_arg arg = { .peer = peer, .reason = reason };
+
+	notify(peer, NF_OVPN_CMD_PEER_DEL_NTF, GFP_KERNEL, fill_peer_del, &arg);
+}
+
+static int fill_peer_float(struct sk_buff *skb, const void *arg)
+{
+	const struct nf_ovpn_peer *peer = arg;
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, peer->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_PEER);
+	if (!nest || nla_put_u32(skb, NF_OVPN_A_PEER_ID, peer->id) ||
+	    fill_endpoint(skb, peer))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * nf_ovpn_nl_peer_float_ntf - tell that a peer has a new address
+ * @peer: the peer
+ *
+ * Context: Any but hardirq.
+ */
+void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer)
+{
+	notify(peer, NF_OVPN_CMD_PEER_FLOAT_NTF, GFP_ATOMIC, fill_peer_float,
+	       peer);
+}
+
+/**
+ * nf_ovpn_nl_key_limit_ntf - tell that a key is near its end
+ * @peer: the peer
+ * @key: its key
+ *
+ * Context: Any but hardirq.
+ */
+void nf_ovpn_nl_key_limit_ntf(const struct nf_ovpn_peer *peer,
+			      const struct nf_ovpn_key *key)
+{
+	struct key_arg arg = { .peer = peer, .key = key, .slot = -1 };
+
+	notify(peer, NF_OVPN_CMD_KEY_LIMIT_NTF, GFP_ATOMIC, fill_key, &arg);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _NF_OVPN_H
+#define _NF_OVPN_H
+
+#include <linux/hashtable.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <linux/xarray.h>
+#include <net/dst_cache.h>
+#include <net/gro_cells.h>
+#include <net/netfilter/nf_conntrack_ovpn.h>
+
+#include <uapi/linux/nf_ovpn.h>
+
+#include "key.h"
+#include "route.h"
+#include "stats.h"
+
+/* A data packet, P_DATA_V2 with an AEAD cipher. What comes before the text is
+ * all authenticated, but for the tag.
+ *
+ *   0       4             8                  24
+ *   +-------+-------------+------------------+------------
+ *   | op/id | packet ID   | tag              | ciphertext
+ *   +-------+-------------+------------------+------------
+ *
+ * op/id: opcode (5 bits), key ID (3 bits), peer ID (24 bits).
+ */
+struct nf_ovpn_hdr {
+	__be32	op;
+	__be32	packet_id;
+	u8	tag[NF_OVPN_TAG_SIZE];
+} __packed;
+
+#define NF_OVPN_AD_SIZE		offsetof(struct nf_ovpn_hdr, tag)
+#define NF_OVPN_P_DATA_V2	9
+#define NF_OVPN_OP_SHIFT	27
+#define NF_OVPN_KEY_ID_SHIFT	24
+#define NF_OVPN_KEY_ID_MASK	7
+#define NF_OVPN_PEER_ID_MASK	0xffffff
+
+/**
+ * struct nf_ovpn_endpoint - where the datagrams of a peer come from and go to
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @remote_port: UDP port of the peer
+ * @local_port: UDP port of ours
+ * @scope_id: interface of a link-local remote address, else 0
+ * @remote: address of the peer
+ * @local: address of ours, any when all zero
+ * @dst_cache: route to the peer
+ * @rcu: frees the endpoint
+ *
+ * Never changed once it can be seen; a peer that moves gets another one.
+ */
+struct nf_ovpn_endpoint {
+	u8			family;
+	__be16			remote_port;
+	__be16			local_port;
+	u32			scope_id;
+	union nf_inet_addr	remote;
+	union nf_inet_addr	local;
+	struct dst_cache	dst_cache;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct nf_ovpn_vpn_addrs - addresses inside the tunnel
+ * @ip: IPv4 address
+ * @in6: IPv6 address
+ * @has_ip: @ip is set
+ * @has_in6: @in6 is set
+ */
+struct nf_ovpn_vpn_addrs {
+	union nf_inet_addr	ip;
+	union nf_inet_addr	in6;
+	bool			has_ip;
+	bool			has_in6;
+};
+
+/**
+ * struct nf_ovpn_peer - one OpenVPN session
+ * @handle: names the peer in conntrack entries
+ * @id: peer ID in packets that we receive
+ * @tx_id: peer ID in packets that we send
+ * @inst: the instance that the peer belongs to; the peer ends before it
+ * @endpoint: where it is, changed under @lock
+ * @keys: both keys, changed under nf_ovpn_net::lock
+ * @primary: which of them is in the primary slot
+ * @last_rx: when the last authentic packet came, jiffies
+ * @last_tx: when the last packet was sent, jiffies
+ * @stats: counters
+ * @lock: protects @endpoint
+ * @vpn: addresses inside the tunnel
+ * @keepalive_interval: send a ping after so many jiffies without a packet
+ * @keepalive_timeout: delete after so many jiffies without a packet
+ * @rcu: frees the peer
+ */
+struct nf_ovpn_peer {
+	u64				handle;
+	u32				id;
+	u32				tx_id;
+	struct nf_ovpn_instance		*inst;
+	struct nf_ovpn_endpoint __rcu	*endpoint;
+	struct nf_ovpn_key __rcu	*keys[2];
+	u8				primary;
+	unsigned long			last_rx;
+	unsigned long			last_tx;
+	struct nf_ovpn_peer_stats __percpu *stats;
+
+	spinlock_t			lock;
+	struct nf_ovpn_vpn_addrs	vpn;
+	unsigned long			keepalive_interval;
+	unsigned long			keepalive_timeout;
+	struct rcu_head			rcu;
+};
+
+/**
+ * struct nf_ovpn_listener - local UDP address of outer flows
+ * @node: in nf_ovpn_net::listeners
+ * @inst: the instance
+ * @family: NFPROTO_IPV4, NFPROTO_IPV6, or NFPROTO_UNSPEC for both
+ * @port: UDP port
+ * @addr: address, any when all zero
+ * @rcu: frees the listener
+ */
+struct nf_ovpn_listener {
+	struct hlist_node	node;
+	struct nf_ovpn_instance	*inst;
+	u8			family;
+	__be16			port;
+	union nf_inet_addr	addr;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct nf_ovpn_instance - a tun device and the peers behind it
+ * @list: in nf_ovpn_net::instances
+ * @net: network namespace, that of @dev
+ * @dev: the tun device; its end is the end of the instance
+ * @dev_tracker: reference to @dev
+ * @mode: one peer or many
+ * @fastpath: when flows may be armed
+ * @peers: peers by peer ID
+ * @num_peers: how many there are
+ * @routes: VPN address -> peer
+ * @gro_cells: merge inner packets before they enter the stack
+ * @stats: counters
+ * @egress: hook on @dev
+ * @keepalive: sends pings, finds peers that are gone
+ *
+ * Changed under nf_ovpn_net::lock.
+ */
+struct nf_ovpn_instance {
+	struct list_head		list;
+	struct net			*net;
+	struct net_device		*dev;
+	netdevice_tracker		dev_tracker;
+	enum nf_ovpn_mode		mode;
+	enum nf_ovpn_fastpath		fastpath;
+	struct xarray			peers;
+	u32				num_peers;
+	struct nf_ovpn_routes		routes;
+	struct gro_cells		gro_cells;
+	struct nf_ovpn_inst_stats __percpu *stats;
+	struct nf_hook_ops		egress;
+	struct delayed_work		keepalive;
+};
+
+#define NF_OVPN_LISTENER_BITS	4
+
+/**
+ * struct nf_ovpn_net - what nf_ovpn keeps for a network namespace
+ * @lock: serialises all changes; RTNL is taken before it
+ * @instances: all instances, read under RCU
+ * @listeners: listeners of all instances, by port
+ * @handles: peers of all instances, by the index in their handle
+ * @gen: changes with whatever of ours an armed flow relies on
+ */
+struct nf_ovpn_net {
+	struct mutex		lock;
+	struct list_head	instances;
+	DECLARE_HASHTABLE(listeners, NF_OVPN_LISTENER_BITS);
+	struct xarray		handles;
+	atomic_t		gen;
+};
+
+struct nf_ovpn_net *nf_ovpn_pernet(const struct net *net);
+
+/* core.c */
+int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
+			 enum nf_ovpn_fastpath fastpath,
+			 struct nf_ovpn_instance **res,
+			 struct netlink_ext_ack *extack);
+void nf_ovpn_instance_del(struct nf_ovpn_instance *inst);
+struct nf_ovpn_instance *nf_ovpn_instance_by_dev(const struct net *net,
+						 const struct net_device *dev);
+struct nf_ovpn_instance *nf_ovpn_instance_by_ifindex(struct net *net,
+						     int ifindex);
+int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
+			  struct hlist_head *listeners,
+			  struct netlink_ext_ack *extack);
+void nf_ovpn_listeners_free(struct hlist_head *listeners);
+struct nf_ovpn_instance *
+nf_ovpn_listener_lookup(const struct net *net, u8 family,
+			const union nf_inet_addr *addr, __be16 port);
+
+/* hooks.c */
+extern const struct nf_hook_ops nf_ovpn_hooks[];
+extern const unsigned int nf_ovpn_num_hooks;
+unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state);
+
+/* ct.c */
+#define NF_OVPN_HANDLE_OUTER	BIT_ULL(63)
+
+u32 nf_ovpn_gen(const struct net *net);
+int nf_ovpn_handle_new(struct nf_ovpn_peer *peer);
+void nf_ovpn_handle_del(struct nf_ovpn_peer *peer);
+struct nf_ovpn_peer *nf_ovpn_handle_peer(const struct net *net, u64 handle);
+void nf_ovpn_ct_ask(const struct sk_buff *skb, u32 gen);
+void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
+		    enum ip_conntrack_dir dir, const void *asked, u64 handle);
+struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
+				      const struct nf_conn_ovpn *ext,
+				      enum ip_conntrack_dir dir, u32 gen);
+void nf_ovpn_ct_attach_outer(struct nf_conn *ct);
+void nf_ovpn_ct_attach_inner(struct nf_conn *ct, enum ip_conntrack_dir dir,
+			     const struct nf_ovpn_peer *from, u32 gen);
+
+/* rx.c */
+unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
+			const struct nf_hook_state *state, int path);
+int nf_ovpn_rx_peer_id(struct sk_buff *skb, u8 pf, u32 *peer_id);
+
+/* tx.c */
+bool nf_ovpn_tx(struct nf_ovpn_peer *peer, struct sk_buff *skb, int path);
+void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer);
+
+/* peer.c */
+struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
+				      u32 tx_id,
+				      struct nf_ovpn_endpoint *endpoint,
+				      const struct nf_ovpn_vpn_addrs *vpn,
+				      struct netlink_ext_ack *extack);
+void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
+		      enum nf_ovpn_del_peer_reason reason);
+struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp);
+void nf_ovpn_endpoint_free(struct nf_ovpn_endpoint *endpoint);
+void nf_ovpn_peer_set_endpoint(struct nf_ovpn_peer *peer,
+			       struct nf_ovpn_endpoint *endpoint);
+int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer,
+			 const struct nf_ovpn_vpn_addrs *vpn,
+			 struct netlink_ext_ack *extack);
+void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
+			  enum ip_conntrack_dir dir, int ifindex);
+struct nf_ovpn_peer *nf_ovpn_peer_by_vpn_addr(struct nf_ovpn_instance *inst,
+					      const struct sk_buff *skb,
+					      bool source);
+
+/* The key that encrypts, NULL when there is none. RCU read side. */
+static inline struct nf_ovpn_key *
+nf_ovpn_peer_tx_key(const struct nf_ovpn_peer *peer)
+{
+	return rcu_dereference(peer->keys[READ_ONCE(peer->primary)]);
+}
+
+/* Whether the kernel has any key of the peer; else it is userspace's. */
+static inline bool nf_ovpn_peer_has_key(const struct nf_ovpn_peer *peer)
+{
+	return rcu_access_pointer(peer->keys[0]) ||
+	       rcu_access_pointer(peer->keys[1]);
+}
+
+/* keepalive.c */
+extern const u8 nf_ovpn_ping[16];
+
+void nf_ovpn_keepalive_init(struct nf_ovpn_instance *inst);
+void nf_ovpn_keepalive_start(struct nf_ovpn_instance *inst);
+
+/* netlink.c */
+void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
+			     enum nf_ovpn_del_peer_reason reason);
+void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer);
+void nf_ovpn_nl_key_limit_ntf(const struct nf_ovpn_peer *peer,
+			      const struct nf_ovpn_key *key);
+
+#endif /* _NF_OVPN_H */

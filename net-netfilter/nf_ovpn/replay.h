@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _NF_OVPN_REPLAY_H
+#define _NF_OVPN_REPLAY_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/* One word of the bitmap is always being cleared, see RFC 6479. */
+#define NF_OVPN_REPLAY_BITS	2048
+#define NF_OVPN_REPLAY_WINDOW	(NF_OVPN_REPLAY_BITS - BITS_PER_LONG)
+
+/**
+ * struct nf_ovpn_replay - which packet IDs of a key were received
+ * @lock: protects the rest
+ * @highest: highest packet ID received, 0 when none was
+ * @map: ring of bits, one a packet ID
+ */
+struct nf_ovpn_replay {
+	spinlock_t	lock;
+	u32		highest;
+	unsigned long	map[NF_OVPN_REPLAY_BITS / BITS_PER_LONG];
+};
+
+void nf_ovpn_replay_init(struct nf_ovpn_replay *replay);
+bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u32 id);
+
+#endif /* _NF_OVPN_REPLAY_H */
