@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Everything here is done by the scripts in lab/; this names them. What is downloaded and built is
+# kept outside the checkout (see lab/common.sh), and nothing is done twice.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@echo 'nf_ovpn: the OpenVPN data channel in Netfilter'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | sort | \
+		while IFS=$$'\t' read -r t h; do printf '  make %-17s %s\n' "$$t" "$$h"; done
+	@echo
+	@echo '  OPENVPN=2.6|2.7   the stock OpenVPN client of "demo" and "shell"   [2.7]'
+	@echo '  CIPHER=NAME       the data channel cipher of "demo"'
+	@echo '  TESTS="NAME ..."  only these groups of "test", named in lab/tests.table'
+	@echo '  KSRC=DIR          a kernel tree of yours instead of the packaged one'
+	@echo '  NF_OVPN_CACHE=DIR where downloads and objects go   [~/.cache/nf-ovpn]'
+	@echo '  V=1               show the output of long steps'
+
+.PHONY: setup
+setup: ## install and build all that the others need; quick when nothing changed
+	@lab/setup
+
+.PHONY: demo
+demo: setup ## stock OpenVPN through nf_ovpn in the lab, with figures at the end
+	@lab/demo/demo
+
+.PHONY: shell
+shell: setup ## boot the lab to a shell
+	@lab/run -i
+
+.PHONY: test
+test: setup ## every test; the last line counts them
+	@lab/test $(TESTS)
+
+.PHONY: bench
+bench: setup ## throughput beside mainline's ovpn driver
+	@lab/bench/bench
+
+.PHONY: series
+series: ## make patches/ from the folders
+	@lab/install
+	@lab/kernel-source
+	@lab/iproute2-source
+	@lab/series/make-series
+
+.PHONY: check
+check: setup ## patches/ fresh, applicable and clean by the kernel's own tools; sources clean
+	@lab/check/check
+
+.PHONY: clean
+clean: ## remove what was built, keep what was downloaded
+	@lab/clean objects
+
+.PHONY: distclean-cache
+distclean-cache: ## remove the whole cache outside the checkout
+	@lab/clean all
