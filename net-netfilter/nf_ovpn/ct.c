@@ -170,6 +170,7 @@ void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
 	spin_lock(&ct->lock);
 	if (gen == nf_ovpn_gen(net)) {
 		atomic64_set(&ext->handle[dir], handle);
+		/* Pairs with nf_ovpn_ct_armed(). */
 		smp_store_release(&ext->gen[dir], gen);
 	}
 	spin_unlock(&ct->lock);
@@ -189,7 +190,7 @@ struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
 				      const struct nf_conn_ovpn *ext,
 				      enum ip_conntrack_dir dir, u32 gen)
 {
-	/* Pairs with nf_ovpn_ct_arm(): the handle is as new as this. */
+	/* Pairs with the writers below and above: the handle is as new. */
 	if (smp_load_acquire(&ext->gen[dir]) != gen)
 		return NULL;
 	return nf_ovpn_handle_peer(net, atomic64_read(&ext->handle[dir]));
@@ -227,5 +228,6 @@ void nf_ovpn_ct_attach_inner(struct nf_conn *ct, enum ip_conntrack_dir dir,
 	if (!ext || !from)
 		return;
 	atomic64_set(&ext->handle[!dir], from->handle);
+	/* Pairs with nf_ovpn_ct_armed(). */
 	smp_store_release(&ext->gen[!dir], gen);
 }

@@ -331,43 +331,27 @@ userspace:
 	return NF_ACCEPT;
 }
 
-#define HOOKS(family)							\
-	{								\
-		.hook		= rx_hook,				\
-		.pf		= family,				\
-		.hooknum	= NF_INET_PRE_ROUTING,			\
-		.priority	= NF_IP_PRI_CONNTRACK + 1,		\
-	},								\
-	{								\
-		.hook		= forward_hook,				\
-		.pf		= family,				\
-		.hooknum	= NF_INET_PRE_ROUTING,			\
-		.priority	= NF_IP_PRI_NAT_DST + 1,		\
-	},								\
-	{								\
-		.hook		= input_hook,				\
-		.pf		= family,				\
-		.hooknum	= NF_INET_LOCAL_IN,			\
-		.priority	= NF_IP_PRI_CONNTRACK_CONFIRM - 1,	\
-	},								\
-	{								\
-		.hook		= output_hook,				\
-		.pf		= family,				\
-		.hooknum	= NF_INET_LOCAL_OUT,			\
-		.priority	= NF_IP_PRI_NAT_DST + 1,		\
-	},								\
-	{								\
-		.hook		= postrouting_hook,			\
-		.pf		= family,				\
-		.hooknum	= NF_INET_POST_ROUTING,			\
-		.priority	= NF_IP_PRI_CONNTRACK_CONFIRM - 1,	\
+#define HOOK(fn, family, num, prio)			\
+	{						\
+		.hook		= fn,			\
+		.pf		= NFPROTO_##family,	\
+		.hooknum	= NF_INET_##num,	\
+		.priority	= NF_IP_PRI_##prio,	\
 	}
 
 const struct nf_hook_ops nf_ovpn_hooks[] = {
-	HOOKS(NFPROTO_IPV4),
+	HOOK(rx_hook, IPV4, PRE_ROUTING, CONNTRACK + 1),
+	HOOK(forward_hook, IPV4, PRE_ROUTING, NAT_DST + 1),
+	HOOK(input_hook, IPV4, LOCAL_IN, CONNTRACK_CONFIRM - 1),
+	HOOK(output_hook, IPV4, LOCAL_OUT, NAT_DST + 1),
+	HOOK(postrouting_hook, IPV4, POST_ROUTING, CONNTRACK_CONFIRM - 1),
 #if IS_ENABLED(CONFIG_IPV6)
 	/* The priorities of IPv6 are the same numbers. */
-	HOOKS(NFPROTO_IPV6),
+	HOOK(rx_hook, IPV6, PRE_ROUTING, CONNTRACK + 1),
+	HOOK(forward_hook, IPV6, PRE_ROUTING, NAT_DST + 1),
+	HOOK(input_hook, IPV6, LOCAL_IN, CONNTRACK_CONFIRM - 1),
+	HOOK(output_hook, IPV6, LOCAL_OUT, NAT_DST + 1),
+	HOOK(postrouting_hook, IPV6, POST_ROUTING, CONNTRACK_CONFIRM - 1),
 #endif
 };
 

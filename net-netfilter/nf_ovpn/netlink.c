@@ -20,13 +20,14 @@ static struct nf_ovpn_instance *instance_lock(struct genl_info *info)
 {
 	struct net *net = genl_info_net(info);
 	struct nf_ovpn_instance *inst;
+	u32 ifindex;
 
 	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
 		return ERR_PTR(-EINVAL);
+	ifindex = nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]);
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
-	inst = nf_ovpn_instance_by_ifindex(net,
-			nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]));
+	inst = nf_ovpn_instance_by_ifindex(net, ifindex);
 	if (!inst) {
 		mutex_unlock(&nf_ovpn_pernet(net)->lock);
 		NL_SET_ERR_MSG_ATTR(info->extack,
@@ -712,17 +713,17 @@ int nf_ovpn_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-/* The instance that a dump names, under the lock, or the first. */
+/* The instance that a dump names, under the lock. */
 static struct nf_ovpn_instance *dump_instance(struct netlink_callback *cb,
 					      struct net *net)
 {
 	const struct genl_info *info = genl_info_dump(cb);
+	u32 ifindex;
 
 	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
 		return ERR_PTR(-EINVAL);
-	return nf_ovpn_instance_by_ifindex(net,
-			nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX])) ?:
-	       ERR_PTR(-ENODEV);
+	ifindex = nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]);
+	return nf_ovpn_instance_by_ifindex(net, ifindex) ?: ERR_PTR(-ENODEV);
 }
 
 int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)

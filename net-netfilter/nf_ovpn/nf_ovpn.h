@@ -109,7 +109,7 @@ struct nf_ovpn_peer {
 	unsigned long			last_tx;
 	struct nf_ovpn_peer_stats __percpu *stats;
 
-	spinlock_t			lock;
+	spinlock_t			lock;	/* for endpoint */
 	struct nf_ovpn_vpn_addrs	vpn;
 	unsigned long			keepalive_interval;
 	unsigned long			keepalive_timeout;
@@ -179,7 +179,7 @@ struct nf_ovpn_instance {
  * @gen: changes with whatever of ours an armed flow relies on
  */
 struct nf_ovpn_net {
-	struct mutex		lock;
+	struct mutex		lock;	/* for all changes */
 	struct list_head	instances;
 	DECLARE_HASHTABLE(listeners, NF_OVPN_LISTENER_BITS);
 	struct xarray		handles;
@@ -271,6 +271,15 @@ static inline bool nf_ovpn_peer_has_key(const struct nf_ovpn_peer *peer)
 {
 	return rcu_access_pointer(peer->keys[0]) ||
 	       rcu_access_pointer(peer->keys[1]);
+}
+
+/* Note a time without making the cache line dirty for each packet. */
+static inline void nf_ovpn_touch(unsigned long *stamp)
+{
+	unsigned long now = jiffies;
+
+	if (READ_ONCE(*stamp) != now)
+		WRITE_ONCE(*stamp, now);
 }
 
 /* keepalive.c */

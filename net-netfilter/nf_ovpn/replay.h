@@ -16,7 +16,7 @@
  * @map: ring of bits, one a packet ID
  */
 struct nf_ovpn_replay {
-	spinlock_t	lock;
+	spinlock_t	lock;	/* for the rest */
 	u32		highest;
 	unsigned long	map[NF_OVPN_REPLAY_BITS / BITS_PER_LONG];
 };

@@ -161,8 +161,7 @@ static int rx_datagram(struct nf_ovpn_peer *peer, struct sk_buff *skb, u32 op,
 	ct = nf_ct_get(skb, &ctinfo);
 	dir = CTINFO2DIR(ctinfo);
 	nf_ovpn_peer_seen_at(peer, ct, dir, state->in->ifindex);
-	if (READ_ONCE(peer->last_rx) != jiffies)
-		WRITE_ONCE(peer->last_rx, jiffies);
+	nf_ovpn_touch(&peer->last_rx);
 
 	if (path == NF_OVPN_A_STATS_RX_SLOW_PACKETS) {
 		/* As nf_confirm() would, which this packet does not reach. */

@@ -187,8 +187,7 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 	}
 
 	nf_ovpn_stats_tx(peer, path, &tally);
-	if (READ_ONCE(peer->last_tx) != jiffies)
-		WRITE_ONCE(peer->last_tx, jiffies);
+	nf_ovpn_touch(&peer->last_tx);
 out:
 	dst_release(route.dst);
 	if (unlikely(warn))
