@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What carries the data packets. The server tells it about peers and keys and hears from it when a
+// peer falls silent, changes its address or wears a key out. It knows addresses, numbers and keys,
+// and nothing of sessions, TLS or configuration.
+#pragma once
+
+#include "util/data_keys.h"
+#include "util/endpoint.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace nfovpn::dataplane {
+
+/// Why a request was refused.
+struct Error {
+    int code = 0; ///< errno
+    std::string what;
+};
+
+/// Nothing when all went well.
+using Failure = std::optional<Error>;
+
+/// A peer at the time it becomes known.
+struct Peer {
+    std::uint32_t id = 0; ///< 24 bits
+    Endpoint remote;      ///< where it is
+    Endpoint local;       ///< where it reached us
+    Ipv4 address;         ///< its own inside the tunnel
+};
+
+/// Seconds; 0 for never.
+struct Keepalive {
+    std::uint32_t interval = 0; ///< without a packet sent, then a ping is
+    std::uint32_t timeout = 0;  ///< without a packet received, then the peer is deleted
+};
+
+/// Bytes and packets of a peer; "rx" is from the peer.
+struct PeerStats {
+    std::uint32_t id = 0;
+    std::uint64_t rx_bytes = 0; ///< UDP payload
+    std::uint64_t tx_bytes = 0;
+    std::uint64_t rx_packets = 0;
+    std::uint64_t tx_packets = 0;
+};
+
+/// The data plane has deleted a peer.
+struct PeerDeleted {
+    std::uint32_t id = 0;
+    bool expired = false; ///< its keepalive timeout has ended; otherwise somebody asked for it
+};
+
+/// A packet that authenticates came from a new address of the peer.
+struct PeerFloated {
+    std::uint32_t id = 0;
+    Endpoint remote;
+};
+
+/// A key is near the end of its packet IDs.
+struct KeyNearLimit {
+    std::uint32_t peer_id = 0;
+    std::uint8_t key_id = 0;
+};
+
+using Notification = std::variant<PeerDeleted, PeerFloated, KeyNearLimit>;
+
+/// See the head of this file. All calls are synchronous.
+class DataPlane {
+public:
+    virtual ~DataPlane() = default;
+
+    /// Makes a peer known; it needs no key yet.
+    virtual Failure add_peer(const Peer& peer) = 0;
+    virtual Failure set_keepalive(std::uint32_t id, const Keepalive& keepalive) = 0;
+    /// Removes a peer and its keys.
+    virtual Failure remove_peer(std::uint32_t id) = 0;
+
+    /// Puts a key into a slot; what was there is replaced.
+    virtual Failure install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                const DataKeys& keys) = 0;
+    /// Exchanges the two slots.
+    virtual Failure swap_keys(std::uint32_t peer_id) = 0;
+    virtual Failure delete_key(std::uint32_t peer_id, KeySlot slot) = 0;
+
+    /// The counters of every peer; empty if they cannot be had.
+    virtual std::vector<PeerStats> stats() = 0;
+};
+
+} // namespace nfovpn::dataplane

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The server without its sockets; core.h draws a datagram's way.
+//
+// Who owns what: a Client holds its session and is the session's host. Session code calls back
+// into the Client in the middle of its own methods, so a Client is never destroyed from within a
+// callback: it is closed there, and settle() removes it afterwards. Callbacks may remove *other*
+// clients (a newer connection of the same name), so loops go over copies of the keys.
+
+#include "server/core.h"
+
+#include "util/log.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace nfovpn::server {
+
+namespace {
+
+double milliseconds(Duration d) {
+    return std::chrono::duration<double, std::milli>(d).count();
+}
+
+// A session that is always due would keep the loop from the socket.
+constexpr Duration kShortestWait = std::chrono::milliseconds(1);
+
+} // namespace
+
+/// A session with its place in the world.
+class ServerCore::Client final : public session::SessionHost {
+public:
+    Client(ServerCore& server, const Path& where, const wire::SessionId& remote_id,
+           const wire::SessionId& local_id, TimePoint now)
+        : path(where), created(now),
+          session(server.settings_.session, server.tls_, *this, remote_id, local_id, now),
+          core_(server) {}
+
+    [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
+    [[nodiscard]] std::uint32_t peer_id() const { return session.assignment()->peer_id; }
+
+    /// For log lines.
+    [[nodiscard]] std::string label() const {
+        auto where = to_string(path.remote);
+        return session.common_name().empty() ? where : session.common_name() + " " + where;
+    }
+
+    void send(session::Session&, ByteView datagram) override {
+        core_.transport_.send(path, datagram);
+    }
+    Result<session::Assignment, session::Refusal> admit(session::Session&) override {
+        return core_.admit(*this);
+    }
+    bool install_key(session::Session&, KeySlot slot, std::uint8_t key_id,
+                     const DataKeys& keys) override {
+        return well(core_.data_plane_.install_key(peer_id(), slot, key_id, keys), "new key");
+    }
+    bool swap_keys(session::Session&) override {
+        return well(core_.data_plane_.swap_keys(peer_id()), "key swap");
+    }
+    void delete_key(session::Session&, KeySlot slot) override {
+        well(core_.data_plane_.delete_key(peer_id(), slot), "key removal");
+    }
+    void up(session::Session&) override;
+    void renegotiated(session::Session&, Duration took) override {
+        log::info("{}: new keys by {}, {} {}, in {:.1f} ms", label(),
+                  session::derivation_name(session.choice().derivation), session.tls().version(),
+                  session.tls().cipher(), milliseconds(took));
+    }
+    void notice(session::Session&, std::string_view text) override {
+        log::warning("{}: {}", label(), text);
+    }
+
+    Path path;
+    TimePoint created;
+    session::Session session;
+    TimePoint scheduled = kNever;
+    bool half_open = true;
+    bool is_up = false;
+    bool known_to_data_plane = false; ///< and to be removed there
+
+private:
+    bool well(const dataplane::Failure& failure, std::string_view what) {
+        if (failure)
+            log::error("{}: {}: {}", label(), what, failure->what);
+        return !failure;
+    }
+
+    ServerCore& core_;
+};
+
+void ServerCore::Client::up(session::Session&) {
+    is_up = true;
+    well(core_.data_plane_.set_keepalive(peer_id(), core_.settings_.keepalive), "keepalive");
+    const auto& info = session.peer_info();
+    log::info("{}: up: peer {}, {}, {} {}, data cipher {}, key derivation {}, handshake {:.1f} ms, "
+              "OpenVPN {} {}",
+              label(), peer_id(), to_string(session.assignment()->address), session.tls().version(),
+              session.tls().cipher(), cipher_name(session.choice().cipher),
+              session::derivation_name(session.choice().derivation),
+              milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
+              info.platform);
+}
+
+std::size_t ServerCore::KeyHash::operator()(const Key& key) const noexcept {
+    // The ID is its sender's choice; the table grows only by clients that answered a cookie, and
+    // those are limited, so a hash that can be steered does no harm.
+    std::uint64_t id = 0;
+    for (auto byte : key.id)
+        id = id << 8 | byte;
+    return std::hash<Endpoint>()(key.remote) ^ static_cast<std::size_t>(id * 0x9e3779b97f4a7c15ULL);
+}
+
+ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& tls,
+                       dataplane::DataPlane& data_plane, Transport& transport)
+    : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport),
+      cookie_(settings.session.handshake_window / 2), per_source_(settings.initial_per_source),
+      addresses_(settings.pool_first, settings.pool_last) {}
+
+ServerCore::~ServerCore() = default;
+
+void ServerCore::receive(const Path& path, ByteView datagram, TimePoint now) {
+    counters_.datagrams++;
+    auto packet = wire::parse_control(datagram);
+    if (!packet) {
+        if (packet.error() == wire::WireError::NotControl)
+            counters_.unknown_data++;
+        else
+            counters_.malformed[static_cast<std::size_t>(packet.error())]++;
+        log::debug("{}: dropped: {}, {} bytes", to_string(path.remote),
+                   wire::to_string(packet.error()), datagram.size());
+        return;
+    }
+    auto known = clients_.find(Key{path.remote, packet->session_id});
+    if (known != clients_.end()) {
+        Client& client = *known->second;
+        client.session.receive(*packet, now);
+        settle(client, now);
+    } else if (packet->opcode == wire::Opcode::HardResetClientV2) {
+        first_packet(path, *packet, now);
+    } else {
+        cookie_answer(path, *packet, now);
+    }
+}
+
+void ServerCore::first_packet(const Path& path, const wire::ControlPacket& packet, TimePoint now) {
+    if (packet.key_id != 0 || packet.message_id != 0U || packet.acks.count != 0) {
+        counters_.stray++;
+        return;
+    }
+    if (stopping_ || !per_source_.allow(path.remote.address, now) ||
+        !total_.take(settings_.initial_total, now)) {
+        counters_.initial_limited++;
+        return;
+    }
+    counters_.initial++;
+    wire::ControlPacket answer;
+    answer.opcode = wire::Opcode::HardResetServerV2;
+    answer.session_id = cookie_.make(path.remote, packet.session_id, now);
+    answer.peer_session_id = packet.session_id;
+    answer.acks.add(0);
+    answer.message_id = 0;
+    transport_.send(path, wire::build_control(answer));
+}
+
+void ServerCore::cookie_answer(const Path& path, const wire::ControlPacket& packet, TimePoint now) {
+    bool plausible =
+        (packet.opcode == wire::Opcode::ControlV1 || packet.opcode == wire::Opcode::AckV1) &&
+        packet.key_id == 0 && packet.acks.count > 0;
+    if (!plausible || stopping_ ||
+        !cookie_.valid(packet.peer_session_id, path.remote, packet.session_id, now)) {
+        counters_.stray++;
+        return;
+    }
+    auto& from_source = half_open_by_source_[path.remote.address.value];
+    if (half_open_ >= settings_.max_half_open ||
+        from_source >= settings_.max_half_open_per_source) {
+        if (from_source == 0)
+            half_open_by_source_.erase(path.remote.address.value);
+        counters_.half_open_limited++;
+        return;
+    }
+    half_open_++;
+    from_source++;
+    counters_.sessions++;
+    log::debug("{}: new session", to_string(path.remote));
+    auto owned =
+        std::make_unique<Client>(*this, path, packet.session_id, packet.peer_session_id, now);
+    Client& client = *owned;
+    clients_.emplace(client.key(), std::move(owned));
+    client.session.receive(packet, now);
+    settle(client, now);
+}
+
+Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client) {
+    const auto& name = client.session.common_name();
+    std::vector<Client*> replaced;
+    if (!settings_.duplicate_cn) {
+        auto [first, last] = by_name_.equal_range(name);
+        for (auto at = first; at != last; ++at)
+            replaced.push_back(at->second);
+    }
+    // The same program, started again on the same port.
+    for (const auto& [id, other] : by_peer_id_) {
+        if (other->path.remote == client.path.remote &&
+            std::find(replaced.begin(), replaced.end(), other) == replaced.end())
+            replaced.push_back(other);
+    }
+    for (auto* other : replaced) {
+        other->session.close("replaced by a newer connection");
+        remove(*other);
+    }
+
+    if (by_peer_id_.size() >= settings_.max_clients)
+        return session::Refusal{"the server is full (max-clients)", true};
+    auto address = addresses_.allocate(settings_.duplicate_cn ? "" : name);
+    if (!address)
+        return session::Refusal{"no address is left in the server's pool", true};
+    auto id = ids_.allocate();
+    if (!id) {
+        addresses_.release(*address);
+        return session::Refusal{"no peer ID is left", true};
+    }
+    dataplane::Peer peer{*id, client.path.remote, client.path.local, *address};
+    if (auto failure = data_plane_.add_peer(peer)) {
+        log::error("{}: new peer: {}", client.label(), failure->what);
+        ids_.release(*id);
+        addresses_.release(*address);
+        return session::Refusal{"the server's data plane refuses", true};
+    }
+    client.known_to_data_plane = true;
+    by_peer_id_.emplace(*id, &client);
+    by_name_.emplace(name, &client);
+    return session::Assignment{*id, *address, settings_.netmask};
+}
+
+void ServerCore::settle(Client& client, TimePoint now) {
+    if (client.session.state() == session::Session::State::Closed) {
+        remove(client);
+        return;
+    }
+    if (client.half_open && !client.session.common_name().empty()) {
+        client.half_open = false;
+        half_open_--;
+        auto source = half_open_by_source_.find(client.path.remote.address.value);
+        if (--source->second == 0)
+            half_open_by_source_.erase(source);
+    }
+    reschedule(client, now);
+}
+
+void ServerCore::remove(Client& client) {
+    if (client.half_open) {
+        half_open_--;
+        auto source = half_open_by_source_.find(client.path.remote.address.value);
+        if (--source->second == 0)
+            half_open_by_source_.erase(source);
+    }
+    if (client.is_up) {
+        log::info("{}: gone: {}", client.label(), client.session.close_reason());
+    } else {
+        counters_.failed++;
+        log::warning("{}: not connected: {}", client.label(), client.session.close_reason());
+    }
+    if (const auto& given = client.session.assignment()) {
+        if (client.known_to_data_plane) {
+            if (auto failure = data_plane_.remove_peer(given->peer_id))
+                log::error("{}: peer removal: {}", client.label(), failure->what);
+        }
+        by_peer_id_.erase(given->peer_id);
+        auto [first, last] = by_name_.equal_range(client.session.common_name());
+        auto entry = std::find_if(first, last, [&](const auto& e) { return e.second == &client; });
+        if (entry != last)
+            by_name_.erase(entry);
+        ids_.release(given->peer_id);
+        addresses_.release(given->address);
+    }
+    schedule_.erase({client.scheduled, &client});
+    clients_.erase(client.key());
+}
+
+void ServerCore::reschedule(Client& client, TimePoint now) {
+    schedule_.erase({client.scheduled, &client});
+    client.scheduled = std::max(client.session.deadline(), now + kShortestWait);
+    if (client.scheduled != kNever)
+        schedule_.emplace(client.scheduled, &client);
+}
+
+void ServerCore::tick(TimePoint now) {
+    std::vector<Key> due;
+    for (auto at = schedule_.begin(); at != schedule_.end() && at->first <= now; ++at)
+        due.push_back(at->second->key());
+    for (const auto& key : due) {
+        auto found = clients_.find(key);
+        if (found == clients_.end())
+            continue;
+        Client& client = *found->second;
+        client.session.tick(now);
+        settle(client, now);
+    }
+}
+
+TimePoint ServerCore::deadline() const {
+    return schedule_.empty() ? kNever : schedule_.begin()->first;
+}
+
+ServerCore::Client* ServerCore::by_peer_id(std::uint32_t id) {
+    auto found = by_peer_id_.find(id);
+    return found == by_peer_id_.end() ? nullptr : found->second;
+}
+
+void ServerCore::move(Client& client, const Endpoint& remote) {
+    // A client may call two of its sessions by the same ID; the one that moves in stays.
+    auto there = clients_.find(Key{remote, client.session.remote_id()});
+    if (there != clients_.end()) {
+        there->second->session.close("replaced by a client that moved here");
+        remove(*there->second);
+    }
+    auto node = clients_.extract(client.key());
+    client.path.remote = remote;
+    node.key() = client.key();
+    clients_.insert(std::move(node));
+}
+
+void ServerCore::notified(const dataplane::Notification& notification, TimePoint now) {
+    if (const auto* deleted = std::get_if<dataplane::PeerDeleted>(&notification)) {
+        if (auto* client = by_peer_id(deleted->id)) {
+            client->known_to_data_plane = false;
+            client->session.close(deleted->expired ? "nothing heard of it (ping-restart)"
+                                                   : "removed from the data plane");
+            settle(*client, now);
+        }
+    } else if (const auto* floated = std::get_if<dataplane::PeerFloated>(&notification)) {
+        auto* client = by_peer_id(floated->id);
+        if (client && client->path.remote != floated->remote) {
+            log::info("{}: now at {}", client->label(), to_string(floated->remote));
+            move(*client, floated->remote);
+        }
+    } else if (const auto* limit = std::get_if<dataplane::KeyNearLimit>(&notification)) {
+        if (auto* client = by_peer_id(limit->peer_id)) {
+            log::info("{}: key {} is near its limit", client->label(), limit->key_id);
+            client->session.renegotiate(now);
+            settle(*client, now);
+        }
+    }
+}
+
+void ServerCore::resynchronize(TimePoint now) {
+    std::set<std::uint32_t> alive;
+    for (const auto& peer : data_plane_.stats())
+        alive.insert(peer.id);
+    std::vector<std::uint32_t> gone;
+    for (const auto& [id, client] : by_peer_id_) {
+        if (!alive.contains(id))
+            gone.push_back(id);
+    }
+    for (auto id : gone)
+        notified(dataplane::PeerDeleted{id, true}, now);
+}
+
+void ServerCore::shutdown(TimePoint now) {
+    stopping_ = true;
+    std::vector<Key> all;
+    for (const auto& [key, client] : clients_)
+        all.push_back(key);
+    for (const auto& key : all) {
+        auto found = clients_.find(key);
+        if (found == clients_.end())
+            continue;
+        Client& client = *found->second;
+        if (settings_.restart_message.empty())
+            client.session.close("server stops");
+        else
+            client.session.restart_client(now, settings_.restart_message);
+        settle(client, now);
+    }
+}
+
+std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
+    std::unordered_map<std::uint32_t, dataplane::PeerStats> traffic;
+    for (const auto& peer : data_plane_.stats())
+        traffic.emplace(peer.id, peer);
+    std::vector<ClientStatus> out;
+    for (const auto& [id, client] : by_peer_id_) {
+        if (!client->is_up)
+            continue;
+        ClientStatus status;
+        status.common_name = client->session.common_name();
+        status.remote = client->path.remote;
+        status.address = client->session.assignment()->address;
+        status.peer_id = id;
+        status.connected_for = now - client->created;
+        status.tls = client->session.tls().version() + " " + client->session.tls().cipher();
+        status.cipher = cipher_name(client->session.choice().cipher);
+        status.renegotiations = client->session.renegotiations();
+        auto counted = traffic.find(id);
+        if (counted != traffic.end()) {
+            status.rx_bytes = counted->second.rx_bytes;
+            status.tx_bytes = counted->second.tx_bytes;
+        }
+        out.push_back(std::move(status));
+    }
+    std::sort(out.begin(), out.end(),
+              [](const ClientStatus& a, const ClientStatus& b) { return a.address < b.address; });
+    return out;
+}
+
+} // namespace nfovpn::server

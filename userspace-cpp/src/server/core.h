@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The server without its sockets: datagrams and the time come in, datagrams go out, and the data
+// plane is told about peers and keys. A datagram's way:
+//
+//     datagram ─┬─ data packet: its peer is unknown to the data plane, counted and dropped
+//               ├─ not a control packet: counted by its fault and dropped
+//               ├─ of a client that is known (address and session ID): its session
+//               ├─ first packet (HARD_RESET_CLIENT_V2): answered by a cookie if its source is
+//               │  within its rate; nothing is remembered
+//               ├─ answer to a cookie: a new session, if there are not too many half-open ones
+//               └─ anything else: counted and dropped
+//
+// A client that starts again from the same address and port gets a second session beside its old
+// one, which is dropped only when the new one has proved its certificate: a forged hard reset ends
+// nobody's session.
+#pragma once
+
+#include "dataplane/dataplane.h"
+#include "server/pool.h"
+#include "server/rate_limit.h"
+#include "session/cookie.h"
+#include "session/session.h"
+
+#include <array>
+#include <memory>
+#include <set>
+#include <unordered_map>
+
+namespace nfovpn::server {
+
+/// Where a datagram came from and where it arrived: both are needed to answer from the address
+/// that the client knows.
+struct Path {
+    Endpoint remote;
+    Endpoint local;
+};
+
+/// Sends datagrams; loses them silently like any network.
+class Transport {
+public:
+    virtual ~Transport() = default;
+    virtual void send(const Path& path, ByteView datagram) = 0;
+};
+
+/// What a server is told by its configuration.
+struct CoreSettings {
+    session::SessionSettings session;
+    Ipv4 pool_first;
+    Ipv4 pool_last;
+    Ipv4 netmask;
+    dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
+    std::size_t max_clients = 1024;
+    bool duplicate_cn = false; ///< several clients may have the same common name
+    /// What clients are told when the server stops; empty: nothing.
+    std::string restart_message = "RESTART";
+    TokenBucket::Rate initial_per_source = {32, std::chrono::seconds(10)};
+    TokenBucket::Rate initial_total = {10000, std::chrono::seconds(10)};
+    std::size_t max_half_open = 2048;
+    std::size_t max_half_open_per_source = 64;
+};
+
+/// What happened to datagrams that reached no session.
+struct CoreCounters {
+    std::uint64_t datagrams = 0;
+    std::uint64_t unknown_data = 0;           ///< data packets that the data plane left to us
+    std::array<std::uint64_t, 7> malformed{}; ///< by wire::WireError
+    std::uint64_t initial = 0;                ///< first packets that were answered
+    std::uint64_t initial_limited = 0;        ///< first packets over a limit
+    std::uint64_t half_open_limited = 0;      ///< answers to a cookie over a limit
+    std::uint64_t stray = 0;                  ///< control packets of no session
+    std::uint64_t sessions = 0;               ///< sessions ever begun
+    std::uint64_t failed = 0;                 ///< of these, ended before they were up
+};
+
+/// One client, for status output.
+struct ClientStatus {
+    std::string common_name;
+    Endpoint remote;
+    Ipv4 address;
+    std::uint32_t peer_id = 0;
+    Duration connected_for{};
+    std::string tls;    ///< version and cipher
+    std::string cipher; ///< of the data channel
+    unsigned renegotiations = 0;
+    std::uint64_t rx_bytes = 0;
+    std::uint64_t tx_bytes = 0;
+};
+
+/// See the head of this file.
+class ServerCore {
+public:
+    /// @p tls, @p data_plane and @p transport must outlive the core.
+    ServerCore(const CoreSettings& settings, const session::TlsContext& tls,
+               dataplane::DataPlane& data_plane, Transport& transport);
+    ~ServerCore();
+    ServerCore(const ServerCore&) = delete;
+    ServerCore& operator=(const ServerCore&) = delete;
+
+    void receive(const Path& path, ByteView datagram, TimePoint now);
+    void notified(const dataplane::Notification& notification, TimePoint now);
+
+    /// Notifications were lost: finds out which peers the data plane has deleted meanwhile.
+    void resynchronize(TimePoint now);
+
+    /// Does what is due; to be called at deadline() at the latest.
+    void tick(TimePoint now);
+    [[nodiscard]] TimePoint deadline() const;
+
+    /// Tells every client that the server stops. Done when finished().
+    void shutdown(TimePoint now);
+    [[nodiscard]] bool finished() const { return clients_.empty(); }
+
+    /// The clients that are up, by address.
+    [[nodiscard]] std::vector<ClientStatus> clients(TimePoint now);
+    [[nodiscard]] const CoreCounters& counters() const { return counters_; }
+    [[nodiscard]] std::size_t half_open() const { return half_open_; }
+
+private:
+    class Client;
+
+    struct Key {
+        Endpoint remote;
+        wire::SessionId id{};
+        bool operator==(const Key&) const = default;
+    };
+    struct KeyHash {
+        std::size_t operator()(const Key& key) const noexcept;
+    };
+
+    void first_packet(const Path& path, const wire::ControlPacket& packet, TimePoint now);
+    void cookie_answer(const Path& path, const wire::ControlPacket& packet, TimePoint now);
+    Result<session::Assignment, session::Refusal> admit(Client& client);
+    void settle(Client& client, TimePoint now);
+    void remove(Client& client);
+    void reschedule(Client& client, TimePoint now);
+    void move(Client& client, const Endpoint& remote);
+    Client* by_peer_id(std::uint32_t id);
+
+    CoreSettings settings_;
+    const session::TlsContext& tls_;
+    dataplane::DataPlane& data_plane_;
+    Transport& transport_;
+    session::ResetCookie cookie_;
+    SourceLimiter per_source_;
+    TokenBucket total_;
+    AddressPool addresses_;
+    IdPool ids_;
+    std::unordered_map<Key, std::unique_ptr<Client>, KeyHash> clients_;
+    std::unordered_map<std::uint32_t, Client*> by_peer_id_;
+    std::unordered_multimap<std::string, Client*> by_name_; ///< admitted ones
+    std::unordered_map<std::uint32_t, std::size_t> half_open_by_source_;
+    std::size_t half_open_ = 0;
+    std::set<std::pair<TimePoint, Client*>> schedule_;
+    CoreCounters counters_;
+    bool stopping_ = false;
+};
+
+} // namespace nfovpn::server

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Address and peer ID pools; see pool.h.
+
+#include "server/pool.h"
+
+#include <algorithm>
+
+namespace nfovpn::server {
+
+std::optional<std::size_t> AddressPool::choose(const std::string& owner) {
+    if (!owner.empty()) {
+        auto known = last_slot_.find(owner);
+        if (known != last_slot_.end() && !slots_[known->second].used) {
+            std::erase(freed_, known->second);
+            return known->second;
+        }
+    }
+    if (fresh_ < slots_.size())
+        return fresh_++;
+    if (freed_.empty())
+        return std::nullopt;
+    auto slot = freed_.front();
+    freed_.pop_front();
+    return slot;
+}
+
+std::optional<Ipv4> AddressPool::allocate(const std::string& owner) {
+    auto index = choose(owner);
+    if (!index)
+        return std::nullopt;
+    Slot& slot = slots_[*index];
+    if (slot.owner != owner) {
+        auto former = last_slot_.find(slot.owner);
+        if (former != last_slot_.end() && former->second == *index)
+            last_slot_.erase(former);
+        slot.owner = owner;
+    }
+    if (!owner.empty())
+        last_slot_[owner] = *index;
+    slot.used = true;
+    return Ipv4{first_.value + static_cast<std::uint32_t>(*index)};
+}
+
+void AddressPool::release(Ipv4 address) {
+    auto index = std::size_t{address.value - first_.value};
+    if (index < slots_.size() && slots_[index].used) {
+        slots_[index].used = false;
+        freed_.push_back(index);
+    }
+}
+
+std::optional<std::uint32_t> IdPool::allocate() {
+    // 0xffffff stands for "no peer ID".
+    constexpr std::uint32_t kIds = 0xffffff;
+    if (used_.size() >= kIds)
+        return std::nullopt;
+    while (!used_.insert(next_).second)
+        next_ = (next_ + 1) % kIds;
+    auto id = next_;
+    next_ = (next_ + 1) % kIds;
+    return id;
+}
+
+} // namespace nfovpn::server

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What a server gives out: addresses inside the tunnel, and peer IDs.
+//
+// A client that comes back gets the address that it had, if nobody else has it now: open
+// connections inside the tunnel survive a reconnect that way. Until every address has been used
+// once, a new client gets a fresh one; after that, the one that has been free for longest.
+#pragma once
+
+#include "util/endpoint.h"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace nfovpn::server {
+
+/// The addresses from first to last, both included.
+class AddressPool {
+public:
+    AddressPool(Ipv4 first, Ipv4 last) : first_(first), slots_(last.value - first.value + 1) {}
+
+    /// An address for the client of that name; nothing if all are in use. An empty name is nobody
+    /// in particular.
+    std::optional<Ipv4> allocate(const std::string& owner);
+
+    /// Gives an address back.
+    void release(Ipv4 address);
+
+    [[nodiscard]] std::size_t size() const { return slots_.size(); }
+
+private:
+    struct Slot {
+        bool used = false;
+        std::string owner; ///< the last one
+    };
+
+    std::optional<std::size_t> choose(const std::string& owner);
+
+    Ipv4 first_;
+    std::vector<Slot> slots_;
+    std::size_t fresh_ = 0;         ///< slots below were used at least once
+    std::deque<std::size_t> freed_; ///< free again, longest first
+    std::unordered_map<std::string, std::size_t> last_slot_;
+};
+
+/// Peer IDs, in turn: an ID comes back only after all the others. What the kernel still has to say
+/// about a peer that is gone is then never taken for its successor's.
+class IdPool {
+public:
+    std::optional<std::uint32_t> allocate();
+    void release(std::uint32_t id) { used_.erase(id); }
+
+private:
+    std::unordered_set<std::uint32_t> used_;
+    std::uint32_t next_ = 0;
+};
+
+} // namespace nfovpn::server

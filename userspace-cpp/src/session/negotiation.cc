@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// One negotiation; negotiation.h tells its course. The one rule behind process(): whatever moves
+// any of the three layers (a message in order, an ACK, a write) runs all of them, so there is no
+// order of events to get wrong.
+
+#include "session/negotiation.h"
+
+#include <algorithm>
+
+namespace nfovpn::session {
+
+namespace {
+
+// With that many messages unacknowledged, a peer that reads nothing gets nothing more.
+constexpr std::size_t kMaxBacklog = 64;
+
+bool is_zero(const wire::SessionId& id) {
+    return std::all_of(id.begin(), id.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+} // namespace
+
+Negotiation::Negotiation(const TlsContext& tls, const NegotiationStart& start, TimePoint now)
+    : start_(start), started_(now), tls_(tls), role_(tls.role()), sender_(start.reliable),
+      receiver_(start.reliable), reset_seen_(!start.reset), reset_acknowledged_(!start.reset) {
+    if (start.reset) {
+        sender_.queue(*start.reset, {});
+    } else {
+        sender_.skip();
+        receiver_.skip();
+    }
+}
+
+bool Negotiation::receive(const wire::ControlPacket& packet, TimePoint now) {
+    if (is_zero(start_.remote) && packet.opcode == wire::Opcode::HardResetServerV2)
+        start_.remote = packet.session_id;
+    if (packet.session_id != start_.remote)
+        return false;
+    if (packet.acks.count > 0) {
+        if (packet.peer_session_id != start_.local)
+            return false;
+        sender_.acknowledge(packet.acks.view(), now);
+    }
+    if (packet.message_id) {
+        // Resets are message 0 and nothing else is; they carry nothing for TLS.
+        bool is_reset = packet.opcode != wire::Opcode::ControlV1;
+        if (is_reset != (*packet.message_id == 0))
+            return false;
+        receiver_.receive(*packet.message_id, is_reset ? ByteView() : packet.payload);
+    }
+    process();
+    return true;
+}
+
+void Negotiation::process() {
+    if (failed())
+        return;
+    while (auto payload = receiver_.next()) {
+        if (!reset_seen_)
+            reset_seen_ = true; // message 0
+        else
+            tls_.feed(*payload);
+    }
+    if (!reset_acknowledged_ && sender_.all_acknowledged())
+        reset_acknowledged_ = true;
+    // A client speaks first in TLS, and only when both resets are through.
+    if (!reset_seen_ || (role_ == wire::Role::Client && !reset_acknowledged_))
+        return;
+
+    tls_.handshake();
+    SecretBytes fresh;
+    tls_.read(fresh);
+    if (!fresh.empty() && peer_key_method_) {
+        if (!splitter_.feed(fresh.view()))
+            failure_ = "endless control message";
+    } else if (!fresh.empty()) {
+        plaintext_.append(fresh.view());
+        auto parsed = wire::parse_key_method2(plaintext_.view(), role_ == wire::Role::Server
+                                                                     ? wire::Role::Client
+                                                                     : wire::Role::Server);
+        if (parsed) {
+            peer_key_method_ = std::move(parsed->message);
+            plaintext_.consume(parsed->consumed);
+            if (!splitter_.feed(plaintext_.view()))
+                failure_ = "endless control message";
+            plaintext_.wipe();
+        } else if (parsed.error() != wire::KeyMethod2Error::Incomplete) {
+            failure_ = "key method 2: " + std::string(to_string(parsed.error()));
+        }
+    }
+    queue_ciphertext();
+}
+
+void Negotiation::queue_ciphertext() {
+    const std::size_t room = start_.max_packet - wire::control_overhead(wire::kMaxAcks);
+    for (auto chunk = tls_.drain(room); !chunk.empty(); chunk = tls_.drain(room)) {
+        sender_.queue(wire::Opcode::ControlV1, std::move(chunk));
+        if (sender_.backlog() > kMaxBacklog && failure_.empty())
+            failure_ = "the peer does not acknowledge";
+    }
+}
+
+void Negotiation::send_key_method(const wire::KeyMethod2& message) {
+    key_method_sent_ = true;
+    tls_.write(wire::build_key_method2(message, role_).view());
+    queue_ciphertext();
+}
+
+void Negotiation::send_message(std::string_view text) {
+    Bytes message(text.begin(), text.end());
+    message.push_back(0);
+    tls_.write(message);
+    queue_ciphertext();
+}
+
+void Negotiation::transmit(TimePoint now, const std::function<void(ByteView)>& send) {
+    // A TLS alert is written by the failure itself and must still go out.
+    queue_ciphertext();
+    wire::ControlPacket packet;
+    packet.key_id = start_.key_id;
+    packet.session_id = start_.local;
+    packet.peer_session_id = start_.remote;
+    while (auto segment = sender_.next_due(now)) {
+        packet.opcode = segment->opcode;
+        packet.acks = receiver_.take_acks();
+        packet.message_id = segment->id;
+        packet.payload = segment->payload;
+        send(wire::build_control(packet));
+    }
+    if (receiver_.ack_pending()) {
+        packet.opcode = wire::Opcode::AckV1;
+        packet.acks = receiver_.take_acks();
+        packet.message_id.reset();
+        packet.payload = {};
+        send(wire::build_control(packet));
+    }
+}
+
+TimePoint Negotiation::deadline() const {
+    return receiver_.ack_pending() ? TimePoint::min() : sender_.deadline();
+}
+
+bool Negotiation::all_acknowledged() const {
+    return sender_.all_acknowledged();
+}
+
+} // namespace nfovpn::session

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// OpenSSL's objects with owners.
+#pragma once
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <memory>
+
+namespace nfovpn::session {
+
+template <auto Free>
+struct OpensslFree {
+    template <typename T>
+    void operator()(T* object) const {
+        Free(object);
+    }
+};
+
+using SslCtxPtr = std::unique_ptr<SSL_CTX, OpensslFree<SSL_CTX_free>>;
+using SslPtr = std::unique_ptr<SSL, OpensslFree<SSL_free>>;
+using BioPtr = std::unique_ptr<BIO, OpensslFree<BIO_free_all>>;
+using X509Ptr = std::unique_ptr<X509, OpensslFree<X509_free>>;
+using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
+using KdfPtr = std::unique_ptr<EVP_KDF, OpensslFree<EVP_KDF_free>>;
+using KdfCtxPtr = std::unique_ptr<EVP_KDF_CTX, OpensslFree<EVP_KDF_CTX_free>>;
+
+} // namespace nfovpn::session

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The life of one client's session; session.h draws it. Everything funnels into advance(): take
+// each negotiation as far as it goes, then send what that produced.
+
+#include "session/session.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace nfovpn::session {
+
+namespace {
+
+using std::chrono::seconds;
+
+// A push request within this time of the last reply is a retransmission by an impatient client;
+// the reply is on its way and cannot be lost.
+constexpr Duration kPushAgain = seconds(30);
+
+// How long a last message (AUTH_FAILED, RESTART) is repeated.
+constexpr Duration kLinger = seconds(5);
+
+// After a failed renegotiation the next try is not at once, and after some the session ends.
+constexpr Duration kRenegotiateAgain = seconds(10);
+constexpr unsigned kMaxFailedRenegotiations = 3;
+
+// A client that asks for new keys more often than this waits.
+constexpr Duration kShortestKeyLife = seconds(1);
+
+bool random_key_source(wire::KeySource& source) {
+    auto fill = [](std::span<std::uint8_t> out) {
+        return RAND_bytes(out.data(), static_cast<int>(out.size())) == 1;
+    };
+    return fill(source.random1.writable()) && fill(source.random2.writable());
+}
+
+} // namespace
+
+Session::Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
+                 const wire::SessionId& remote_id, const wire::SessionId& local_id, TimePoint now)
+    : settings_(settings), tls_context_(tls), host_(host), remote_id_(remote_id),
+      local_id_(local_id), current_(negotiation(0, now, std::nullopt)) {}
+
+std::unique_ptr<Negotiation> Session::negotiation(std::uint8_t key_id, TimePoint now,
+                                                  std::optional<wire::Opcode> reset) {
+    NegotiationStart start;
+    start.key_id = key_id;
+    start.local = local_id_;
+    start.remote = remote_id_;
+    start.reset = reset;
+    start.reliable = settings_.reliable;
+    start.max_packet = settings_.max_packet;
+    return std::make_unique<Negotiation>(tls_context_, start, now);
+}
+
+Negotiation* Session::by_key_id(std::uint8_t key_id) {
+    for (auto* n : {current_.get(), next_.get(), previous_.get()}) {
+        if (n && n->key_id() == key_id)
+            return n;
+    }
+    return nullptr;
+}
+
+std::uint8_t Session::next_key_id() const {
+    // 0 is for the first negotiation of a session only.
+    return static_cast<std::uint8_t>(last_key_id_ % 7 + 1);
+}
+
+void Session::receive(const wire::ControlPacket& packet, TimePoint now) {
+    if (state_ == State::Closed || packet.session_id != remote_id_)
+        return;
+    bool wants_keys = packet.opcode == wire::Opcode::SoftResetV1 && state_ == State::Up;
+    auto* n = by_key_id(packet.key_id);
+    // With seven key IDs in turn, the one of "previous" comes back only after six others.
+    if (!n && wants_keys) {
+        // A client negotiates again only when it has finished the last time, ACK or not.
+        if (next_ && next_->key_method_sent())
+            promote_next(now);
+        else if (next_)
+            abandon_next(now, "the client has started another one");
+        if (state_ != State::Up || now - current_->started() < kShortestKeyLife)
+            return;
+        start_next(packet.key_id, now);
+        n = next_.get();
+    }
+    if (n && n->receive(packet, now))
+        advance(now);
+}
+
+void Session::tick(TimePoint now) {
+    if (state_ == State::Closed)
+        return;
+    if (state_ == State::Closing && now >= closing_until_) {
+        state_ = State::Closed;
+        return;
+    }
+    if (state_ == State::Handshaking && now >= current_->started() + settings_.handshake_window) {
+        close("handshake not finished within its time");
+        return;
+    }
+    if (state_ == State::Up && !pushed_at_ && now >= push_deadline()) {
+        close("no push request within the time of the handshake");
+        return;
+    }
+    if (next_ && now >= next_->started() + settings_.handshake_window)
+        abandon_next(now, "not finished within its time");
+    if (now >= retire_at_) {
+        retire_at_ = kNever;
+        previous_.reset();
+        host_.delete_key(*this, KeySlot::Secondary);
+    }
+    if (now >= renegotiate_at_)
+        renegotiate(now);
+    advance(now);
+}
+
+TimePoint Session::deadline() const {
+    if (state_ == State::Closed)
+        return kNever;
+    auto earliest = std::min({closing_until_, renegotiate_at_, retire_at_});
+    if (state_ == State::Handshaking)
+        earliest = std::min(earliest, current_->started() + settings_.handshake_window);
+    if (state_ == State::Up && !pushed_at_)
+        earliest = std::min(earliest, push_deadline());
+    if (next_)
+        earliest = std::min(earliest, next_->started() + settings_.handshake_window);
+    for (const auto* n : {current_.get(), next_.get(), previous_.get()}) {
+        if (n)
+            earliest = std::min(earliest, n->deadline());
+    }
+    return earliest;
+}
+
+void Session::advance(TimePoint now) {
+    advance_current(now);
+    if (state_ == State::Up)
+        advance_next(now);
+    transmit(now);
+    if (state_ == State::Closing && current_->all_acknowledged())
+        state_ = State::Closed;
+}
+
+void Session::advance_current(TimePoint now) {
+    Negotiation& n = *current_;
+    if (n.failed()) {
+        // The alert goes out once; a client that misses it gives up by its own clock.
+        if (state_ != State::Closing && state_ != State::Closed) {
+            transmit(now);
+            close(n.failure());
+        }
+        return;
+    }
+    if (state_ == State::Handshaking) {
+        if (n.established() && common_name_.empty())
+            admit(now);
+        if (state_ == State::Handshaking && n.peer_key_method() && !n.key_method_sent())
+            exchange_key_methods(n, now);
+    }
+    if (state_ == State::Up)
+        handle_messages(n, now);
+}
+
+void Session::admit(TimePoint now) {
+    common_name_ = current_->tls().peer_common_name();
+    if (common_name_.empty()) {
+        transmit(now);
+        close("the client's certificate has no common name");
+        return;
+    }
+    auto answer = host_.admit(*this);
+    if (answer)
+        assignment_ = *answer;
+    else
+        refusal_ = answer.error(); // told when the client can read control messages
+}
+
+void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
+    const auto& theirs = *n.peer_key_method();
+    bool first = &n == current_.get();
+    if (first && !refusal_) {
+        peer_info_ = wire::parse_peer_info(theirs.peer_info);
+        auto choice = negotiate(settings_.negotiation, peer_info_, theirs.options);
+        if (choice)
+            choice_ = *choice;
+        else
+            refusal_ = Refusal{choice.error().reason};
+    }
+
+    wire::KeyMethod2 own;
+    own.options = server_options_string(settings_.tun_mtu);
+    if (!random_key_source(own.key_source)) {
+        close("no random bytes");
+        return;
+    }
+    if (!refusal_) {
+        KeyMaterial material;
+        if (!derive(n, own.key_source, material)) {
+            close("key derivation failed");
+            return;
+        }
+        // Before our key method 2 leaves: see session.h.
+        if (!host_.install_key(*this, first ? KeySlot::Primary : KeySlot::Secondary, n.key_id(),
+                               slice_keys(material, choice_.cipher, wire::Role::Server))) {
+            close("the data plane refuses the key");
+            return;
+        }
+    }
+    n.send_key_method(own);
+    n.forget_peer_key_method();
+    if (!first) {
+        // The secondary slot held the previous key until now.
+        retire_at_ = kNever;
+        previous_.reset();
+        return;
+    }
+    if (refusal_) {
+        refuse(now);
+        return;
+    }
+    handshake_time_ = now - n.started();
+    state_ = State::Up;
+    schedule_renegotiation(now);
+    if (choice_.push_at_once)
+        push(now);
+}
+
+bool Session::derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const {
+    if (choice_.derivation == KeyDerivation::TlsExport)
+        return n.tls().export_keys(out);
+    return derive_by_prf(n.peer_key_method()->key_source, own, remote_id_, local_id_, out);
+}
+
+void Session::refuse(TimePoint now) {
+    // Until negotiate() has run the client's abilities are unknown, so ask its peer info itself.
+    auto info = wire::parse_peer_info(current_->peer_key_method()->peer_info);
+    bool temp = refusal_->temporary && (info.proto & wire::IV_PROTO_AUTH_FAIL_TEMP) != 0;
+    current_->send_message(temp ? "AUTH_FAILED,TEMP:" + refusal_->reason
+                                : "AUTH_FAILED," + refusal_->reason);
+    close_reason_ = refusal_->reason;
+    state_ = State::Closing;
+    closing_until_ = now + kLinger;
+}
+
+void Session::push(TimePoint now) {
+    PushContents contents;
+    contents.options = settings_.push;
+    contents.address = assignment_->address;
+    contents.netmask = assignment_->netmask;
+    contents.peer_id = assignment_->peer_id;
+    contents.tun_mtu = settings_.tun_mtu;
+    auto messages = wire::build_push_reply(push_options(contents, choice_));
+    if (!messages) {
+        close("pushed option too long: " + messages.error().option);
+        return;
+    }
+    for (const auto& message : *messages)
+        current_->send_message(message);
+    bool first = !pushed_at_;
+    pushed_at_ = now;
+    if (first)
+        host_.up(*this);
+}
+
+void Session::handle_messages(Negotiation& n, TimePoint now) {
+    for (const auto& message : n.take_messages()) {
+        if (message == "PUSH_REQUEST") {
+            if (!pushed_at_ || now - *pushed_at_ >= kPushAgain)
+                push(now);
+        } else if (message == "EXIT") {
+            close("the client has left");
+        } else {
+            host_.notice(*this, "control message not understood: " + wire::printable(message));
+        }
+        if (state_ != State::Up)
+            return;
+    }
+}
+
+void Session::advance_next(TimePoint now) {
+    if (previous_ && !previous_->failed())
+        handle_messages(*previous_, now);
+    if (!next_ || state_ != State::Up)
+        return;
+    Negotiation& n = *next_;
+    if (n.failed()) {
+        transmit(now);
+        abandon_next(now, n.failure());
+        return;
+    }
+    if (n.established() && n.tls().peer_common_name() != common_name_) {
+        close("another certificate at renegotiation: " + n.tls().peer_common_name());
+        return;
+    }
+    if (n.peer_key_method() && !n.key_method_sent())
+        exchange_key_methods(n, now);
+    if (state_ == State::Up && n.key_method_sent() && n.all_acknowledged())
+        promote_next(now);
+}
+
+void Session::promote_next(TimePoint now) {
+    if (!host_.swap_keys(*this)) {
+        close("the data plane refuses to change keys");
+        return;
+    }
+    previous_ = std::move(current_);
+    current_ = std::move(next_);
+    retire_at_ = now + settings_.transition_window;
+    renegotiations_++;
+    failed_renegotiations_ = 0;
+    schedule_renegotiation(now);
+    host_.renegotiated(*this, now - current_->started());
+    handle_messages(*current_, now);
+}
+
+void Session::abandon_next(TimePoint now, const std::string& why) {
+    host_.notice(*this, "renegotiation: " + why);
+    if (next_->key_method_sent())
+        host_.delete_key(*this, KeySlot::Secondary);
+    next_.reset();
+    if (++failed_renegotiations_ >= kMaxFailedRenegotiations)
+        close("renegotiation failed too often: " + why);
+    else
+        renegotiate_at_ = std::max(renegotiate_at_, now + kRenegotiateAgain);
+}
+
+void Session::start_next(std::uint8_t key_id, TimePoint now) {
+    last_key_id_ = key_id;
+    next_ = negotiation(key_id, now, wire::Opcode::SoftResetV1);
+}
+
+void Session::renegotiate(TimePoint now) {
+    if (state_ != State::Up || next_) {
+        renegotiate_at_ = state_ == State::Up ? now + kRenegotiateAgain : kNever;
+        return;
+    }
+    renegotiate_at_ = kNever;
+    auto key_id = next_key_id();
+    // Only with a transition window longer than six lives of a key is its ID still in use.
+    if (previous_ && previous_->key_id() == key_id) {
+        previous_.reset();
+        retire_at_ = kNever;
+        host_.delete_key(*this, KeySlot::Secondary);
+    }
+    start_next(key_id, now);
+    transmit(now);
+}
+
+void Session::schedule_renegotiation(TimePoint now) {
+    if (settings_.renegotiate_after == Duration::zero()) {
+        renegotiate_at_ = kNever;
+        return;
+    }
+    // Between 90 % and all of the time, so that clients that came together do not stay together.
+    std::uint16_t random = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof(random)) != 1)
+        random = 0;
+    auto spread = settings_.renegotiate_after / 10;
+    renegotiate_at_ = now + settings_.renegotiate_after - spread * random / 0xffff;
+}
+
+void Session::restart_client(TimePoint now, std::string_view message) {
+    if (state_ != State::Up) {
+        close("server stops");
+        return;
+    }
+    current_->send_message(message);
+    close_reason_ = "server stops";
+    state_ = State::Closing;
+    closing_until_ = now + kLinger;
+    transmit(now);
+}
+
+void Session::close(std::string reason) {
+    close_reason_ = std::move(reason);
+    state_ = State::Closed;
+}
+
+void Session::transmit(TimePoint now) {
+    for (auto* n : {current_.get(), next_.get(), previous_.get()}) {
+        if (n)
+            n->transmit(now, [this](ByteView datagram) { host_.send(*this, datagram); });
+    }
+}
+
+} // namespace nfovpn::session

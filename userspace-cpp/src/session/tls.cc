@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// TLS by OpenSSL 3 through memory BIOs; see tls.h. Most of this file is about saying what went
+// wrong: the administrator's certificate problem is nearly always in OpenSSL's error queue or in
+// the verification result, and both must be read at once, before the next session uses them.
+
+#include "session/tls.h"
+
+#include "wire/peer_info.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <new>
+
+namespace nfovpn::session {
+
+namespace {
+
+// The queue's oldest error, which is the cause; the later ones are its echoes.
+std::string take_error() {
+    auto code = ERR_get_error();
+    const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+    ERR_clear_error();
+    return reason ? reason : "unknown error";
+}
+
+TlsError error(const std::string& what) {
+    return {what + ": " + take_error()};
+}
+
+BioPtr reader(ByteView pem) {
+    return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+// Never asks at the terminal for a pass phrase: a daemon has none.
+int no_passphrase(char*, int, int, void*) {
+    return -1;
+}
+
+X509Ptr read_certificate(BIO* bio) {
+    return X509Ptr(PEM_read_bio_X509(bio, nullptr, no_passphrase, nullptr));
+}
+
+std::optional<TlsError> load_ca(SSL_CTX* ctx, const std::string& pem) {
+    auto bio = reader(as_bytes(pem));
+    int count = 0;
+    while (auto certificate = read_certificate(bio.get())) {
+        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), certificate.get()) != 1 ||
+            SSL_CTX_add_client_CA(ctx, certificate.get()) != 1)
+            return error("ca");
+        count++;
+    }
+    // Reading ends by "no start line" after the last certificate; anything else is a damaged one.
+    auto last = ERR_peek_last_error();
+    if (count == 0 || ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
+        return error("ca: no usable certificate");
+    ERR_clear_error();
+    return std::nullopt;
+}
+
+std::optional<TlsError> load_certificate(SSL_CTX* ctx, const TlsConfig& config) {
+    auto bio = reader(as_bytes(config.certificate));
+    auto own = read_certificate(bio.get());
+    if (!own || SSL_CTX_use_certificate(ctx, own.get()) != 1)
+        return error("cert");
+    while (auto chain = read_certificate(bio.get())) {
+        if (SSL_CTX_add1_chain_cert(ctx, chain.get()) != 1)
+            return error("cert: certificate chain");
+    }
+    ERR_clear_error();
+
+    auto key_bio = reader(config.private_key.view());
+    PkeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, no_passphrase, nullptr));
+    if (!key)
+        return error("key (one with a pass phrase cannot be used)");
+    if (SSL_CTX_use_PrivateKey(ctx, key.get()) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+        return error("key does not belong to cert");
+    return std::nullopt;
+}
+
+// The certificate says in its extended key usage that it is meant for the other role.
+bool names_its_purpose(X509* certificate, wire::Role own_role) {
+    auto wanted = own_role == wire::Role::Server ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
+    return (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) != 0 &&
+           (X509_get_extended_key_usage(certificate) & static_cast<unsigned>(wanted)) != 0;
+}
+
+} // namespace
+
+Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
+    ERR_clear_error();
+    bool server = config.role == wire::Role::Server;
+    SslCtxPtr ctx(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()));
+    if (!ctx)
+        return error("TLS");
+    SSL_CTX* c = ctx.get();
+
+    if (config.security_level >= 0)
+        SSL_CTX_set_security_level(c, config.security_level);
+    SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                               SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(c, 0);
+    SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
+    if (SSL_CTX_set_min_proto_version(c, config.min_version) != 1 ||
+        SSL_CTX_set_max_proto_version(c, config.max_version) != 1)
+        return error("tls-version-min/tls-version-max");
+    if (!config.ciphers.empty() && SSL_CTX_set_cipher_list(c, config.ciphers.c_str()) != 1)
+        return error("tls-cipher");
+    if (!config.ciphersuites.empty() &&
+        SSL_CTX_set_ciphersuites(c, config.ciphersuites.c_str()) != 1)
+        return error("tls-ciphersuites");
+    if (!config.groups.empty() && SSL_CTX_set1_groups_list(c, config.groups.c_str()) != 1)
+        return error("tls-groups");
+
+    if (auto failed = load_ca(c, config.ca))
+        return *failed;
+    if (auto failed = load_certificate(c, config))
+        return *failed;
+    return TlsContext(std::move(ctx), config);
+}
+
+TlsStream::TlsStream(const TlsContext& context)
+    : ssl_(SSL_new(context.get())), in_(BIO_new(BIO_s_mem())), out_(BIO_new(BIO_s_mem())),
+      require_extended_use_(context.require_extended_use()) {
+    if (!ssl_ || !in_ || !out_) {
+        BIO_free(in_);
+        BIO_free(out_);
+        throw std::bad_alloc();
+    }
+    // An empty buffer means "later", not "end of file".
+    BIO_set_mem_eof_return(in_, -1);
+    BIO_set_mem_eof_return(out_, -1);
+    SSL_set_bio(ssl_.get(), in_, out_);
+    SSL_set_app_data(ssl_.get(), this);
+    SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verify);
+    if (context.role() == wire::Role::Server)
+        SSL_set_accept_state(ssl_.get());
+    else
+        SSL_set_connect_state(ssl_.get());
+}
+
+int TlsStream::verify(int ok, X509_STORE_CTX* store) {
+    auto* ssl =
+        static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    auto* self = static_cast<TlsStream*>(SSL_get_app_data(ssl));
+    X509* certificate = X509_STORE_CTX_get_current_cert(store);
+    int depth = X509_STORE_CTX_get_error_depth(store);
+    if (ok == 1 && depth == 0 && self->require_extended_use_ &&
+        !names_its_purpose(certificate,
+                           SSL_is_server(ssl) ? wire::Role::Server : wire::Role::Client)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
+        ok = 0;
+    }
+    if (ok != 1 && self->verify_failure_.empty()) {
+        self->verify_failure_ = "certificate at depth " + std::to_string(depth) + ": " +
+                                X509_verify_cert_error_string(X509_STORE_CTX_get_error(store));
+        if (certificate) {
+            char name[256] = "";
+            X509_NAME_oneline(X509_get_subject_name(certificate), name, sizeof(name));
+            self->verify_failure_ += " (" + wire::printable(name, 200) + ")";
+        }
+    }
+    return ok;
+}
+
+void TlsStream::fail(int ssl_result, const char* during) {
+    if (failed())
+        return;
+    int kind = SSL_get_error(ssl_.get(), ssl_result);
+    if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE)
+        return;
+    if (kind == SSL_ERROR_ZERO_RETURN) {
+        failure_ = "closed by the peer";
+    } else {
+        failure_ = std::string(during) + ": " + take_error();
+        if (!verify_failure_.empty())
+            failure_ += "; " + verify_failure_;
+    }
+}
+
+void TlsStream::feed(ByteView ciphertext) {
+    if (failed() || ciphertext.empty())
+        return;
+    if (BIO_write(in_, ciphertext.data(), static_cast<int>(ciphertext.size())) !=
+        static_cast<int>(ciphertext.size()))
+        throw std::bad_alloc();
+}
+
+void TlsStream::handshake() {
+    if (failed() || established_)
+        return;
+    ERR_clear_error();
+    int result = SSL_do_handshake(ssl_.get());
+    if (result == 1)
+        established_ = true;
+    else
+        fail(result, "TLS handshake");
+}
+
+void TlsStream::read(SecretBytes& out) {
+    std::array<std::uint8_t, 4096> buffer;
+    while (!failed() && established_) {
+        ERR_clear_error();
+        int n = SSL_read(ssl_.get(), buffer.data(), static_cast<int>(buffer.size()));
+        if (n <= 0) {
+            fail(n, "TLS");
+            break;
+        }
+        out.append(ByteView(buffer).first(static_cast<std::size_t>(n)));
+        OPENSSL_cleanse(buffer.data(), static_cast<std::size_t>(n));
+    }
+}
+
+void TlsStream::write(ByteView plaintext) {
+    if (failed() || !established_)
+        return;
+    ERR_clear_error();
+    int n = SSL_write(ssl_.get(), plaintext.data(), static_cast<int>(plaintext.size()));
+    if (n <= 0)
+        fail(n, "TLS");
+}
+
+Bytes TlsStream::drain(std::size_t limit) {
+    Bytes out(std::min(limit, static_cast<std::size_t>(BIO_pending(out_))));
+    if (out.empty())
+        return out;
+    int n = BIO_read(out_, out.data(), static_cast<int>(out.size()));
+    out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return out;
+}
+
+bool TlsStream::export_keys(KeyMaterial& out) const {
+    if (!established_)
+        return false;
+    auto span = out.writable();
+    return SSL_export_keying_material(ssl_.get(), span.data(), span.size(), kExporterLabel.data(),
+                                      kExporterLabel.size(), nullptr, 0, 0) == 1;
+}
+
+std::string TlsStream::peer_common_name() const {
+    X509Ptr certificate(SSL_get1_peer_certificate(ssl_.get()));
+    if (!certificate)
+        return "";
+    X509_NAME* subject = X509_get_subject_name(certificate.get());
+    // The last one counts if there are several, as with OpenVPN.
+    int at = -1;
+    for (int next = -1; (next = X509_NAME_get_index_by_NID(subject, NID_commonName, next)) >= 0;)
+        at = next;
+    if (at < 0)
+        return "";
+    unsigned char* utf8 = nullptr;
+    int length =
+        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (length < 0) {
+        ERR_clear_error();
+        return "";
+    }
+    auto name = wire::printable(as_text({utf8, static_cast<std::size_t>(length)}), 1024);
+    OPENSSL_free(utf8);
+    return name;
+}
+
+std::string TlsStream::version() const {
+    return SSL_get_version(ssl_.get());
+}
+
+std::string TlsStream::cipher() const {
+    const char* name = SSL_get_cipher_name(ssl_.get());
+    return name ? name : "none";
+}
+
+} // namespace nfovpn::session

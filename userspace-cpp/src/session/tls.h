@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// TLS without a socket. OpenSSL reads from one memory buffer and writes to another; the session
+// moves bytes between those and the reliability layer:
+//
+//     ordered control messages ─feed()─▶ [ TLS ] ─read()─▶ key method 2, PUSH_REQUEST, …
+//     control messages to send ◀drain()─ [     ] ◀write()─ key method 2, PUSH_REPLY, …
+//
+// Each key negotiation has a TLS session of its own. Resumption, tickets and TLS's own
+// renegotiation are all off: every negotiation proves the certificate again.
+#pragma once
+
+#include "session/keys.h"
+#include "session/openssl_ptr.h"
+#include "util/result.h"
+
+#include <memory>
+#include <string>
+
+namespace nfovpn::session {
+
+/// What a TLS context is made of. All certificates and keys are PEM text.
+struct TlsConfig {
+    wire::Role role = wire::Role::Server;
+    std::string ca;
+    std::string certificate; ///< the own one, intermediate ones behind it
+    SecretBytes private_key;
+    int min_version = TLS1_2_VERSION;
+    int max_version = 0;               ///< 0: the newest that OpenSSL has
+    int security_level = -1;           ///< OpenSSL's, -1: its default
+    std::string ciphers;               ///< TLS 1.2, OpenSSL's syntax, empty: default
+    std::string ciphersuites;          ///< TLS 1.3, empty: default
+    std::string groups;                ///< key exchange groups, empty: default
+    bool require_extended_use = false; ///< peer's certificate must name its purpose (RFC 5280)
+};
+
+/// Why a context could not be made, in words for an administrator.
+struct TlsError {
+    std::string what;
+};
+
+/// Settings and certificates shared by all TLS sessions of one role.
+class TlsContext {
+public:
+    static Result<TlsContext, TlsError> create(const TlsConfig& config);
+
+    [[nodiscard]] SSL_CTX* get() const { return ctx_.get(); }
+    [[nodiscard]] wire::Role role() const { return role_; }
+    [[nodiscard]] bool require_extended_use() const { return require_extended_use_; }
+
+private:
+    TlsContext(SslCtxPtr ctx, const TlsConfig& config)
+        : ctx_(std::move(ctx)), role_(config.role),
+          require_extended_use_(config.require_extended_use) {}
+
+    SslCtxPtr ctx_;
+    wire::Role role_;
+    bool require_extended_use_;
+};
+
+/// One TLS session. After a failure it only gives out what it still wants to send (its alert).
+class TlsStream {
+public:
+    /// Throws std::bad_alloc when OpenSSL has no memory.
+    explicit TlsStream(const TlsContext& context);
+    TlsStream(const TlsStream&) = delete;
+    TlsStream& operator=(const TlsStream&) = delete;
+
+    /// Adds ciphertext that came from the peer.
+    void feed(ByteView ciphertext);
+
+    /// Takes the handshake as far as the bytes fed so far allow.
+    void handshake();
+
+    /// Plaintext from the peer is added to @p out.
+    void read(SecretBytes& out);
+
+    /// Sends plaintext as one record. Only after the handshake.
+    void write(ByteView plaintext);
+
+    /// Ciphertext to be sent, at most @p limit bytes; empty when there is none.
+    Bytes drain(std::size_t limit);
+
+    /// The handshake has ended and the peer's certificate was verified.
+    [[nodiscard]] bool established() const { return established_; }
+    [[nodiscard]] bool failed() const { return !failure_.empty(); }
+    /// Why, in words.
+    [[nodiscard]] const std::string& failure() const { return failure_; }
+
+    /// Fills @p out by TLS export. False if OpenSSL refuses.
+    bool export_keys(KeyMaterial& out) const;
+
+    /// The peer's common name, with bytes that do not print replaced; empty if it has none.
+    [[nodiscard]] std::string peer_common_name() const;
+    /// "TLSv1.3"
+    [[nodiscard]] std::string version() const;
+    /// "TLS_AES_256_GCM_SHA384"
+    [[nodiscard]] std::string cipher() const;
+
+private:
+    static int verify(int ok, X509_STORE_CTX* store);
+    void fail(int ssl_result, const char* during);
+
+    SslPtr ssl_;
+    BIO* in_;  ///< owned by ssl_
+    BIO* out_; ///< owned by ssl_
+    bool established_ = false;
+    bool require_extended_use_;
+    std::string failure_;
+    std::string verify_failure_;
+};
+
+} // namespace nfovpn::session

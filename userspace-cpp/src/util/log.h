@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Log lines. A thin front to spdlog, so that its header is compiled once and not in every file.
+// Nothing secret may be passed to these functions, and text that a peer wrote only after
+// wire::printable().
+#pragma once
+
+#include <fmt/core.h>
+
+#include <string>
+#include <string_view>
+
+namespace nfovpn::log {
+
+enum class Level { Debug, Info, Warning, Error, Off };
+
+/// Sends lines to standard output, or to @p file if it is not empty.
+/// Throws std::runtime_error when the file cannot be opened.
+void open(const std::string& file, bool append);
+
+/// Lines below this level are dropped.
+void set_level(Level level);
+bool enabled(Level level);
+
+/// Writes one line.
+void write(Level level, std::string_view text);
+
+template <typename... Args>
+void emit(Level level, fmt::format_string<Args...> format, Args&&... args) {
+    if (enabled(level))
+        write(level, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+    emit(Level::Debug, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+    emit(Level::Info, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void warning(fmt::format_string<Args...> format, Args&&... args) {
+    emit(Level::Warning, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+    emit(Level::Error, format, std::forward<Args>(args)...);
+}
+
+} // namespace nfovpn::log

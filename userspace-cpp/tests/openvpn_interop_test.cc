@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The server core and a stock OpenVPN client, over real UDP on the loopback device. The client
+// runs with "dev null", so neither root nor a tun device is needed; its pings are real data
+// packets, and decrypting them here proves that both sides derived the same keys.
+//
+//     openvpn (client) ⇄ UDP 127.0.0.1 ⇄ this process: ServerCore, RecordingDataPlane
+//
+// OPENVPN names the program; "openvpn" otherwise, searched in PATH and the sbin directories.
+
+#include "server/core.h"
+#include "support/pki.h"
+#include "support/recording_data_plane.h"
+#include "util/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+using namespace nfovpn;
+using namespace nfovpn::test;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::Not;
+
+namespace {
+
+std::string find_openvpn() {
+    if (const char* named = std::getenv("OPENVPN_PROGRAM"))
+        return named;
+    std::istringstream path(std::string(std::getenv("PATH") ? std::getenv("PATH") : "") +
+                            ":/usr/local/sbin:/usr/sbin");
+    for (std::string dir; std::getline(path, dir, ':');) {
+        auto file = dir + "/openvpn";
+        if (!dir.empty() && access(file.c_str(), X_OK) == 0)
+            return file;
+    }
+    return "";
+}
+
+class UdpTransport final : public server::Transport {
+public:
+    explicit UdpTransport(int fd) : fd_(fd) {}
+    void send(const server::Path& path, ByteView datagram) override {
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_addr.s_addr = htonl(path.remote.address.value);
+        to.sin_port = htons(path.remote.port);
+        // Lost datagrams are lost, as on any network.
+        [[maybe_unused]] auto sent = sendto(fd_, datagram.data(), datagram.size(), 0,
+                                            reinterpret_cast<sockaddr*>(&to), sizeof(to));
+    }
+
+private:
+    int fd_;
+};
+
+class StockClient : public testing::Test {
+protected:
+    void SetUp() override {
+        program_ = find_openvpn();
+        if (program_.empty())
+            GTEST_SKIP() << "openvpn is not installed";
+        log::set_level(log::Level::Info);
+        char pattern[] = "/tmp/nf-ovpnd-test-XXXXXX";
+        ASSERT_NE(mkdtemp(pattern), nullptr);
+        directory_ = pattern;
+
+        fd_ = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        sockaddr_in any{};
+        any.sin_family = AF_INET;
+        any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ASSERT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&any), sizeof(any)), 0);
+        socklen_t length = sizeof(any);
+        getsockname(fd_, reinterpret_cast<sockaddr*>(&any), &length);
+        local_ = {Ipv4{INADDR_LOOPBACK}, ntohs(any.sin_port)};
+        transport_ = std::make_unique<UdpTransport>(fd_);
+
+        settings_.pool_first = *parse_ipv4("10.8.0.2");
+        settings_.pool_last = *parse_ipv4("10.8.0.254");
+        settings_.netmask = *parse_ipv4("255.255.255.0");
+        settings_.session.push = {"route-gateway 10.8.0.1", "topology subnet", "ping 1",
+                                  "ping-restart 30", "route 10.99.0.0 255.255.0.0"};
+    }
+
+    void TearDown() override {
+        stop_client(SIGKILL);
+        if (fd_ >= 0)
+            close(fd_);
+        if (!directory_.empty())
+            std::filesystem::remove_all(directory_);
+    }
+
+    void start_server(const std::function<void(session::TlsConfig&)>& change = {}) {
+        auto config = authority_.config(wire::Role::Server, "server");
+        if (change)
+            change(config);
+        auto tls = session::TlsContext::create(config);
+        ASSERT_TRUE(tls) << tls.error().what;
+        tls_ = std::make_unique<session::TlsContext>(std::move(*tls));
+        core_ = std::make_unique<server::ServerCore>(settings_, *tls_, plane_, *transport_);
+    }
+
+    void write(const std::string& name, const std::string& text) {
+        std::ofstream(directory_ + "/" + name) << text;
+    }
+
+    void start_client(const std::string& more, const CertificateRequest& request) {
+        auto identity = authority_.issue(request);
+        write("ca", authority_.certificate());
+        write("cert", identity.certificate);
+        write("key", identity.private_key);
+        write("client.conf", "client\nproto udp4\ndev null\ndev-type tun\nnobind\n"
+                             "remote 127.0.0.1 " +
+                                 std::to_string(local_.port) +
+                                 "\nca ca\ncert cert\nkey key\nremote-cert-tls server\nverb 4\n"
+                                 "log log\nifconfig-noexec\nroute-noexec\n" +
+                                 more);
+        client_ = fork();
+        ASSERT_GE(client_, 0);
+        if (client_ == 0) {
+            execl(program_.c_str(), program_.c_str(), "--cd", directory_.c_str(), "--config",
+                  "client.conf", static_cast<char*>(nullptr));
+            _exit(127);
+        }
+    }
+
+    void stop_client(int signal) {
+        if (client_ <= 0)
+            return;
+        kill(client_, signal);
+        waitpid(client_, nullptr, 0);
+        client_ = 0;
+    }
+
+    // Whether the client has ended by itself.
+    bool client_ended() {
+        if (client_ > 0 && waitpid(client_, nullptr, WNOHANG) == client_)
+            client_ = 0;
+        return client_ <= 0;
+    }
+
+    std::string client_log() {
+        std::ifstream in(directory_ + "/log");
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+
+    // Serves until the condition holds; false when it does not within the time.
+    bool serve_until(const std::function<bool()>& condition, Duration limit = 20s) {
+        auto give_up = std::chrono::steady_clock::now() + limit;
+        while (!condition()) {
+            auto now = std::chrono::steady_clock::now();
+            if (now >= give_up)
+                return false;
+            pollfd p{fd_, POLLIN, 0};
+            poll(&p, 1, 10);
+            std::array<std::uint8_t, 65536> buffer{};
+            sockaddr_in from{};
+            socklen_t length = sizeof(from);
+            ssize_t n = 0;
+            while ((n = recvfrom(fd_, buffer.data(), buffer.size(), 0,
+                                 reinterpret_cast<sockaddr*>(&from), &length)) > 0) {
+                ByteView datagram(buffer.data(), static_cast<std::size_t>(n));
+                server::Path path{{Ipv4{ntohl(from.sin_addr.s_addr)}, ntohs(from.sin_port)},
+                                  local_};
+                last_path_ = path;
+                auto opcode = wire::opcode_of(datagram);
+                if (opcode == wire::Opcode::DataV2) {
+                    data_packets_++;
+                    auto plain = plane_.receive(datagram);
+                    if (plain && *plain == kPing)
+                        pings_++;
+                } else {
+                    core_->receive(path, datagram, std::chrono::steady_clock::now());
+                }
+            }
+            core_->tick(std::chrono::steady_clock::now());
+        }
+        return true;
+    }
+
+    bool established() {
+        return client_log().find("Initialization Sequence Completed") != std::string::npos;
+    }
+
+    void expect_data_both_ways() {
+        auto before = pings_;
+        EXPECT_TRUE(serve_until([&] { return pings_ >= before + 2; })) << client_log();
+        EXPECT_EQ(plane_.undecryptable, 0U);
+        EXPECT_EQ(data_packets_, pings_);
+        // What the client cannot decrypt it complains about.
+        auto id = plane_.peers.begin()->first;
+        auto packet = plane_.send(id, kPing);
+        ASSERT_TRUE(packet);
+        transport_->send(last_path_, *packet);
+        before = pings_;
+        EXPECT_TRUE(serve_until([&] { return pings_ >= before + 1; }));
+        EXPECT_THAT(client_log(), Not(HasSubstr("Authenticate/Decrypt packet error")));
+        EXPECT_THAT(client_log(), Not(HasSubstr("Key [AF_INET]")));
+        EXPECT_THAT(client_log(), Not(HasSubstr("used inconsistently")));
+        EXPECT_THAT(client_log(), Not(HasSubstr("TLS Error")));
+    }
+
+    std::string program_;
+    std::string directory_;
+    int fd_ = -1;
+    pid_t client_ = 0;
+    Endpoint local_;
+    Authority authority_;
+    server::CoreSettings settings_;
+    std::unique_ptr<session::TlsContext> tls_;
+    RecordingDataPlane plane_;
+    std::unique_ptr<UdpTransport> transport_;
+    std::unique_ptr<server::ServerCore> core_;
+    server::Path last_path_;
+    std::uint64_t data_packets_ = 0;
+    std::uint64_t pings_ = 0;
+};
+
+TEST_F(StockClient, Tls13WithKeyExport) {
+    start_server();
+    start_client("", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_THAT(client_log(),
+                HasSubstr("peer-id 0,cipher AES-256-GCM,protocol-flags cc-exit tls-ekm"));
+    EXPECT_THAT(client_log(), HasSubstr("TLSv1.3"));
+    expect_data_both_ways();
+    EXPECT_EQ(plane_.calls.at(0), "add 0");
+    EXPECT_EQ(plane_.calls.at(1), "key 0 primary 0");
+}
+
+} // namespace
