@@ -44,35 +44,40 @@ die() {
 on_terminal() { [ -t 1 ] && [ -z "${V:-}" ]; }
 
 # step TEXT COMMAND... - run a long command with its output kept in a log file; say what is done
-# and how long it took; show the log's tail if it fails. V=1 shows all of it at once.
+# and how long it took; show the log's tail if it fails. V=1 shows all of it at once. Its variables
+# are visible to a COMMAND that is a function, hence their names.
 step() {
-	local text=$1 begin=$SECONDS log rc=0 pid shown
+	local _text=$1 _begin=$SECONDS _rc=0 _log _pid _out _tee _shown
 	shift
-	log=$CACHE/log/$(tr -cs 'A-Za-z0-9._' '-' <<<"$text" | sed 's/^-//; s/-$//').log
+	_log=$CACHE/log/$(tr -cs 'A-Za-z0-9._' '-' <<<"$_text" | sed 's/^-//; s/-$//').log
 	# In the background always: "set -e" holds there, and would not left of "||".
 	if [ -n "${V:-}" ]; then
-		printf '==> %s\n' "$text"
-		"$@" > >(tee "$log") 2>&1 </dev/null &
-		pid=$!
+		printf '==> %s\n' "$_text"
+		exec {_out}> >(exec tee "$_log")
+		_tee=$!
+		"$@" >&"$_out" 2>&1 </dev/null {_out}>&- &
+		_pid=$!
+		exec {_out}>&-
 	else
-		printf '==> %s ... ' "$text"
-		"$@" >"$log" 2>&1 </dev/null &
-		pid=$!
+		printf '==> %s ... ' "$_text"
+		"$@" >"$_log" 2>&1 </dev/null &
+		_pid=$!
 		# a clock for whoever watches
-		while on_terminal && kill -0 "$pid" 2>/dev/null; do
-			shown="$((SECONDS - begin)) s"
-			printf '%s%s' "$shown" "${shown//?/$'\b'}"
-			read -rt 1 _ <> <(:) || true
+		while on_terminal && kill -0 "$_pid" 2>/dev/null; do
+			_shown="$((SECONDS - _begin)) s"
+			printf '%s%s' "$_shown" "${_shown//?/$'\b'}"
+			read -rt 0.2 _ <> <(:) || true
 		done
 	fi
-	wait "$pid" || rc=$?
-	if [ "$rc" -ne 0 ]; then
-		printf 'FAILED after %d s\n' $((SECONDS - begin))
-		[ -n "${V:-}" ] || tail -n 30 "$log" | sed 's/^/    /'
-		say "    the whole output: $log"
-		return "$rc"
+	wait "$_pid" || _rc=$?
+	[ -z "${V:-}" ] || wait "$_tee" || true
+	if [ "$_rc" -ne 0 ]; then
+		printf 'FAILED after %d s\n' $((SECONDS - _begin))
+		[ -n "${V:-}" ] || tail -n 30 "$_log" | sed 's/^/    /'
+		say "    the whole output: $_log"
+		return "$_rc"
 	fi
-	printf 'done in %d s\n' $((SECONDS - begin))
+	printf 'done in %d s\n' $((SECONDS - _begin))
 }
 
 # key_of STRING... < more - the content key of the arguments and of standard input
