@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests of nf_ovpn share.
+#
+#        $peer                        $gw                           $lan
+#   +---------------+       +----------------------+       +-----------------+
+#   | ovpn0  <======= OpenVPN =======> tun0        |       |                 |
+#   | 10.8.0.2      |       |          10.8.0.1    |       |                 |
+#   | fd08::2       |       |          fd08::1     |       |                 |
+#   |               |       |                      |       |                 |
+#   | veth0 ----------------- veth0          veth1 --------- veth0           |
+#   | 192.0.2.2     |       | 192.0.2.1            |       |                 |
+#   | 2001:db8:1::2 |       | 2001:db8:1::1        |       |                 |
+#   |               |       |        198.51.100.1  |       | 198.51.100.2    |
+#   |               |       |        2001:db8:2::1 |       | 2001:db8:2::2   |
+#   +---------------+       +----------------------+       +-----------------+
+#    ovpn driver             nf_ovpn                        plain host
+#    port $PEER_PORT         port $GW_PORT
+#
+# The gateway's peer is the ovpn driver, so that what is tested is not tested
+# against itself. Keys are static. In place of a daemon, ovpn_tool holds the
+# gateway's tun device and UDP socket and logs what reaches userspace.
+#
+# A test is a function that prints what it does and returns 0 when all is as it
+# should be; "check NAME FUNCTION [ARGUMENT...]" puts it on the list, and
+# "run_checks" runs the list. What a test has printed is shown when it fails.
+
+test_dir=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")
+# shellcheck source=/dev/null
+. "$test_dir/../lib.sh"
+# shellcheck source=/dev/null
+. "$test_dir/../../kselftest/ktap_helpers.sh"
+
+tool=$test_dir/ovpn_tool
+
+GW_PORT=1194
+PEER_PORT=40000
+PEER_ID=42
+
+# Key material, one direction each; what one side encrypts with the other
+# decrypts with.
+KEY_UP=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+KEY_DOWN=202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f
+TAIL_UP=a0a1a2a3a4a5a6a7
+TAIL_DOWN=b0b1b2b3b4b5b6b7
+
+skip_all() {
+	ktap_print_header
+	ktap_skip_all "$@"
+	exit "$KSFT_SKIP"
+}
+
+# --- the list of tests
+
+checks=()
+
+check() { # NAME FUNCTION [ARGUMENT...]
+	local words
+	printf -v words '%q ' "${@:2}"
+	checks+=("$1"$'\t'"$words")
+}
+
+run_checks() {
+	local entry name words log begin
+	log=$tmp/check
+
+	ktap_print_header
+	ktap_set_plan "${#checks[@]}"
+	for entry in "${checks[@]}"; do
+		name=${entry%%$'\t'*} words=${entry#*$'\t'}
+		begin=$SECONDS
+		if eval "$words" >"$log" 2>&1; then
+			ktap_test_pass "$name"
+		else
+			sed 's/^/# /' "$log"
+			state | sed 's/^/#   /'
+			ktap_test_fail "$name"
+		fi
+		[ $((SECONDS - begin)) -lt 10 ] ||
+			echo "# that took $((SECONDS - begin)) s"
+	done
+	ktap_finished
+}
+
+# What a person wants to see beside a failure
+state() {
+	local ns
+	for ns in "$gw" "$peer"; do
+		echo "[$ns]"
+		ip -n "$ns" -br addr
+		ip -n "$ns" route
+	done
+	"$tool" -n "$gw" dump nf-ovpn instance-get | tr ' ' '\n' |
+		grep -v '=0$'
+	ip netns exec "$gw" conntrack -L 2>/dev/null | head -n 20
+	ip netns exec "$gw" nft list ruleset
+	dmesg | tail -n 5
+}
+
+# Say and do: for the log of a failure
+run() {
+	echo "+ $*"
+	"$@"
+}
+
+fail() {
+	echo "FAILED: $*"
+	return 1
+}
+
+# WHAT SECONDS COMMAND...: wait until the command succeeds
+wait_for() {
+	local what=$1 seconds=$2 end
+	shift 2
+	end=$((SECONDS + seconds))
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -le "$end" ] ||
+			fail "waited $seconds s for $what" || return
+		sleep 0.05
+	done
+}
+
+# WHAT IS OPERATOR WANTED: compare two numbers
+expect() {
+	echo "  $1: $2 (to be $3 $4)"
+	[ "$2" "$3" "$4" ] || fail "$1 is $2, not $3 $4"
+}
+
+# --- namespaces and links
+
+nsexec() { ip netns exec "$@"; }
+
+gwnl() { "$tool" -n "$gw" nl nf-ovpn "$@"; }
+peernl() { "$tool" -n "$peer" nl ovpn "$@"; }
+
+# shellcheck disable=SC2154	# setup_ns sets gw, peer and lan
+setup_links() {
+	local ns
+
+	# Neighbours are permanent, so that no test waits for them.
+	ip -n "$gw" link add veth0 address 02:00:00:00:00:01 type veth \
+		peer name veth0 netns "$peer" address 02:00:00:00:00:02
+	ip -n "$gw" link add veth1 address 02:00:00:00:01:01 type veth \
+		peer name veth0 netns "$lan" address 02:00:00:00:01:02
+	for ns in "$gw" "$peer" "$lan"; do
+		ip -n "$ns" link set veth0 up
+		nsexec "$ns" sysctl -qw net.ipv6.conf.all.accept_dad=0 \
+			net.ipv6.conf.default.accept_dad=0 \
+			net.ipv6.conf.default.router_solicitations=0
+	done
+	ip -n "$gw" link set veth1 up
+
+	ip -n "$gw" addr add 192.0.2.1/24 dev veth0
+	ip -n "$gw" addr add 2001:db8:1::1/64 dev veth0 nodad
+	ip -n "$gw" addr add 198.51.100.1/24 dev veth1
+	ip -n "$gw" addr add 2001:db8:2::1/64 dev veth1 nodad
+	ip -n "$peer" addr add 192.0.2.2/24 dev veth0
+	ip -n "$peer" addr add 2001:db8:1::2/64 dev veth0 nodad
+	ip -n "$lan" addr add 198.51.100.2/24 dev veth0
+	ip -n "$lan" addr add 2001:db8:2::2/64 dev veth0 nodad
+	ip -n "$lan" route add default via 198.51.100.1
+	ip -n "$lan" route add default via 2001:db8:2::1
+
+	nsexec "$gw" sysctl -qw net.ipv4.ip_forward=1 \
+		net.ipv6.conf.all.forwarding=1
+
+	wait_for "addresses" 10 addresses_usable
+}
+
+addresses_usable() {
+	local ns
+	for ns in "$gw" "$peer" "$lan"; do
+		[ -z "$(ip -n "$ns" -6 addr show tentative)" ] || return 1
+	done
+	nsexec "$peer" ping -q -c 1 -W 1 192.0.2.1 &&
+		nsexec "$peer" ping -q -c 1 -W 1 2001:db8:1::1 &&
+		nsexec "$lan" ping -q -c 1 -W 1 198.51.100.1 &&
+		nsexec "$lan" ping -q -c 1 -W 1 2001:db8:2::1
+}
+
+# --- the tunnel
+
+# shellcheck disable=SC2034	# for the tests
+outer_addresses() { # 4|6
+	if [ "$1" = 4 ]; then
+		gw_addr=192.0.2.1 peer_addr=192.0.2.2 fam=ipv4
+	else
+		gw_addr=2001:db8:1::1 peer_addr=2001:db8:1::2 fam=ipv6
+	fi
+}
+
+# The gateway's tun device and what userspace reads from it
+gw_tun_up() { # [NAME [ADDRESS4 ADDRESS6]]
+	local dev=${1:-tun0}
+	run "$tool" -n "$gw" -b -p "$tmp/$dev.pid" tun "$dev" >"$tmp/$dev.log"
+	ip -n "$gw" addr add "${2:-10.8.0.1/24}" dev "$dev"
+	ip -n "$gw" addr add "${3:-fd08::1/64}" dev "$dev" nodad
+	run ip -n "$gw" link set "$dev" mtu 1400 up
+}
+
+# The daemon's UDP socket and what userspace reads from it
+gw_socket_up() { # ADDRESS
+	run "$tool" -n "$gw" -b -p "$tmp/socket.pid" socket "$1" "$GW_PORT" \
+		>"$tmp/socket.log"
+}
+
+# A key in both ends; the gateway first, as it is the server.
+# CIPHER BITS [KEY-ID [SLOT]]
+gw_key() {
+	run gwnl key-new ifindex=tun0 "keyconf{" peer-id="$PEER_ID" \
+		slot="${4:-primary}" key-id="${3:-0}" cipher-alg="$1" \
+		"encrypt-dir{" cipher-key="${KEY_DOWN:0:$(($2 / 4))}" \
+		nonce-tail="$TAIL_DOWN" "}" \
+		"decrypt-dir{" cipher-key="${KEY_UP:0:$(($2 / 4))}" \
+		nonce-tail="$TAIL_UP" "}" "}"
+}
+
+peer_key() {
+	run peernl key-new ifindex=ovpn0 "keyconf{" peer-id="$PEER_ID" \
+		slot="${4:-primary}" key-id="${3:-0}" cipher-alg="$1" \
+		"encrypt-dir{" cipher-key="${KEY_UP:0:$(($2 / 4))}" \
+		nonce-tail="$TAIL_UP" "}" \
+		"decrypt-dir{" cipher-key="${KEY_DOWN:0:$(($2 / 4))}" \
+		nonce-tail="$TAIL_DOWN" "}" "}"
+}
+
+gw_peer_new() { # [ATTRIBUTE...]
+	run gwnl peer-new ifindex=tun0 "peer{" id="$PEER_ID" \
+		remote-"$fam"="$peer_addr" remote-port="$PEER_PORT" \
+		vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 "$@" "}"
+}
+
+# The other end: an ovpn device, and a process that holds its socket
+peer_up() {
+	run ip -n "$peer" link add ovpn0 type ovpn
+	ip -n "$peer" addr add 10.8.0.2/24 dev ovpn0
+	ip -n "$peer" addr add fd08::2/64 dev ovpn0 nodad
+	run ip -n "$peer" link set ovpn0 mtu 1400 up
+	ip -n "$peer" route add 198.51.100.0/24 via 10.8.0.1
+	ip -n "$peer" route add 2001:db8:2::/64 via fd08::1
+	run "$tool" -n "$peer" -b -p "$tmp/peer.pid" socket "$peer_addr" \
+		"$PEER_PORT" peer-new ifindex=ovpn0 "peer{" id="$PEER_ID" \
+		socket=fd remote-"$fam"="$gw_addr" remote-port="$GW_PORT" "}" \
+		>"$tmp/peer.log"
+}
+
+# CIPHER BITS [4|6 [INSTANCE ATTRIBUTE...]]
+tunnel_up() {
+	local cipher=$1 bits=$2
+	outer_addresses "${3:-4}"
+
+	gw_tun_up &&
+		gw_socket_up "$gw_addr" &&
+		run gwnl instance-new ifindex=tun0 "instance{" "${@:4}" \
+			"listener{" local-"$fam"="$gw_addr" \
+			local-port="$GW_PORT" "}" "}" &&
+		gw_peer_new && gw_key "$cipher" "$bits" &&
+		peer_up && peer_key "$cipher" "$bits" &&
+		wait_for "the first packet through the tunnel" 5 ping_once
+}
+
+ping_once() {
+	nsexec "$peer" ping -q -c 1 -W 1 10.8.0.1 &&
+		nsexec "$peer" ping -q -c 1 -W 1 fd08::1
+}
+
+stop() { # NAME: a process of ovpn_tool
+	local pid
+	[ -s "$tmp/$1.pid" ] || return 0
+	pid=$(cat "$tmp/$1.pid")
+	rm "$tmp/$1.pid"
+	kill "$pid"
+	wait_for "$1 to end" 5 test ! -e "/proc/$pid/fd/0"
+}
+
+tunnel_down() {
+	ip -n "$peer" link del ovpn0 2>/dev/null
+	stop peer
+	stop socket
+	stop tun0
+	nsexec "$gw" conntrack -q -F 2>/dev/null
+	:
+}
+
+# --- numbers
+
+# NAME: a counter of the instance on tun0, as "rx-fast-packets", "drops.auth"
+stat() {
+	local answer
+	answer=" $(gwnl instance-get ifindex=tun0) " || return
+	[[ $answer =~ \ instance\.stats\.$1=([0-9]+)\  ]] || return
+	echo "${BASH_REMATCH[1]}"
+}
+
+declare -A base
+
+# Remember all counters; what "rise NAME" then prints is since then.
+mark() {
+	local word
+	base=()
+	for word in $(gwnl instance-get ifindex=tun0); do
+		case $word in
+		instance.stats.*)
+			word=${word#instance.stats.}
+			base[${word%%=*}]=${word#*=}
+			;;
+		esac
+	done
+}
+
+rise() {
+	local now
+	now=$(stat "$1") && echo $((now - ${base[$1]}))
+}
+
+# NAME OPERATOR WANTED: how much a counter has risen since "mark"
+expect_rise() { expect "rise of $1" "$(rise "$1")" "$2" "$3"; }
+
+drops() {
+	local word sum=0
+	for word in $(gwnl instance-get ifindex=tun0); do
+		case $word in
+		instance.stats.drops.*) sum=$((sum + ${word#*=})) ;;
+		esac
+	done
+	echo "$sum"
+}
+
+# --- traffic
+
+# NAMESPACE ADDRESS [OPTION...]: all of them are to be answered
+pings() {
+	run nsexec "$1" ping -q -c 5 -i 0.02 -W 2 "${@:3}" "$2"
+}
+
+# FROM TO ADDRESS [PORT]: a file, compared at the other end
+tcp_transfer() {
+	local port=${4:-5001} pid
+	rm -f "$tmp/received"
+	echo "+ TCP from $1 to $2, $3"
+	nsexec "$2" socat -u "TCP6-LISTEN:$port,reuseaddr" \
+		"CREATE:$tmp/received" &
+	pid=$!
+	if ! wait_local_port_listen "$2" "$port" tcp ||
+	   ! timeout 60 ip netns exec "$1" socat -u "OPEN:$tmp/file" \
+		"TCP:$3:$port,connect-timeout=5"; then
+		kill "$pid"
+		wait "$pid"
+		return 1
+	fi
+	wait "$pid" && cmp "$tmp/file" "$tmp/received"
+}
+
+# --- begin and end
+
+# shellcheck disable=SC2317,SC2329	# called by the trap
+cleanup() {
+	tunnel_down
+	cleanup_all_ns
+	rm -rf "$tmp"
+}
+
+[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+[ -x "$tool" ] || skip_all "ovpn_tool is not built (make -C ${test_dir##*/})"
+for t in nft conntrack socat ping sysctl; do
+	command -v "$t" >/dev/null || skip_all "needs $t"
+done
+modprobe nf_ovpn 2>/dev/null || [ -d /sys/module/nf_ovpn ] ||
+	skip_all "this kernel has no nf_ovpn"
+modprobe ovpn 2>/dev/null || [ -d /sys/module/ovpn ] ||
+	skip_all "this kernel has no ovpn driver to test against"
+
+tmp=$(mktemp -d)
+trap cleanup EXIT
+setup_ns gw peer lan || skip_all "no network namespaces"
+head -c 4000000 /dev/urandom >"$tmp/file"
+setup_links

@@ -1,0 +1,1147 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the tests of nf_ovpn need and no other program gives: requests to the
+ * netlink families of nf_ovpn and of the ovpn driver, right and wrong ones;
+ * a process that holds a tun device or the UDP socket of an ovpn peer open;
+ * and datagrams made by hand.
+ *
+ * Attributes are written as words, nests between "NAME{" and "}":
+ *
+ *	ovpn_tool nl nf-ovpn peer-del ifindex=tun0 "peer{" id=1 "}"
+ *
+ * "NAME:hex=00ff" gives the bytes of an attribute, "NUMBER:hex=" those of one
+ * that the family does not have. Answers are printed one to a line:
+ *
+ *	ifindex=3 peer.id=1 peer.remote-ipv4=10.0.0.2 peer.stats.vpn-rx-packets=7
+ *
+ * A refusal is printed as its errno, the attribute and the kernel's message:
+ *
+ *	ENOENT peer.id: no peer with this ID
+ *	EINVAL peer.id missing
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/genetlink.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/nf_ovpn.h>
+#include <linux/ovpn.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define DATAGRAM_MAX	65536
+
+/* --- the families --- */
+
+enum type { U32, ENUM, IFINDEX, PORT, IP4, IP6, UINT, BYTES, NEST };
+
+struct attr {
+	const char		*name;
+	int			id;
+	enum type		type;
+	const struct attr	*nest;
+	const char *const	*names;
+};
+
+static const char *const mode_names[] = { "p2p", "mp", NULL };
+static const char *const fastpath_names[] = { "off", "accepted", "eager",
+					      NULL };
+static const char *const cipher_names[] = { "none", "aes-gcm",
+					    "chacha20-poly1305", NULL };
+static const char *const slot_names[] = { "primary", "secondary", NULL };
+static const char *const reason_names[] = { "teardown", "userspace", "expired",
+					    "transport-error",
+					    "transport-disconnect", NULL };
+
+static const struct attr nf_drops[] = {
+	{ "malformed", NF_OVPN_A_DROPS_MALFORMED, UINT },
+	{ "checksum", NF_OVPN_A_DROPS_CHECKSUM, UINT },
+	{ "auth", NF_OVPN_A_DROPS_AUTH, UINT },
+	{ "replay", NF_OVPN_A_DROPS_REPLAY, UINT },
+	{ "inner", NF_OVPN_A_DROPS_INNER, UINT },
+	{ "source", NF_OVPN_A_DROPS_SOURCE, UINT },
+	{ "ecn", NF_OVPN_A_DROPS_ECN, UINT },
+	{ "no-key", NF_OVPN_A_DROPS_NO_KEY, UINT },
+	{ "key-limit", NF_OVPN_A_DROPS_KEY_LIMIT, UINT },
+	{ "no-route", NF_OVPN_A_DROPS_NO_ROUTE, UINT },
+	{ "loop", NF_OVPN_A_DROPS_LOOP, UINT },
+	{ "no-memory", NF_OVPN_A_DROPS_NO_MEMORY, UINT },
+	{ }
+};
+
+static const struct attr nf_stats[] = {
+	{ "vpn-rx-bytes", NF_OVPN_A_STATS_VPN_RX_BYTES, UINT },
+	{ "vpn-tx-bytes", NF_OVPN_A_STATS_VPN_TX_BYTES, UINT },
+	{ "vpn-rx-packets", NF_OVPN_A_STATS_VPN_RX_PACKETS, UINT },
+	{ "vpn-tx-packets", NF_OVPN_A_STATS_VPN_TX_PACKETS, UINT },
+	{ "link-rx-bytes", NF_OVPN_A_STATS_LINK_RX_BYTES, UINT },
+	{ "link-tx-bytes", NF_OVPN_A_STATS_LINK_TX_BYTES, UINT },
+	{ "link-rx-packets", NF_OVPN_A_STATS_LINK_RX_PACKETS, UINT },
+	{ "link-tx-packets", NF_OVPN_A_STATS_LINK_TX_PACKETS, UINT },
+	{ "rx-fast-packets", NF_OVPN_A_STATS_RX_FAST_PACKETS, UINT },
+	{ "rx-slow-packets", NF_OVPN_A_STATS_RX_SLOW_PACKETS, UINT },
+	{ "rx-userspace-packets", NF_OVPN_A_STATS_RX_USERSPACE_PACKETS, UINT },
+	{ "tx-fast-packets", NF_OVPN_A_STATS_TX_FAST_PACKETS, UINT },
+	{ "tx-egress-packets", NF_OVPN_A_STATS_TX_EGRESS_PACKETS, UINT },
+	{ "tx-userspace-packets", NF_OVPN_A_STATS_TX_USERSPACE_PACKETS, UINT },
+	{ "drops", NF_OVPN_A_STATS_DROPS, NEST, nf_drops },
+	{ }
+};
+
+static const struct attr nf_listener[] = {
+	{ "local-ipv4", NF_OVPN_A_LISTENER_LOCAL_IPV4, IP4 },
+	{ "local-ipv6", NF_OVPN_A_LISTENER_LOCAL_IPV6, IP6 },
+	{ "local-port", NF_OVPN_A_LISTENER_LOCAL_PORT, PORT },
+	{ }
+};
+
+static const struct attr nf_instance[] = {
+	{ "mode", NF_OVPN_A_INSTANCE_MODE, ENUM, .names = mode_names },
+	{ "fastpath", NF_OVPN_A_INSTANCE_FASTPATH, ENUM,
+	  .names = fastpath_names },
+	{ "listener", NF_OVPN_A_INSTANCE_LISTENER, NEST, nf_listener },
+	{ "peers", NF_OVPN_A_INSTANCE_PEERS, U32 },
+	{ "stats", NF_OVPN_A_INSTANCE_STATS, NEST, nf_stats },
+	{ }
+};
+
+static const struct attr nf_peer[] = {
+	{ "id", NF_OVPN_A_PEER_ID, U32 },
+	{ "tx-id", NF_OVPN_A_PEER_TX_ID, U32 },
+	{ "remote-ipv4", NF_OVPN_A_PEER_REMOTE_IPV4, IP4 },
+	{ "remote-ipv6", NF_OVPN_A_PEER_REMOTE_IPV6, IP6 },
+	{ "remote-ipv6-scope-id", NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID, U32 },
+	{ "remote-port", NF_OVPN_A_PEER_REMOTE_PORT, PORT },
+	{ "local-ipv4", NF_OVPN_A_PEER_LOCAL_IPV4, IP4 },
+	{ "local-ipv6", NF_OVPN_A_PEER_LOCAL_IPV6, IP6 },
+	{ "local-port", NF_OVPN_A_PEER_LOCAL_PORT, PORT },
+	{ "vpn-ipv4", NF_OVPN_A_PEER_VPN_IPV4, IP4 },
+	{ "vpn-ipv6", NF_OVPN_A_PEER_VPN_IPV6, IP6 },
+	{ "keepalive-interval", NF_OVPN_A_PEER_KEEPALIVE_INTERVAL, U32 },
+	{ "keepalive-timeout", NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, U32 },
+	{ "del-reason", NF_OVPN_A_PEER_DEL_REASON, ENUM,
+	  .names = reason_names },
+	{ "stats", NF_OVPN_A_PEER_STATS, NEST, nf_stats },
+	{ }
+};
+
+static const struct attr nf_keydir[] = {
+	{ "cipher-key", NF_OVPN_A_KEYDIR_CIPHER_KEY, BYTES },
+	{ "nonce-tail", NF_OVPN_A_KEYDIR_NONCE_TAIL, BYTES },
+	{ }
+};
+
+static const struct attr nf_keyconf[] = {
+	{ "peer-id", NF_OVPN_A_KEYCONF_PEER_ID, U32 },
+	{ "slot", NF_OVPN_A_KEYCONF_SLOT, ENUM, .names = slot_names },
+	{ "key-id", NF_OVPN_A_KEYCONF_KEY_ID, U32 },
+	{ "cipher-alg", NF_OVPN_A_KEYCONF_CIPHER_ALG, ENUM,
+	  .names = cipher_names },
+	{ "encrypt-dir", NF_OVPN_A_KEYCONF_ENCRYPT_DIR, NEST, nf_keydir },
+	{ "decrypt-dir", NF_OVPN_A_KEYCONF_DECRYPT_DIR, NEST, nf_keydir },
+	{ "key-bits", NF_OVPN_A_KEYCONF_KEY_BITS, U32 },
+	{ "tx-packet-id", NF_OVPN_A_KEYCONF_TX_PACKET_ID, U32 },
+	{ "rx-packet-id", NF_OVPN_A_KEYCONF_RX_PACKET_ID, U32 },
+	{ }
+};
+
+static const struct attr nf_top[] = {
+	{ "ifindex", NF_OVPN_A_IFINDEX, IFINDEX },
+	{ "instance", NF_OVPN_A_INSTANCE, NEST, nf_instance },
+	{ "peer", NF_OVPN_A_PEER, NEST, nf_peer },
+	{ "keyconf", NF_OVPN_A_KEYCONF, NEST, nf_keyconf },
+	{ }
+};
+
+static const struct attr ovpn_peer[] = {
+	{ "id", OVPN_A_PEER_ID, U32 },
+	{ "remote-ipv4", OVPN_A_PEER_REMOTE_IPV4, IP4 },
+	{ "remote-ipv6", OVPN_A_PEER_REMOTE_IPV6, IP6 },
+	{ "remote-port", OVPN_A_PEER_REMOTE_PORT, PORT },
+	{ "socket", OVPN_A_PEER_SOCKET, U32 },
+	{ "vpn-ipv4", OVPN_A_PEER_VPN_IPV4, IP4 },
+	{ "vpn-ipv6", OVPN_A_PEER_VPN_IPV6, IP6 },
+	{ "local-ipv4", OVPN_A_PEER_LOCAL_IPV4, IP4 },
+	{ "local-ipv6", OVPN_A_PEER_LOCAL_IPV6, IP6 },
+	{ "local-port", OVPN_A_PEER_LOCAL_PORT, PORT },
+	{ "keepalive-interval", OVPN_A_PEER_KEEPALIVE_INTERVAL, U32 },
+	{ "keepalive-timeout", OVPN_A_PEER_KEEPALIVE_TIMEOUT, U32 },
+	{ "del-reason", OVPN_A_PEER_DEL_REASON, ENUM, .names = reason_names },
+	{ "vpn-rx-packets", OVPN_A_PEER_VPN_RX_PACKETS, UINT },
+	{ "vpn-tx-packets", OVPN_A_PEER_VPN_TX_PACKETS, UINT },
+	{ "link-rx-packets", OVPN_A_PEER_LINK_RX_PACKETS, UINT },
+	{ "link-tx-packets", OVPN_A_PEER_LINK_TX_PACKETS, UINT },
+	{ "tx-id", OVPN_A_PEER_TX_ID, U32 },
+	{ }
+};
+
+static const struct attr ovpn_keydir[] = {
+	{ "cipher-key", OVPN_A_KEYDIR_CIPHER_KEY, BYTES },
+	{ "nonce-tail", OVPN_A_KEYDIR_NONCE_TAIL, BYTES },
+	{ }
+};
+
+static const struct attr ovpn_keyconf[] = {
+	{ "peer-id", OVPN_A_KEYCONF_PEER_ID, U32 },
+	{ "slot", OVPN_A_KEYCONF_SLOT, ENUM, .names = slot_names },
+	{ "key-id", OVPN_A_KEYCONF_KEY_ID, U32 },
+	{ "cipher-alg", OVPN_A_KEYCONF_CIPHER_ALG, ENUM,
+	  .names = cipher_names },
+	{ "encrypt-dir", OVPN_A_KEYCONF_ENCRYPT_DIR, NEST, ovpn_keydir },
+	{ "decrypt-dir", OVPN_A_KEYCONF_DECRYPT_DIR, NEST, ovpn_keydir },
+	{ }
+};
+
+static const struct attr ovpn_top[] = {
+	{ "ifindex", OVPN_A_IFINDEX, IFINDEX },
+	{ "peer", OVPN_A_PEER, NEST, ovpn_peer },
+	{ "keyconf", OVPN_A_KEYCONF, NEST, ovpn_keyconf },
+	{ }
+};
+
+struct command {
+	const char	*name;
+	int		id;
+};
+
+struct family {
+	const char		*name;
+	const struct attr	*attrs;
+	const struct command	*commands;
+};
+
+static const struct family families[] = {
+	{
+		NF_OVPN_FAMILY_NAME, nf_top,
+		(const struct command[]) {
+			{ "instance-new", NF_OVPN_CMD_INSTANCE_NEW },
+			{ "instance-set", NF_OVPN_CMD_INSTANCE_SET },
+			{ "instance-get", NF_OVPN_CMD_INSTANCE_GET },
+			{ "instance-del", NF_OVPN_CMD_INSTANCE_DEL },
+			{ "peer-new", NF_OVPN_CMD_PEER_NEW },
+			{ "peer-set", NF_OVPN_CMD_PEER_SET },
+			{ "peer-get", NF_OVPN_CMD_PEER_GET },
+			{ "peer-del", NF_OVPN_CMD_PEER_DEL },
+			{ "peer-del-ntf", NF_OVPN_CMD_PEER_DEL_NTF },
+			{ "peer-float-ntf", NF_OVPN_CMD_PEER_FLOAT_NTF },
+			{ "key-new", NF_OVPN_CMD_KEY_NEW },
+			{ "key-get", NF_OVPN_CMD_KEY_GET },
+			{ "key-swap", NF_OVPN_CMD_KEY_SWAP },
+			{ "key-del", NF_OVPN_CMD_KEY_DEL },
+			{ "key-limit-ntf", NF_OVPN_CMD_KEY_LIMIT_NTF },
+			{ }
+		}
+	},
+	{
+		OVPN_FAMILY_NAME, ovpn_top,
+		(const struct command[]) {
+			{ "peer-new", OVPN_CMD_PEER_NEW },
+			{ "peer-set", OVPN_CMD_PEER_SET },
+			{ "peer-get", OVPN_CMD_PEER_GET },
+			{ "peer-del", OVPN_CMD_PEER_DEL },
+			{ "key-new", OVPN_CMD_KEY_NEW },
+			{ "key-get", OVPN_CMD_KEY_GET },
+			{ "key-swap", OVPN_CMD_KEY_SWAP },
+			{ "key-del", OVPN_CMD_KEY_DEL },
+			{ }
+		}
+	}
+};
+
+static const struct family *family_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(families); i++)
+		if (!strcmp(families[i].name, name))
+			return &families[i];
+	errx(2, "no family %s", name);
+}
+
+static int command_by_name(const struct family *family, const char *name)
+{
+	const struct command *c;
+
+	for (c = family->commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c->id;
+	/* The kernel is to refuse one that it does not have. */
+	if (*name >= '0' && *name <= '9')
+		return atoi(name);
+	errx(2, "family %s has no command %s", family->name, name);
+}
+
+static const char *command_name(const struct family *family, int id)
+{
+	const struct command *c;
+
+	for (c = family->commands; c->name; c++)
+		if (c->id == id)
+			return c->name;
+	return "?";
+}
+
+static const struct attr *attr_by_name(const struct attr *set, const char *name,
+				       size_t len)
+{
+	for (; set && set->name; set++)
+		if (strlen(set->name) == len && !memcmp(set->name, name, len))
+			return set;
+	return NULL;
+}
+
+static const struct attr *attr_by_id(const struct attr *set, int id)
+{
+	for (; set && set->name; set++)
+		if (set->id == id)
+			return set;
+	return NULL;
+}
+
+/* --- bytes --- */
+
+static size_t hex_decode(const char *hex, uint8_t *out, size_t size)
+{
+	size_t n = strlen(hex) / 2, i;
+
+	if (strlen(hex) % 2 || n > size)
+		errx(2, "bad hex string");
+	for (i = 0; i < n; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &out[i]) != 1)
+			errx(2, "bad hex string");
+	return n;
+}
+
+static void hex_print(const uint8_t *data, size_t len)
+{
+	while (len--)
+		printf("%02x", *data++);
+}
+
+/* --- netlink messages --- */
+
+struct request {
+	union {
+		struct nlmsghdr	nlh;
+		uint8_t		buf[8192];
+	};
+};
+
+static void put(struct request *req, int type, const void *data, size_t len)
+{
+	struct nlattr *nla;
+
+	if (req->nlh.nlmsg_len + NLA_HDRLEN + NLA_ALIGN(len) > sizeof(req->buf))
+		errx(2, "request too long");
+	nla = (struct nlattr *)(req->buf + req->nlh.nlmsg_len);
+	nla->nla_type = type;
+	nla->nla_len = NLA_HDRLEN + len;
+	memcpy((uint8_t *)nla + NLA_HDRLEN, data, len);
+	req->nlh.nlmsg_len += NLA_ALIGN(nla->nla_len);
+}
+
+static uint32_t number(const char *text, const char *const *names)
+{
+	char *end;
+	uint32_t n;
+
+	for (n = 0; names && names[n]; n++)
+		if (!strcmp(names[n], text))
+			return n;
+	n = strtoul(text, &end, 0);
+	if (!*text || *end)
+		errx(2, "bad number %s", text);
+	return n;
+}
+
+static void put_value(struct request *req, const struct attr *attr,
+		      const char *text)
+{
+	uint8_t buf[1024];
+	uint16_t port;
+	uint32_t n;
+
+	switch (attr->type) {
+	case IFINDEX:
+		n = if_nametoindex(text) ?: number(text, NULL);
+		put(req, attr->id, &n, sizeof(n));
+		break;
+	case U32:
+	case ENUM:
+		n = number(text, attr->names);
+		put(req, attr->id, &n, sizeof(n));
+		break;
+	case PORT:
+		port = htons(number(text, NULL));
+		put(req, attr->id, &port, sizeof(port));
+		break;
+	case IP4:
+		if (inet_pton(AF_INET, text, buf) != 1)
+			errx(2, "bad IPv4 address %s", text);
+		put(req, attr->id, buf, 4);
+		break;
+	case IP6:
+		if (inet_pton(AF_INET6, text, buf) != 1)
+			errx(2, "bad IPv6 address %s", text);
+		put(req, attr->id, buf, 16);
+		break;
+	case BYTES:
+		put(req, attr->id, buf, hex_decode(text, buf, sizeof(buf)));
+		break;
+	default:
+		errx(2, "%s cannot be written", attr->name);
+	}
+}
+
+/* Put words into the request until the "}" that ends the nest, or the end.
+ * Returns what is left.
+ */
+static char **put_words(struct request *req, const struct attr *set,
+			char **words)
+{
+	for (; *words; words++) {
+		char *word = *words, *value = strchr(word, '=');
+		size_t len = strcspn(word, ":={");
+		const struct attr *attr;
+		uint8_t buf[4096];
+
+		if (!strcmp(word, "}"))
+			return words + 1;
+
+		attr = attr_by_name(set, word, len);
+		if (word[len] == ':' && !strncmp(word + len, ":hex=", 5)) {
+			put(req, attr ? attr->id : atoi(word), buf,
+			    hex_decode(value + 1, buf, sizeof(buf)));
+			continue;
+		}
+		if (!attr)
+			errx(2, "no attribute %s", word);
+		if (word[len] == '{') {
+			size_t at = req->nlh.nlmsg_len;
+			struct nlattr *nla;
+
+			put(req, attr->id | NLA_F_NESTED, NULL, 0);
+			words = put_words(req, attr->nest, words + 1) - 1;
+			nla = (struct nlattr *)(req->buf + at);
+			nla->nla_len = req->nlh.nlmsg_len - at;
+			continue;
+		}
+		if (!value)
+			errx(2, "%s has no value", word);
+		put_value(req, attr, value + 1);
+	}
+	return words;
+}
+
+#define for_each_attr(nla, data, len)					\
+	for (nla = (const struct nlattr *)(data);			\
+	     (const uint8_t *)nla + NLA_HDRLEN <=			\
+			(const uint8_t *)(data) + (len) &&		\
+	     nla->nla_len >= NLA_HDRLEN;				\
+	     nla = (const struct nlattr *)((const uint8_t *)nla +	\
+					   NLA_ALIGN(nla->nla_len)))
+
+static const uint8_t *nla_data(const struct nlattr *nla)
+{
+	return (const uint8_t *)nla + NLA_HDRLEN;
+}
+
+static int nla_len(const struct nlattr *nla)
+{
+	return nla->nla_len - NLA_HDRLEN;
+}
+
+static void print_attrs(const struct attr *set, const uint8_t *data, size_t len,
+			const char *path)
+{
+	const struct nlattr *nla;
+
+	for_each_attr(nla, data, len) {
+		int type = nla->nla_type & NLA_TYPE_MASK;
+		const struct attr *attr = attr_by_id(set, type);
+		const uint8_t *value = nla_data(nla);
+		char name[256], text[64];
+		uint64_t u64 = 0;
+		uint32_t u32 = 0;
+
+		if (!attr) {
+			printf(" %s%d:hex=", path, type);
+			hex_print(value, nla_len(nla));
+			continue;
+		}
+		if (attr->type == NEST) {
+			snprintf(name, sizeof(name), "%s%s.", path, attr->name);
+			print_attrs(attr->nest, value, nla_len(nla), name);
+			continue;
+		}
+
+		printf(" %s%s=", path, attr->name);
+		if (nla_len(nla) >= 4)
+			memcpy(&u32, value, sizeof(u32));
+		switch (attr->type) {
+		case ENUM:
+			if (u32 < 8 && attr->names[u32])
+				printf("%s", attr->names[u32]);
+			else
+				printf("%u", u32);
+			break;
+		case UINT:
+			u64 = u32;
+			if (nla_len(nla) == 8)
+				memcpy(&u64, value, sizeof(u64));
+			printf("%llu", (unsigned long long)u64);
+			break;
+		case PORT:
+			printf("%u", value[0] << 8 | value[1]);
+			break;
+		case IP4:
+			printf("%s", inet_ntop(AF_INET, value, text,
+					       sizeof(text)));
+			break;
+		case IP6:
+			printf("%s", inet_ntop(AF_INET6, value, text,
+					       sizeof(text)));
+			break;
+		case BYTES:
+			hex_print(value, nla_len(nla));
+			break;
+		default:
+			printf("%u", u32);
+		}
+	}
+}
+
+static void print_message(const struct family *family,
+			  const struct nlmsghdr *nlh, bool with_name)
+{
+	const struct genlmsghdr *genl = NLMSG_DATA(nlh);
+
+	if (with_name)
+		printf("%s", command_name(family, genl->cmd));
+	print_attrs(family->attrs, (const uint8_t *)genl + GENL_HDRLEN,
+		    nlh->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN, "");
+	printf("\n");
+	fflush(stdout);
+}
+
+/* Print the names down to the attribute at @offset of the message. */
+static bool print_path(const struct attr *set, const uint8_t *base,
+		       const uint8_t *data, size_t len, size_t offset)
+{
+	const struct nlattr *nla;
+
+	for_each_attr(nla, data, len) {
+		int type = nla->nla_type & NLA_TYPE_MASK;
+		const struct attr *attr = attr_by_id(set, type);
+		size_t at = (const uint8_t *)nla - base;
+
+		if (offset < at || offset >= at + NLA_ALIGN(nla->nla_len))
+			continue;
+		if (attr)
+			printf("%s", attr->name);
+		else
+			printf("%d", type);
+		if (offset == at)
+			return true;
+		printf(".");
+		return print_path(attr ? attr->nest : NULL, base, nla_data(nla),
+				  nla_len(nla), offset);
+	}
+	return false;
+}
+
+static const struct attr *nest_at(const struct attr *set, const uint8_t *base,
+				  const uint8_t *data, size_t len,
+				  size_t offset)
+{
+	const struct nlattr *nla;
+
+	for_each_attr(nla, data, len) {
+		const struct attr *attr =
+			attr_by_id(set, nla->nla_type & NLA_TYPE_MASK);
+		size_t at = (const uint8_t *)nla - base;
+
+		if (offset < at || offset >= at + nla->nla_len || !attr)
+			continue;
+		return offset == at ? attr->nest :
+				      nest_at(attr->nest, base, nla_data(nla),
+					      nla_len(nla), offset);
+	}
+	return NULL;
+}
+
+static void print_error(const struct family *family, const struct request *req,
+			int error, const uint8_t *data, size_t len)
+{
+	const uint8_t *attrs = req->buf + NLMSG_HDRLEN + GENL_HDRLEN;
+	size_t attrs_len = req->nlh.nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
+	const struct attr *set = family->attrs, *attr;
+	const char *msg = NULL;
+	const struct nlattr *nla;
+	uint32_t u32, nest = 0;
+	int miss = -1;
+
+	printf("%s", strerrorname_np(-error));
+	for_each_attr(nla, data, len) {
+		memcpy(&u32, nla_data(nla), sizeof(u32));
+		switch (nla->nla_type & NLA_TYPE_MASK) {
+		case NLMSGERR_ATTR_MSG:
+			msg = (const char *)nla_data(nla);
+			break;
+		case NLMSGERR_ATTR_OFFS:
+			printf(" ");
+			print_path(set, req->buf, attrs, attrs_len, u32);
+			break;
+		case NLMSGERR_ATTR_MISS_TYPE:
+			miss = u32;
+			break;
+		case NLMSGERR_ATTR_MISS_NEST:
+			nest = u32;
+			break;
+		}
+	}
+	if (miss >= 0) {
+		printf(" ");
+		if (nest) {
+			print_path(set, req->buf, attrs, attrs_len, nest);
+			printf(".");
+			set = nest_at(set, req->buf, attrs, attrs_len, nest);
+		}
+		attr = attr_by_id(set, miss);
+		if (attr)
+			printf("%s missing", attr->name);
+		else
+			printf("%d missing", miss);
+	}
+	if (msg)
+		printf(": %s", msg);
+	printf("\n");
+	fflush(stdout);
+}
+
+static int netlink_socket(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	int one = 1, size = 1 << 20;
+
+	if (fd < 0)
+		err(2, "netlink socket");
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	return fd;
+}
+
+/* The number of a family and, when asked for, of its one multicast group. */
+static int family_id(int fd, const char *name, uint32_t *group)
+{
+	struct request req = { .nlh = {
+		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
+		.nlmsg_type = GENL_ID_CTRL,
+		.nlmsg_flags = NLM_F_REQUEST,
+	} };
+	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
+	const struct nlattr *nla, *grp, *field;
+	uint8_t buf[16384] __attribute__((aligned(8)));
+	const struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	uint16_t id = 0;
+	ssize_t len;
+
+	genl->cmd = CTRL_CMD_GETFAMILY;
+	put(&req, CTRL_ATTR_FAMILY_NAME, name, strlen(name) + 1);
+	if (send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0)
+		err(2, "netlink send");
+	len = recv(fd, buf, sizeof(buf), 0);
+	if (len < 0)
+		err(2, "netlink receive");
+	if (nlh->nlmsg_type == NLMSG_ERROR)
+		errx(3, "the kernel has no netlink family %s", name);
+
+	for_each_attr(nla, buf + NLMSG_HDRLEN + GENL_HDRLEN,
+		      nlh->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN) {
+		switch (nla->nla_type & NLA_TYPE_MASK) {
+		case CTRL_ATTR_FAMILY_ID:
+			memcpy(&id, nla_data(nla), sizeof(id));
+			break;
+		case CTRL_ATTR_MCAST_GROUPS:
+			if (!group)
+				break;
+			for_each_attr(grp, nla_data(nla), nla_len(nla))
+				for_each_attr(field, nla_data(grp),
+					      nla_len(grp))
+					if ((field->nla_type & NLA_TYPE_MASK) ==
+					    CTRL_ATTR_MCAST_GRP_ID)
+						memcpy(group, nla_data(field),
+						       sizeof(*group));
+			break;
+		}
+	}
+	return id;
+}
+
+/* One request; prints what is answered. Returns 0, or 1 when it is refused. */
+static int transact(int fd, const struct family *family, int id, char **words,
+		    bool dump)
+{
+	static uint8_t buf[65536] __attribute__((aligned(8)));
+	struct request req = { .nlh = {
+		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
+		.nlmsg_type = id,
+		.nlmsg_flags = NLM_F_REQUEST | (dump ? NLM_F_DUMP : NLM_F_ACK),
+	} };
+	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
+	const struct nlmsghdr *nlh;
+	const uint8_t *attrs;
+	ssize_t len;
+	int error;
+
+	genl->cmd = command_by_name(family, words[0]);
+	genl->version = 1;
+	put_words(&req, family->attrs, words + 1);
+	if (send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0)
+		err(2, "netlink send");
+
+	for (;;) {
+		len = recv(fd, buf, sizeof(buf), 0);
+		if (len < 0)
+			err(2, "netlink receive");
+		for (nlh = (struct nlmsghdr *)buf; NLMSG_OK(nlh, len);
+		     nlh = NLMSG_NEXT(nlh, len)) {
+			if (nlh->nlmsg_type != NLMSG_ERROR &&
+			    nlh->nlmsg_type != NLMSG_DONE) {
+				print_message(family, nlh, false);
+				continue;
+			}
+			/* both begin with the error; attributes follow it, in
+			 * an error after the header of the request
+			 */
+			memcpy(&error, NLMSG_DATA(nlh), sizeof(error));
+			if (!error)
+				return 0;
+			attrs = (const uint8_t *)NLMSG_DATA(nlh) +
+				(nlh->nlmsg_type == NLMSG_ERROR ?
+				 sizeof(struct nlmsgerr) : sizeof(error));
+			print_error(family, &req, error, attrs,
+				    nlh->nlmsg_flags & NLM_F_ACK_TLVS ?
+				    (const uint8_t *)nlh + nlh->nlmsg_len -
+				    attrs : 0);
+			return 1;
+		}
+	}
+}
+
+static int cmd_nl(char **words, bool dump)
+{
+	const struct family *family = family_by_name(words[0]);
+	int fd = netlink_socket();
+
+	return transact(fd, family, family_id(fd, family->name, NULL),
+			words + 1, dump);
+}
+
+/* Requests from standard input, one to a line, for many of them in a short
+ * time.
+ */
+static int cmd_batch(char **words)
+{
+	const struct family *family = family_by_name(words[0]);
+	int fd = netlink_socket(), id, n;
+	char line[4096], *argv[256];
+
+	id = family_id(fd, family->name, NULL);
+	while (fgets(line, sizeof(line), stdin)) {
+		n = 0;
+		for (char *word = strtok(line, " \n"); word && n < 255;
+		     word = strtok(NULL, " \n"))
+			argv[n++] = word;
+		argv[n] = NULL;
+		if (n && transact(fd, family, id, argv, false))
+			return 1;
+	}
+	return 0;
+}
+
+/* --- processes in the background --- */
+
+static bool background;
+static const char *pid_file;
+
+/* What this process holds is there: let the script go on. */
+static void ready(void)
+{
+	pid_t pid = getpid();
+	FILE *f;
+
+	if (background) {
+		pid = fork();
+		if (pid < 0)
+			err(2, "fork");
+	}
+	if (pid && pid_file) {
+		f = fopen(pid_file, "w");
+		if (!f || fprintf(f, "%d\n", pid) < 0 || fclose(f))
+			err(2, "%s", pid_file);
+	}
+	if (pid && background)
+		_exit(0);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static int cmd_monitor(void)
+{
+	const struct family *family = &families[0];
+	static uint8_t buf[65536] __attribute__((aligned(8)));
+	const struct nlmsghdr *nlh;
+	int fd = netlink_socket();
+	uint32_t group = 0;
+	ssize_t len;
+
+	family_id(fd, family->name, &group);
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+		       sizeof(group)))
+		err(2, "multicast group");
+	ready();
+	for (;;) {
+		len = recv(fd, buf, sizeof(buf), 0);
+		if (len < 0)
+			err(2, "netlink receive");
+		for (nlh = (struct nlmsghdr *)buf; NLMSG_OK(nlh, len);
+		     nlh = NLMSG_NEXT(nlh, len))
+			print_message(family, nlh, true);
+	}
+}
+
+/* A tun (or tap) device, and what userspace reads from it. */
+static int cmd_tun(char **words)
+{
+	static uint8_t buf[DATAGRAM_MAX];
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		err(2, "/dev/net/tun");
+	if (words[1] && !strcmp(words[1], "tap"))
+		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", words[0]);
+	if (ioctl(fd, TUNSETIFF, &ifr))
+		err(2, "TUNSETIFF");
+	ready();
+	for (;;) {
+		len = read(fd, buf, sizeof(buf));
+		if (len < 0) {
+			/* down, or not up yet */
+			if (errno == EIO || errno == EBADFD)
+				continue;
+			err(2, "tun");
+		}
+		hex_print(buf, len);
+		printf("\n");
+	}
+}
+
+static void sockaddr_set(struct sockaddr_storage *ss, const char *addr,
+			 const char *port)
+{
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
+	struct sockaddr_in *sin = (struct sockaddr_in *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (inet_pton(AF_INET, addr, &sin->sin_addr) == 1) {
+		ss->ss_family = AF_INET;
+		sin->sin_port = htons(number(port, NULL));
+	} else if (inet_pton(AF_INET6, addr, &sin6->sin6_addr) == 1) {
+		ss->ss_family = AF_INET6;
+		sin6->sin6_port = htons(number(port, NULL));
+	} else {
+		errx(2, "bad address %s", addr);
+	}
+}
+
+/* ADDRESS PORT [REQUEST...]: a UDP socket, and what userspace reads from it.
+ * The request is one to the ovpn driver in which "socket=fd" means the socket.
+ */
+static int cmd_socket(char **words)
+{
+	static uint8_t buf[DATAGRAM_MAX];
+	struct sockaddr_storage ss;
+	char socket_word[32];
+	int fd, nl, one = 1;
+	ssize_t len;
+	char **word;
+
+	sockaddr_set(&ss, words[0], words[1]);
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		err(2, "socket");
+	if (ss.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&ss, sizeof(ss)))
+		err(2, "bind %s %s", words[0], words[1]);
+
+	words += 2;
+	if (*words) {
+		snprintf(socket_word, sizeof(socket_word), "socket=%d", fd);
+		for (word = words; *word; word++)
+			if (!strcmp(*word, "socket=fd"))
+				*word = socket_word;
+		nl = netlink_socket();
+		if (transact(nl, &families[1],
+			     family_id(nl, families[1].name, NULL), words,
+			     false))
+			return 1;
+		close(nl);
+	}
+	ready();
+	for (;;) {
+		len = recv(fd, buf, sizeof(buf), 0);
+		if (len < 0)
+			/* ICMP errors */
+			continue;
+		hex_print(buf, len);
+		printf("\n");
+	}
+}
+
+/* --- datagrams by hand --- */
+
+static uint32_t checksum_add(uint32_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (; len > 1; len -= 2, p += 2)
+		sum += p[0] << 8 | p[1];
+	if (len)
+		sum += p[0] << 8;
+	return sum;
+}
+
+static uint16_t checksum_fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	p[0] = v >> 8;
+	p[1] = v;
+}
+
+/* [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]: a datagram from
+ * any address and port, whoever has them, with a wrong checksum or length when
+ * asked for; one for each HEX, or for each line of standard input.
+ */
+static int cmd_send(char **words)
+{
+	static uint8_t pkt[DATAGRAM_MAX];
+	static char line[2 * DATAGRAM_MAX + 2];
+	struct sockaddr_storage src, dst;
+	long check = -1, length = -1;
+	uint8_t *udp, *payload, tos = 0;
+	size_t addr_len, udp_len, n;
+	uint32_t sum;
+	char **hex;
+	int fd;
+
+	for (; strchr(*words, '='); words++) {
+		if (!strncmp(*words, "checksum=", 9))
+			check = number(*words + 9, NULL);
+		else if (!strncmp(*words, "length=", 7))
+			length = number(*words + 7, NULL);
+		else if (!strncmp(*words, "tos=", 4))
+			tos = number(*words + 4, NULL);
+		else
+			errx(2, "bad option %s", *words);
+	}
+	sockaddr_set(&src, words[0], words[1]);
+	sockaddr_set(&dst, words[2], words[3]);
+	addr_len = src.ss_family == AF_INET ? 4 : 16;
+	udp = pkt + (addr_len == 4 ? 20 : 40);
+	payload = udp + 8;
+	fd = socket(src.ss_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (fd < 0)
+		err(2, "raw socket");
+
+	for (hex = words + 4;; hex++) {
+		const char *text = *hex;
+
+		if (!words[4]) {
+			if (!fgets(line, sizeof(line), stdin))
+				break;
+			line[strcspn(line, "\n")] = 0;
+			text = line;
+		} else if (!text) {
+			break;
+		}
+
+		memset(pkt, 0, payload - pkt);
+		n = hex_decode(text, payload, pkt + sizeof(pkt) - payload);
+		udp_len = 8 + n;
+		if (addr_len == 4) {
+			struct sockaddr_in *s = (void *)&src, *d = (void *)&dst;
+
+			pkt[0] = 0x45;
+			pkt[1] = tos;
+			pkt[8] = 64;
+			pkt[9] = IPPROTO_UDP;
+			memcpy(pkt + 12, &s->sin_addr, 4);
+			memcpy(pkt + 16, &d->sin_addr, 4);
+			put16(udp, ntohs(s->sin_port));
+			put16(udp + 2, ntohs(d->sin_port));
+			sum = checksum_add(IPPROTO_UDP + udp_len, pkt + 12, 8);
+			d->sin_port = 0;
+			put16(udp + 2, number(words[3], NULL));
+		} else {
+			struct sockaddr_in6 *s = (void *)&src;
+			struct sockaddr_in6 *d = (void *)&dst;
+
+			pkt[0] = 0x60 | tos >> 4;
+			pkt[1] = tos << 4;
+			put16(pkt + 4, udp_len);
+			pkt[6] = IPPROTO_UDP;
+			pkt[7] = 64;
+			memcpy(pkt + 8, &s->sin6_addr, 16);
+			memcpy(pkt + 24, &d->sin6_addr, 16);
+			put16(udp, ntohs(s->sin6_port));
+			sum = checksum_add(IPPROTO_UDP + udp_len, pkt + 8, 32);
+			d->sin6_port = 0;
+			put16(udp + 2, number(words[3], NULL));
+		}
+		put16(udp + 4, length >= 0 ? length : (long)udp_len);
+		sum = checksum_fold(checksum_add(sum, udp, udp_len)) ?: 0xffff;
+		put16(udp + 6, check >= 0 ? check : (long)sum);
+		if (sendto(fd, pkt, payload + n - pkt, 0,
+			   (struct sockaddr *)&dst,
+			   addr_len == 4 ? sizeof(struct sockaddr_in) :
+					   sizeof(struct sockaddr_in6)) < 0)
+			err(1, "send");
+	}
+	return 0;
+}
+
+/* DEVICE DPORT COUNT: print the payload of datagrams that leave by a device. */
+static int cmd_capture(char **words)
+{
+	struct sockaddr_ll from, ll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex(words[0]),
+	};
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	int dport = number(words[1], NULL), count = number(words[2], NULL);
+	static uint8_t buf[DATAGRAM_MAX];
+	socklen_t from_len;
+	ssize_t len, off;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&ll, sizeof(ll)))
+		err(2, "packet socket");
+	ready();
+	while (count) {
+		from_len = sizeof(from);
+		len = recvfrom(fd, buf, sizeof(buf), 0,
+			       (struct sockaddr *)&from, &from_len);
+		if (len < 0)
+			err(2, "packet socket");
+		off = buf[0] >> 4 == 4 ? (buf[0] & 15) * 4 : 40;
+		if (from.sll_pkttype != PACKET_OUTGOING || len < off + 8 ||
+		    buf[buf[0] >> 4 == 4 ? 9 : 6] != IPPROTO_UDP ||
+		    (buf[off + 2] << 8 | buf[off + 3]) != dport)
+			continue;
+		hex_print(buf + off + 8, len - off - 8);
+		printf("\n");
+		count--;
+	}
+	return 0;
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"ovpn_tool [-n NETNS] [-b] [-p PIDFILE] COMMAND\n"
+		"  nl FAMILY REQUEST [ATTRIBUTE...]\n"
+		"  dump FAMILY REQUEST [ATTRIBUTE...]\n"
+		"  batch FAMILY			requests from standard input\n"
+		"  monitor			notifications of nf-ovpn\n"
+		"  tun NAME [tap]		hold a device, print what is read\n"
+		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
+		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
+		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
+		"-b: to the background once the device, socket or capture is there\n");
+	return 2;
+}
+
+static void enter_netns(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		err(2, "%s", path);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	int opt, need;
+
+	while ((opt = getopt(argc, argv, "+n:bp:")) != -1) {
+		switch (opt) {
+		case 'n':
+			enter_netns(optarg);
+			break;
+		case 'b':
+			background = true;
+			break;
+		case 'p':
+			pid_file = optarg;
+			break;
+		default:
+			return usage();
+		}
+	}
+	argv += optind;
+	argc -= optind;
+	if (!argc)
+		return usage();
+	need = argc - 1;
+
+	if (!strcmp(argv[0], "nl") && need >= 2)
+		return cmd_nl(argv + 1, false);
+	if (!strcmp(argv[0], "dump") && need >= 2)
+		return cmd_nl(argv + 1, true);
+	if (!strcmp(argv[0], "batch") && need == 1)
+		return cmd_batch(argv + 1);
+	if (!strcmp(argv[0], "monitor") && !need)
+		return cmd_monitor();
+	if (!strcmp(argv[0], "tun") && need >= 1)
+		return cmd_tun(argv + 1);
+	if (!strcmp(argv[0], "socket") && need >= 2)
+		return cmd_socket(argv + 1);
+	if (!strcmp(argv[0], "send") && need >= 4)
+		return cmd_send(argv + 1);
+	if (!strcmp(argv[0], "capture") && need == 3)
+		return cmd_capture(argv + 1);
+	return usage();
+}
