@@ -49,7 +49,7 @@ on_terminal() { [ -t 1 ] && [ -z "${V:-}" ]; }
 step() {
 	local _text=$1 _begin=$SECONDS _rc=0 _log _pid _out _tee _shown
 	shift
-	_log=$CACHE/log/$(tr -cs 'A-Za-z0-9._' '-' <<<"$_text" | sed 's/^-//; s/-$//').log
+	_log=$CACHE/log/$(tr -cs 'A-Za-z0-9._' '-' <<<"$_text" | cut -c1-80 | sed 's/^-//; s/-$//').log
 	# In the background always: "set -e" holds there, and would not left of "||".
 	if [ -n "${V:-}" ]; then
 		printf '==> %s\n' "$_text"
