@@ -238,6 +238,8 @@ TEST_F(StockClient, Tls13WithKeyExport) {
                 HasSubstr("peer-id 0,cipher AES-256-GCM,protocol-flags cc-exit tls-ekm"));
     EXPECT_THAT(client_log(), HasSubstr("TLSv1.3"));
     expect_data_both_ways();
+    if (std::getenv("SHOW"))
+        std::puts(client_log().c_str());
     EXPECT_EQ(plane_.calls.at(0), "add 0");
     EXPECT_EQ(plane_.calls.at(1), "key 0 primary 0");
 }

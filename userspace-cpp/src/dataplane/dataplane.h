@@ -86,8 +86,8 @@ public:
     virtual Failure swap_keys(std::uint32_t peer_id) = 0;
     virtual Failure delete_key(std::uint32_t peer_id, KeySlot slot) = 0;
 
-    /// The counters of every peer; empty if they cannot be had.
-    virtual std::vector<PeerStats> stats() = 0;
+    /// The counters of every peer; nothing if they cannot be had.
+    virtual std::optional<std::vector<PeerStats>> stats() = 0;
 };
 
 } // namespace nfovpn::dataplane

@@ -346,8 +346,11 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
 }
 
 void ServerCore::resynchronize(TimePoint now) {
+    auto peers = data_plane_.stats();
+    if (!peers)
+        return;
     std::set<std::uint32_t> alive;
-    for (const auto& peer : data_plane_.stats())
+    for (const auto& peer : *peers)
         alive.insert(peer.id);
     std::vector<std::uint32_t> gone;
     for (const auto& [id, client] : by_peer_id_) {
@@ -378,8 +381,10 @@ void ServerCore::shutdown(TimePoint now) {
 
 std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
     std::unordered_map<std::uint32_t, dataplane::PeerStats> traffic;
-    for (const auto& peer : data_plane_.stats())
-        traffic.emplace(peer.id, peer);
+    if (auto peers = data_plane_.stats()) {
+        for (const auto& peer : *peers)
+            traffic.emplace(peer.id, peer);
+    }
     std::vector<ClientStatus> out;
     for (const auto& [id, client] : by_peer_id_) {
         if (!client->is_up)

@@ -176,7 +176,7 @@ dataplane::Failure RecordingDataPlane::delete_key(std::uint32_t peer_id, KeySlot
     return std::nullopt;
 }
 
-std::vector<dataplane::PeerStats> RecordingDataPlane::stats() {
+std::optional<std::vector<dataplane::PeerStats>> RecordingDataPlane::stats() {
     std::vector<dataplane::PeerStats> out;
     for (const auto& [id, peer] : peers) {
         dataplane::PeerStats stats;

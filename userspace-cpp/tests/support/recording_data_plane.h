@@ -47,7 +47,7 @@ public:
                                    const DataKeys& keys) override;
     dataplane::Failure swap_keys(std::uint32_t peer_id) override;
     dataplane::Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
-    std::vector<dataplane::PeerStats> stats() override;
+    std::optional<std::vector<dataplane::PeerStats>> stats() override;
 
     /// What the kernel does with a packet from a client: the plaintext, or nothing.
     std::optional<Bytes> receive(ByteView packet);

@@ -1,0 +1,902 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The table of options and what each does; see server_config.h. A handler sees one directive whose
+// number of words was checked, writes into the configuration and reports what it dislikes. What
+// depends on several options (is there an address pool at all?) is settled in finish().
+
+#include "config/server_config.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <system_error>
+
+namespace nfovpn::config {
+
+namespace {
+
+// OpenVPN's own limit for pools.
+constexpr std::uint32_t kMaxPool = 65536;
+
+struct Network {
+    Ipv4 network;
+    Ipv4 netmask;
+};
+
+class Parser;
+using Handler = void (Parser::*)(const Directive&);
+
+// "This many words at least and at most" and what to do with them.
+struct Option {
+    const char* name;
+    Treatment treatment;
+    std::size_t min_args;
+    std::size_t max_args;
+    Handler handler;
+    const char* reason; // for those that are ignored or refused
+    const char* hint;
+};
+
+class Parser {
+public:
+    explicit Parser(const FileReader& reader) : reader_(reader) {}
+
+    ParsedConfig run(std::string_view text) {
+        for (const auto& directive : tokenize(text, out_.findings))
+            apply(directive);
+        finish();
+        std::stable_sort(out_.findings.begin(), out_.findings.end(),
+                         [](const Finding& a, const Finding& b) { return a.line < b.line; });
+        return std::move(out_);
+    }
+
+    static const Option* find(std::string_view name);
+
+private:
+    ServerConfig& config() { return out_.config; }
+
+    void error(const Directive& d, const std::string& reason, const std::string& hint = "") {
+        out_.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint});
+    }
+    void warn(const Directive& d, const std::string& reason, const std::string& hint = "") {
+        out_.findings.push_back({Severity::Warning, d.line, d.name + ": " + reason, hint});
+    }
+    void error(const std::string& reason, const std::string& hint) {
+        out_.findings.push_back({Severity::Error, 0, reason, hint});
+    }
+
+    void apply(const Directive& d);
+    void finish();
+    void finish_addresses();
+    void check_push_option(const Directive& d, const std::string& option);
+
+    // Words to values; each reports what is wrong and then answers nothing.
+    std::optional<std::uint32_t> number(const Directive& d, std::size_t index, std::uint32_t low,
+                                        std::uint32_t high);
+    std::optional<Ipv4> address(const Directive& d, std::size_t index);
+    std::optional<Network> network(const Directive& d, std::size_t index);
+    std::optional<std::string> contents(const Directive& d);
+    template <typename Set>
+    void number_to(const Directive& d, std::uint32_t low, std::uint32_t high, Set set) {
+        if (auto value = number(d, 0, low, high))
+            set(*value);
+    }
+
+    void local(const Directive& d);
+    void port(const Directive& d);
+    void proto(const Directive& d);
+    void dev(const Directive& d);
+    void dev_type(const Directive& d);
+    void mode(const Directive& d);
+    void flag(const Directive& d);
+    void server(const Directive& d);
+    void ifconfig(const Directive& d);
+    void ifconfig_pool(const Directive& d);
+    void topology(const Directive& d);
+    void route(const Directive& d);
+    void push(const Directive& d);
+    void ca(const Directive& d);
+    void cert(const Directive& d);
+    void key(const Directive& d);
+    void dh(const Directive& d);
+    void tls_version(const Directive& d);
+    void tls_cipher(const Directive& d);
+    void tls_cert_profile(const Directive& d);
+    void remote_cert_tls(const Directive& d);
+    void verify_client_cert(const Directive& d);
+    void data_ciphers(const Directive& d);
+    void data_ciphers_fallback(const Directive& d);
+    void keepalive(const Directive& d);
+    void seconds(const Directive& d);
+    void tun_mtu(const Directive& d);
+    void max_packet_size(const Directive& d);
+    void max_clients(const Directive& d);
+    void connect_freq_initial(const Directive& d);
+    void compress(const Directive& d);
+    void comp_lzo(const Directive& d);
+    void allow_compression(const Directive& d);
+    void verb(const Directive& d);
+    void log(const Directive& d);
+    void status(const Directive& d);
+    void writepid(const Directive& d);
+    void cd(const Directive& d);
+    void nf_fastpath(const Directive& d);
+
+    static const Option kOptions[];
+
+    const FileReader& reader_;
+    ParsedConfig out_;
+    std::set<std::string> seen_;
+    std::optional<Directive> server_;
+    std::optional<Network> server_network_;
+    std::optional<Directive> ifconfig_;
+    bool has_pool_ = false;
+    bool default_pool_ = true;
+    bool mode_server_ = false;
+    bool tls_server_ = false;
+};
+
+constexpr auto S = Treatment::Supported;
+constexpr auto I = Treatment::Ignored;
+constexpr auto R = Treatment::Refused;
+constexpr std::size_t kAny = 16;
+
+constexpr const char* kServerOnly = "only the server's side is here";
+constexpr const char* kNoScripts = "scripts and plug-ins are not run";
+constexpr const char* kNoWrap = "the control channel is not wrapped by a pre-shared key yet";
+constexpr const char* kNoWrapHint = "remove it here and at the clients";
+constexpr const char* kNoV6 = "IPv6 is not supported yet";
+constexpr const char* kAead = "data ciphers are AEAD and authenticate by themselves";
+constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
+constexpr const char* kRunFrom = "use the service manager's own setting";
+
+const Option Parser::kOptions[] = {
+    // where
+    {"local", S, 1, 1, &Parser::local, "", ""},
+    {"port", S, 1, 1, &Parser::port, "", ""},
+    {"lport", S, 1, 1, &Parser::port, "", ""},
+    {"proto", S, 1, 1, &Parser::proto, "", ""},
+    {"proto-force", S, 1, 1, &Parser::proto, "", ""},
+    {"dev", S, 1, 1, &Parser::dev, "", ""},
+    {"dev-type", S, 1, 1, &Parser::dev_type, "", ""},
+    {"tun-mtu", S, 1, 1, &Parser::tun_mtu, "", ""},
+    {"max-packet-size", S, 1, 1, &Parser::max_packet_size, "", ""},
+    {"multihome", S, 0, 1, &Parser::flag, "", ""},
+    {"bind", S, 0, 1, &Parser::flag, "", ""},
+    {"float", S, 0, 0, &Parser::flag, "", ""},
+    {"nf-fastpath", S, 1, 1, &Parser::nf_fastpath, "", ""},
+    // what
+    {"mode", S, 1, 1, &Parser::mode, "", ""},
+    {"tls-server", S, 0, 0, &Parser::flag, "", ""},
+    {"server", S, 2, 3, &Parser::server, "", ""},
+    {"ifconfig", S, 2, 2, &Parser::ifconfig, "", ""},
+    {"ifconfig-pool", S, 2, 3, &Parser::ifconfig_pool, "", ""},
+    {"topology", S, 1, 1, &Parser::topology, "", ""},
+    {"route", S, 1, 4, &Parser::route, "", ""},
+    {"push", S, 1, 1, &Parser::push, "", ""},
+    {"max-clients", S, 1, 1, &Parser::max_clients, "", ""},
+    {"duplicate-cn", S, 0, 0, &Parser::flag, "", ""},
+    {"client-to-client", S, 0, 0, &Parser::flag, "", ""},
+    {"connect-freq-initial", S, 2, 2, &Parser::connect_freq_initial, "", ""},
+    // TLS
+    {"ca", S, 1, 1, &Parser::ca, "", ""},
+    {"cert", S, 1, 1, &Parser::cert, "", ""},
+    {"key", S, 1, 1, &Parser::key, "", ""},
+    {"dh", S, 1, 1, &Parser::dh, "", ""},
+    {"tls-version-min", S, 1, 2, &Parser::tls_version, "", ""},
+    {"tls-version-max", S, 1, 1, &Parser::tls_version, "", ""},
+    {"tls-cipher", S, 1, 1, &Parser::tls_cipher, "", ""},
+    {"tls-ciphersuites", S, 1, 1, &Parser::tls_cipher, "", ""},
+    {"tls-groups", S, 1, 1, &Parser::tls_cipher, "", ""},
+    {"tls-cert-profile", S, 1, 1, &Parser::tls_cert_profile, "", ""},
+    {"remote-cert-tls", S, 1, 1, &Parser::remote_cert_tls, "", ""},
+    {"verify-client-cert", S, 0, 1, &Parser::verify_client_cert, "", ""},
+    // the data channel
+    {"data-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
+    {"ncp-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
+    {"data-ciphers-fallback", S, 1, 1, &Parser::data_ciphers_fallback, "", ""},
+    {"compress", S, 0, 1, &Parser::compress, "", ""},
+    {"comp-lzo", S, 0, 1, &Parser::comp_lzo, "", ""},
+    {"allow-compression", S, 1, 1, &Parser::allow_compression, "", ""},
+    // time
+    {"keepalive", S, 2, 2, &Parser::keepalive, "", ""},
+    {"ping", S, 1, 1, &Parser::seconds, "", ""},
+    {"ping-restart", S, 1, 1, &Parser::seconds, "", ""},
+    {"reneg-sec", S, 1, 2, &Parser::seconds, "", ""},
+    {"hand-window", S, 1, 1, &Parser::seconds, "", ""},
+    {"tran-window", S, 1, 1, &Parser::seconds, "", ""},
+    {"tls-timeout", S, 1, 1, &Parser::seconds, "", ""},
+    {"explicit-exit-notify", S, 0, 1, &Parser::seconds, "", ""},
+    // operation
+    {"verb", S, 1, 1, &Parser::verb, "", ""},
+    {"log", S, 1, 1, &Parser::log, "", ""},
+    {"log-append", S, 1, 1, &Parser::log, "", ""},
+    {"status", S, 1, 2, &Parser::status, "", ""},
+    {"writepid", S, 1, 1, &Parser::writepid, "", ""},
+    {"cd", S, 1, 1, &Parser::cd, "", ""},
+
+    // no effect here
+    {"persist-tun", I, 0, 0, nullptr, "the device lives as long as the daemon", ""},
+    {"persist-key", I, 0, 0, nullptr, "keys are read once", ""},
+    {"persist-local-ip", I, 0, 0, nullptr, "addresses are read once", ""},
+    {"persist-remote-ip", I, 0, 0, nullptr, "addresses are read once", ""},
+    {"cipher", I, 1, 1, nullptr, "the data cipher is negotiated", "use data-ciphers"},
+    {"auth", I, 1, 1, nullptr, kAead, ""},
+    {"mssfix", I, 0, 2, nullptr, kKernelDoes, "clamp the MSS by a rule of nftables"},
+    {"fragment", R, 1, 2, nullptr, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
+    {"link-mtu", I, 1, 1, nullptr, kKernelDoes, "use tun-mtu"},
+    {"mtu-disc", I, 1, 1, nullptr, kKernelDoes, ""},
+    {"fast-io", I, 0, 0, nullptr, "data packets do not pass through the daemon", ""},
+    {"sndbuf", I, 1, 1, nullptr, "data packets do not pass through the socket", ""},
+    {"rcvbuf", I, 1, 1, nullptr, "data packets do not pass through the socket", ""},
+    {"txqueuelen", I, 1, 1, nullptr, "data packets do not queue at the device", ""},
+    {"bcast-buffers", I, 1, 1, nullptr, kKernelDoes, ""},
+    {"tcp-queue-limit", I, 1, 1, nullptr, "there is no TCP transport", ""},
+    {"hash-size", I, 2, 2, nullptr, "tables grow by themselves", ""},
+    {"replay-window", I, 1, 2, nullptr, "the kernel's window has a fixed size", ""},
+    {"mute", I, 1, 1, nullptr, "repeated lines are not held back", ""},
+    {"mute-replay-warnings", I, 0, 0, nullptr, "replayed packets are counted, not logged", ""},
+    {"reneg-bytes", I, 1, 1, nullptr, "the kernel says when a key is worn out", "use reneg-sec"},
+    {"reneg-pkts", I, 1, 1, nullptr, "the kernel says when a key is worn out", "use reneg-sec"},
+    {"ecdh-curve", I, 1, 1, nullptr, "the curve is negotiated", "use tls-groups"},
+    {"ifconfig-pool-persist", I, 1, 2, nullptr,
+     "addresses are remembered as long as the daemon runs", ""},
+    {"connect-freq", I, 2, 2, nullptr, "first packets and half-open sessions have limits already",
+     ""},
+    {"disable-dco", I, 0, 0, nullptr, "the data path is always nf_ovpn's", ""},
+    {"disable-occ", I, 0, 0, nullptr, "options are not compared", ""},
+    {"opt-verify", I, 0, 0, nullptr, "options are not compared", ""},
+    {"ncp-disable", I, 0, 0, nullptr, "ciphers are always negotiated", "use data-ciphers"},
+    {"key-method", I, 1, 1, nullptr, "it is always 2", ""},
+    {"setenv", I, 1, 2, nullptr, kNoScripts, ""},
+    {"setenv-safe", I, 1, 2, nullptr, kNoScripts, ""},
+    {"script-security", I, 1, 2, nullptr, kNoScripts, ""},
+    {"nice", I, 1, 1, nullptr, kRunFrom, ""},
+    {"status-version", I, 1, 1, nullptr, "there is one format", ""},
+    {"suppress-timestamps", I, 0, 0, nullptr, "lines always bear the time", ""},
+    {"machine-readable-output", I, 0, 0, nullptr, "there is one format", ""},
+    {"syslog", I, 0, 1, nullptr, "lines go to standard output", kRunFrom},
+
+    // an error, since leaving it out would change what the administrator asked for
+    {"daemon", R, 0, 1, nullptr, "the daemon stays in the foreground", kRunFrom},
+    {"user", R, 1, 1, nullptr, "privileges are not dropped yet", kRunFrom},
+    {"group", R, 1, 1, nullptr, "privileges are not dropped yet", kRunFrom},
+    {"chroot", R, 1, 1, nullptr, "not supported", kRunFrom},
+    {"inetd", R, 0, 2, nullptr, "not supported", ""},
+    {"mlock", R, 0, 0, nullptr, "not supported", kRunFrom},
+    {"client", R, 0, 0, nullptr, kServerOnly, ""},
+    {"pull", R, 0, 0, nullptr, kServerOnly, ""},
+    {"tls-client", R, 0, 0, nullptr, kServerOnly, ""},
+    {"remote", R, 1, 3, nullptr, kServerOnly, ""},
+    {"nobind", R, 0, 0, nullptr, kServerOnly, ""},
+    {"rport", R, 1, 1, nullptr, kServerOnly, ""},
+    {"secret", R, 1, 2, nullptr, "static keys have no forward secrecy", "use ca, cert and key"},
+    {"tls-auth", R, 1, 2, nullptr, kNoWrap, kNoWrapHint},
+    {"tls-crypt", R, 1, 1, nullptr, kNoWrap, kNoWrapHint},
+    {"tls-crypt-v2", R, 1, 2, nullptr, kNoWrap, kNoWrapHint},
+    {"tls-crypt-v2-verify", R, 1, 1, nullptr, kNoWrap, kNoWrapHint},
+    {"key-direction", R, 1, 1, nullptr, kNoWrap, kNoWrapHint},
+    {"pkcs12", R, 1, 1, nullptr, "not supported", "convert it by openssl pkcs12 to PEM files"},
+    {"capath", R, 1, 1, nullptr, "not supported", "put the certificates into the file of ca"},
+    {"extra-certs", R, 1, 1, nullptr, "not supported",
+     "append the certificates to the file of cert"},
+    {"askpass", R, 0, 1, nullptr, "keys with a pass phrase are not supported",
+     "decrypt the key by openssl pkey"},
+    {"crl-verify", R, 1, 2, nullptr, "revocation lists are not checked yet", ""},
+    {"verify-x509-name", R, 1, 2, nullptr, "not supported yet", ""},
+    {"x509-username-field", R, 1, 8, nullptr, "clients are known by their common name", ""},
+    {"tls-verify", R, 1, 2, nullptr, kNoScripts, ""},
+    {"remote-cert-ku", R, 0, kAny, nullptr, "not supported", "use remote-cert-tls client"},
+    {"remote-cert-eku", R, 1, 1, nullptr, "not supported", "use remote-cert-tls client"},
+    {"auth-user-pass-verify", R, 1, 2, nullptr, kNoScripts, ""},
+    {"auth-user-pass-optional", R, 0, 0, nullptr, "client certificates are required", ""},
+    {"client-cert-not-required", R, 0, 0, nullptr, "client certificates are required", ""},
+    {"username-as-common-name", R, 0, 0, nullptr, "clients are known by their common name", ""},
+    {"auth-gen-token", R, 0, 3, nullptr, "user names and passwords are not checked yet", ""},
+    {"plugin", R, 1, kAny, nullptr, kNoScripts, ""},
+    {"up", R, 1, 1, nullptr, kNoScripts, ""},
+    {"down", R, 1, 1, nullptr, kNoScripts, ""},
+    {"route-up", R, 1, 1, nullptr, kNoScripts, ""},
+    {"ipchange", R, 1, 1, nullptr, kNoScripts, ""},
+    {"client-connect", R, 1, 1, nullptr, kNoScripts, ""},
+    {"client-disconnect", R, 1, 1, nullptr, kNoScripts, ""},
+    {"learn-address", R, 1, 1, nullptr, kNoScripts, ""},
+    {"client-config-dir", R, 1, 1, nullptr, "settings of single clients are not supported yet", ""},
+    {"ccd-exclusive", R, 0, 0, nullptr, "settings of single clients are not supported yet", ""},
+    {"iroute", R, 1, 2, nullptr, "settings of single clients are not supported yet", ""},
+    {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
+    {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
+    {"server-ipv6", R, 1, 1, nullptr, kNoV6, ""},
+    {"ifconfig-ipv6", R, 1, 2, nullptr, kNoV6, ""},
+    {"ifconfig-ipv6-pool", R, 1, 1, nullptr, kNoV6, ""},
+    {"route-ipv6", R, 1, 3, nullptr, kNoV6, ""},
+    {"port-share", R, 2, 3, nullptr, "there is no TCP transport", ""},
+    {"vlan-tagging", R, 0, 0, nullptr, "TAP devices are not supported", ""},
+    {"passtos", R, 0, 0, nullptr, "not supported yet", ""},
+    {"mark", R, 1, 1, nullptr, "not supported yet", "mark the packets by a rule of nftables"},
+    {"bind-dev", R, 1, 1, nullptr, "not supported yet", ""},
+    {"force-tls-key-material-export", R, 0, 0, nullptr, "not supported yet", ""},
+};
+
+const Option* Parser::find(std::string_view name) {
+    auto at = std::find_if(std::begin(kOptions), std::end(kOptions),
+                           [name](const Option& option) { return option.name == name; });
+    return at == std::end(kOptions) ? nullptr : at;
+}
+
+// How many letters must be added, removed or replaced to make one word of the other.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); j++)
+        row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); i++) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); j++) {
+            auto substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+        }
+    }
+    return row[b.size()];
+}
+
+void Parser::apply(const Directive& d) {
+    const Option* option = find(d.name);
+    if (!option) {
+        std::string hint;
+        std::size_t best = 3;
+        for (const auto& other : kOptions) {
+            auto away = distance(d.name.substr(0, 64), other.name);
+            if (away < best) {
+                best = away;
+                hint = std::string("did you mean ") + other.name + "?";
+            }
+        }
+        error(d, "unknown option", hint);
+        out_.uses.push_back({d.line, d.name, Treatment::Refused});
+        return;
+    }
+    out_.uses.push_back({d.line, d.name, option->treatment});
+    if (option->treatment == Treatment::Refused) {
+        error(d, option->reason, option->hint);
+        return;
+    }
+    if (d.args.size() < option->min_args || d.args.size() > option->max_args) {
+        error(d, d.args.size() < option->min_args ? "a word is missing" : "too many words");
+        return;
+    }
+    if (option->treatment == Treatment::Ignored) {
+        warn(d, std::string("ignored: ") + option->reason, option->hint);
+        return;
+    }
+    bool takes_block = d.name == "ca" || d.name == "cert" || d.name == "key" || d.name == "dh";
+    if (d.is_inline && !takes_block) {
+        error(d, "cannot be a <block>");
+        return;
+    }
+    bool may_repeat = d.name == "push" || d.name == "route";
+    if (!seen_.insert(d.name).second && !may_repeat)
+        warn(d, "given more than once; this line counts");
+    (this->*option->handler)(d);
+}
+
+std::optional<std::uint32_t> Parser::number(const Directive& d, std::size_t index,
+                                            std::uint32_t low, std::uint32_t high) {
+    const auto& word = d.args[index];
+    std::uint32_t value = 0;
+    auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (code != std::errc{} || end != word.data() + word.size() || value < low || value > high) {
+        error(d, "\"" + word + "\" is not a number from " + std::to_string(low) + " to " +
+                     std::to_string(high));
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<Ipv4> Parser::address(const Directive& d, std::size_t index) {
+    auto value = parse_ipv4(d.args[index]);
+    if (!value)
+        error(d, "\"" + d.args[index] + "\" is not an IPv4 address");
+    return value;
+}
+
+std::optional<Network> Parser::network(const Directive& d, std::size_t index) {
+    auto base = address(d, index);
+    if (!base)
+        return std::nullopt;
+    Network out{*base, Ipv4{0xffffffff}};
+    if (d.args.size() > index + 1) {
+        auto mask = address(d, index + 1);
+        if (!mask)
+            return std::nullopt;
+        if (!prefix_length(*mask)) {
+            error(d, d.args[index + 1] + " is not a netmask");
+            return std::nullopt;
+        }
+        out.netmask = *mask;
+    }
+    if ((base->value & ~out.netmask.value) != 0) {
+        error(d, d.args[index] + " is not the first address of its network",
+              "did you mean " + to_string(Ipv4{base->value & out.netmask.value}) + "?");
+        return std::nullopt;
+    }
+    return out;
+}
+
+std::optional<std::string> Parser::contents(const Directive& d) {
+    if (d.is_inline)
+        return d.args[0];
+    auto path = d.args[0];
+    if (!config().directory.empty() && !path.starts_with('/'))
+        path = config().directory + "/" + path;
+    std::string why;
+    auto text = reader_(path, why);
+    if (!text)
+        error(d, "cannot read " + path + ": " + why);
+    return text;
+}
+
+void Parser::local(const Directive& d) {
+    config().local = address(d, 0);
+}
+
+void Parser::port(const Directive& d) {
+    number_to(d, 1, 65535, [&](auto v) { config().port = static_cast<std::uint16_t>(v); });
+}
+
+void Parser::proto(const Directive& d) {
+    const auto& p = d.args[0];
+    if (p == "udp" || p == "udp4")
+        return;
+    if (p.starts_with("tcp"))
+        error(d, "TCP needs a data path in userspace, which is not there yet", "use proto udp");
+    else if (p == "udp6")
+        error(d, kNoV6, "use proto udp");
+    else
+        error(d, "\"" + p + "\" is no transport protocol", "use proto udp");
+}
+
+void Parser::dev(const Directive& d) {
+    const auto& name = d.args[0];
+    // IFNAMSIZ, with its terminating zero
+    if (name.starts_with("tap"))
+        error(d, "TAP devices are not supported", "use dev tun");
+    else if (name.size() > 15 || name.find('/') != std::string::npos || name.empty() ||
+             name == "." || name == ".." || name.find('%') != std::string::npos)
+        error(d, "\"" + name + "\" cannot be the name of a network device");
+    else
+        config().device = name;
+}
+
+void Parser::dev_type(const Directive& d) {
+    if (d.args[0] != "tun")
+        error(d, "only tun devices are supported", "use dev-type tun");
+}
+
+void Parser::mode(const Directive& d) {
+    if (d.args[0] == "server")
+        mode_server_ = true;
+    else
+        error(d, "only the server's mode is here", "use mode server");
+}
+
+void Parser::flag(const Directive& d) {
+    if (d.name == "tls-server")
+        tls_server_ = true;
+    else if (d.name == "duplicate-cn")
+        config().duplicate_cn = true;
+    else if (d.name == "client-to-client")
+        warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
+}
+
+void Parser::server(const Directive& d) {
+    if (d.args.size() == 3 && d.args[2] != "nopool") {
+        error(d, "\"" + d.args[2] + "\" is not understood here", "only nopool may follow");
+        return;
+    }
+    default_pool_ = d.args.size() < 3;
+    auto net = network(d, 0);
+    if (!net)
+        return;
+    int length = *prefix_length(net->netmask);
+    if (length > 29 || length < 16) {
+        error(d, "the network must have between 8 and 65536 addresses",
+              "a netmask from 255.255.0.0 to 255.255.255.248");
+        return;
+    }
+    server_ = d;
+    server_network_ = net;
+}
+
+void Parser::ifconfig(const Directive& d) {
+    auto own = address(d, 0);
+    auto mask = address(d, 1);
+    if (!own || !mask)
+        return;
+    if (!prefix_length(*mask) || *prefix_length(*mask) > 30) {
+        error(d, d.args[1] + " is not a netmask of a network with clients",
+              "with topology subnet the second word is a netmask");
+        return;
+    }
+    config().address = *own;
+    config().netmask = *mask;
+    ifconfig_ = d;
+}
+
+void Parser::ifconfig_pool(const Directive& d) {
+    auto first = address(d, 0);
+    auto last = address(d, 1);
+    if (!first || !last)
+        return;
+    if (*first > *last || last->value - first->value >= kMaxPool) {
+        error(d, "the pool must go upwards and have at most 65536 addresses");
+        return;
+    }
+    config().pool_first = *first;
+    config().pool_last = *last;
+    has_pool_ = true;
+}
+
+void Parser::topology(const Directive& d) {
+    if (d.args[0] != "subnet")
+        error(d, "only topology subnet is supported", "use topology subnet");
+}
+
+void Parser::route(const Directive& d) {
+    auto net = network(d, 0);
+    if (!net)
+        return;
+    Route out{net->network, *prefix_length(net->netmask), 0};
+    if (d.args.size() > 2 && d.args[2] != "vpn_gateway" && d.args[2] != "default") {
+        error(d, "routes lead to the tunnel, without a gateway", "use vpn_gateway");
+        return;
+    }
+    if (d.args.size() > 3 && d.args[3] != "default") {
+        auto metric = number(d, 3, 0, 0x7fffffff);
+        if (!metric)
+            return;
+        out.metric = *metric;
+    }
+    config().routes.push_back(out);
+}
+
+void Parser::check_push_option(const Directive& d, const std::string& option) {
+    if (option.empty() || option.find(',') != std::string::npos) {
+        error(d, "a pushed option must not be empty or hold a comma");
+        return;
+    }
+    auto name = option.substr(0, option.find(' '));
+    for (const char* own : {"ifconfig", "peer-id", "cipher", "protocol-flags", "key-derivation",
+                            "topology", "tun-mtu", "compress", "comp-lzo", "push-continuation"}) {
+        if (name == own) {
+            error(d, name + " is negotiated and cannot be pushed by hand");
+            return;
+        }
+    }
+    config().push.push_back(option);
+}
+
+void Parser::push(const Directive& d) {
+    // "topology subnet" is what is pushed anyway; sample configurations say it too.
+    if (d.args[0] != "topology subnet")
+        check_push_option(d, d.args[0]);
+}
+
+void Parser::ca(const Directive& d) {
+    config().ca = contents(d).value_or("");
+}
+void Parser::cert(const Directive& d) {
+    config().certificate = contents(d).value_or("");
+}
+
+void Parser::key(const Directive& d) {
+    auto text = contents(d);
+    if (!text)
+        return;
+    config().private_key = SecretBytes(as_bytes(*text));
+    OPENSSL_cleanse(text->data(), text->size());
+}
+
+void Parser::dh(const Directive& d) {
+    if (d.is_inline || d.args[0] != "none")
+        warn(d, "ignored: key exchange is always by elliptic curves", "use dh none");
+}
+
+void Parser::tls_version(const Directive& d) {
+    int version = 0;
+    if (d.args[0] == "1.2")
+        version = 12;
+    else if (d.args[0] == "1.3")
+        version = 13;
+    if (d.args.size() > 1 && d.args[1] != "or-highest") {
+        error(d, "\"" + d.args[1] + "\" is not understood", "only or-highest may follow");
+        return;
+    }
+    if (version == 0) {
+        error(d, "TLS " + d.args[0] + " is not supported", "1.2 and 1.3 are");
+        return;
+    }
+    (d.name == "tls-version-min" ? config().tls_version_min : config().tls_version_max) = version;
+}
+
+void Parser::tls_cipher(const Directive& d) {
+    if (d.name == "tls-ciphersuites")
+        config().tls_ciphersuites = d.args[0];
+    else if (d.name == "tls-groups")
+        config().tls_groups = d.args[0];
+    else
+        config().tls_cipher = d.args[0];
+}
+
+void Parser::tls_cert_profile(const Directive& d) {
+    // OpenSSL's security levels, as OpenVPN maps them.
+    if (d.args[0] == "insecure")
+        config().tls_security_level = 0;
+    else if (d.args[0] == "legacy")
+        config().tls_security_level = 1;
+    else if (d.args[0] == "preferred")
+        config().tls_security_level = 2;
+    else
+        error(d, "\"" + d.args[0] + "\" is not supported", "insecure, legacy and preferred are");
+}
+
+void Parser::remote_cert_tls(const Directive& d) {
+    if (d.args[0] == "client")
+        config().remote_cert_tls_client = true;
+    else
+        error(d, "the peers of a server are clients", "use remote-cert-tls client");
+}
+
+void Parser::verify_client_cert(const Directive& d) {
+    if (!d.args.empty() && d.args[0] != "require")
+        error(d, "client certificates are required", "use verify-client-cert require");
+}
+
+void Parser::data_ciphers(const Directive& d) {
+    std::vector<DataCipher> ciphers;
+    std::istringstream words(d.args[0]);
+    for (std::string name; std::getline(words, name, ':');) {
+        // OpenVPN's mark for "if there is such a cipher".
+        bool optional = name.starts_with('?');
+        if (optional)
+            name.erase(0, 1);
+        auto cipher = cipher_by_name(name);
+        if (cipher && std::find(ciphers.begin(), ciphers.end(), *cipher) == ciphers.end())
+            ciphers.push_back(*cipher);
+        else if (!cipher && name == "DEFAULT")
+            ciphers.insert(ciphers.end(), {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
+                                           DataCipher::ChaCha20Poly1305});
+        else if (!cipher && optional)
+            warn(d, name + " is not supported and left out");
+        else if (!cipher)
+            error(d, name + " is not supported",
+                  "AES-128-GCM, AES-192-GCM, AES-256-GCM and CHACHA20-POLY1305 are");
+    }
+    if (ciphers.empty())
+        error(d, "no cipher is left");
+    config().data_ciphers = std::move(ciphers);
+}
+
+void Parser::data_ciphers_fallback(const Directive& d) {
+    config().fallback_cipher = cipher_by_name(d.args[0]);
+    if (!config().fallback_cipher)
+        error(d, d.args[0] + " is not supported",
+              "AES-128-GCM, AES-192-GCM, AES-256-GCM and CHACHA20-POLY1305 are");
+}
+
+void Parser::compress(const Directive& d) {
+    // "migrate" is what is done anyway: clients with compression get framing without a byte.
+    if (d.args.empty() || (d.args[0] != "migrate" && d.args[0] != "stub-v2"))
+        error(d, "compression is not supported", "remove it, or use compress migrate");
+}
+
+void Parser::comp_lzo(const Directive& d) {
+    error(d, "compression and its framing are not supported",
+          "remove it, or use compress migrate for clients that still have it");
+}
+
+void Parser::allow_compression(const Directive& d) {
+    if (d.args[0] == "yes" || d.args[0] == "asym")
+        warn(d, "nothing is compressed in either direction");
+    else if (d.args[0] != "no")
+        error(d, "\"" + d.args[0] + "\" is not understood", "use no");
+}
+
+void Parser::keepalive(const Directive& d) {
+    auto interval = number(d, 0, 1, 86400);
+    auto timeout = number(d, 1, 1, 43200);
+    if (!interval || !timeout)
+        return;
+    if (*timeout < 2 * *interval) {
+        error(d, "the second number must be at least twice the first");
+        return;
+    }
+    // As OpenVPN's macro: the server waits twice as long as its clients, so they notice first.
+    config().ping = *interval;
+    config().ping_restart = 2 * *timeout;
+    config().push.push_back("ping " + d.args[0]);
+    config().push.push_back("ping-restart " + d.args[1]);
+}
+
+void Parser::seconds(const Directive& d) {
+    auto& c = config();
+    using std::chrono::seconds;
+    if (d.name == "ping")
+        number_to(d, 0, 86400, [&](auto v) { c.ping = v; });
+    else if (d.name == "ping-restart")
+        number_to(d, 0, 86400, [&](auto v) { c.ping_restart = v; });
+    else if (d.name == "reneg-sec")
+        number_to(d, 0, 1U << 30, [&](auto v) { c.reneg_sec = seconds(v); });
+    else if (d.name == "hand-window")
+        number_to(d, 1, 86400, [&](auto v) { c.hand_window = seconds(v); });
+    else if (d.name == "tran-window")
+        number_to(d, 1, 1U << 30, [&](auto v) { c.tran_window = seconds(v); });
+    else if (d.name == "tls-timeout")
+        number_to(d, 1, 60, [&](auto v) { c.tls_timeout = seconds(v); });
+    else if (d.args.empty())
+        c.explicit_exit_notify = 1;
+    else
+        number_to(d, 0, 2, [&](auto v) { c.explicit_exit_notify = static_cast<int>(v); });
+    if (d.name == "reneg-sec" && c.reneg_sec.count() > 0 && c.reneg_sec < seconds(5))
+        error(d, "less than 5 seconds leave no time between two negotiations");
+    if (d.name == "reneg-sec" && d.args.size() > 1)
+        warn(d, "the second number has no effect: the time varies between 90 % and all of it");
+}
+
+void Parser::tun_mtu(const Directive& d) {
+    number_to(d, 576, 65535, [&](auto v) { config().tun_mtu = v; });
+}
+
+void Parser::max_packet_size(const Directive& d) {
+    number_to(d, 154, 2048, [&](auto v) { config().max_packet_size = v; });
+}
+
+void Parser::max_clients(const Directive& d) {
+    number_to(d, 1, kMaxPool, [&](auto v) { config().max_clients = v; });
+}
+
+void Parser::connect_freq_initial(const Directive& d) {
+    auto count = number(d, 0, 1, 1U << 24);
+    auto period = number(d, 1, 1, 86400);
+    if (!count || !period)
+        return;
+    config().connect_freq_initial = *count;
+    config().connect_freq_initial_seconds = *period;
+}
+
+void Parser::verb(const Directive& d) {
+    number_to(d, 0, 11, [&](auto v) { config().verb = static_cast<int>(v); });
+}
+
+void Parser::log(const Directive& d) {
+    config().log_file = d.args[0];
+    config().log_append = d.name == "log-append";
+}
+
+void Parser::status(const Directive& d) {
+    config().status_file = d.args[0];
+    if (d.args.size() > 1) {
+        if (auto every = number(d, 1, 1, 86400))
+            config().status_seconds = *every;
+    }
+}
+
+void Parser::writepid(const Directive& d) {
+    config().pid_file = d.args[0];
+}
+
+void Parser::cd(const Directive& d) {
+    config().directory = d.args[0];
+}
+
+void Parser::nf_fastpath(const Directive& d) {
+    if (d.args[0] == "off")
+        config().fastpath = Fastpath::Off;
+    else if (d.args[0] == "accepted")
+        config().fastpath = Fastpath::Accepted;
+    else if (d.args[0] == "eager")
+        config().fastpath = Fastpath::Eager;
+    else
+        error(d, "\"" + d.args[0] + "\" is not understood", "off, accepted or eager");
+}
+
+void Parser::finish_addresses() {
+    auto& c = config();
+    if (server_ && (ifconfig_ || (has_pool_ && default_pool_))) {
+        error(*server_, "sets ifconfig and ifconfig-pool itself, and the file has one of them",
+              "remove that one; server … nopool leaves the pool to ifconfig-pool");
+        return;
+    }
+    if (server_network_) {
+        auto base = server_network_->network.value;
+        auto broadcast = base | ~server_network_->netmask.value;
+        c.address = Ipv4{base + 1};
+        c.netmask = server_network_->netmask;
+        if (default_pool_) {
+            c.pool_first = Ipv4{base + 2};
+            c.pool_last = Ipv4{broadcast - 1};
+            has_pool_ = true;
+        }
+    } else if (!ifconfig_ && !seen_.contains("server") && !seen_.contains("ifconfig")) {
+        error("no addresses are given", "server 10.8.0.0 255.255.255.0");
+        return;
+    }
+    if (!has_pool_) {
+        if (!seen_.contains("ifconfig-pool"))
+            error("there is no pool of addresses for clients", "ifconfig-pool FIRST LAST");
+        return;
+    }
+    auto outside = [&](Ipv4 a) {
+        return (a.value & c.netmask.value) != (c.address.value & c.netmask.value);
+    };
+    if (c.netmask.value != 0 && (outside(c.pool_first) || outside(c.pool_last)))
+        error("the pool's addresses are not in the network of " + to_string(c.address), "");
+    else if (c.pool_first <= c.address && c.address <= c.pool_last)
+        error("the server's own address " + to_string(c.address) + " is in the pool", "");
+}
+
+void Parser::finish() {
+    auto& c = config();
+    if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
+        error("this is not a server's configuration", "server NETWORK NETMASK");
+    finish_addresses();
+    if (!seen_.contains("dev"))
+        error("no device is given", "dev tun");
+    if (!seen_.contains("ca"))
+        error("no certificate authority is given", "ca FILE");
+    if (!seen_.contains("cert"))
+        error("no certificate is given", "cert FILE");
+    if (!seen_.contains("key"))
+        error("no private key is given", "key FILE");
+    if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
+        error("tls-version-min is above tls-version-max", "");
+    if (c.data_ciphers.empty() && !seen_.contains("data-ciphers") && !seen_.contains("ncp-ciphers"))
+        c.data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
+                          DataCipher::ChaCha20Poly1305};
+    std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};
+    auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
+    if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
+        first.erase(first.begin());
+    c.push.insert(c.push.begin(), first.begin(), first.end());
+}
+
+} // namespace
+
+bool ParsedConfig::ok() const {
+    return std::none_of(findings.begin(), findings.end(),
+                        [](const Finding& f) { return f.severity == Severity::Error; });
+}
+
+std::optional<std::string> read_file(const std::string& path, std::string& why_not) {
+    // Far beyond any bundle of certificates; keeps /dev/zero out.
+    constexpr std::size_t kMaxFile = std::size_t{1} << 20;
+    errno = 0;
+    std::ifstream in(path, std::ios::binary);
+    if (!in) {
+        why_not = std::generic_category().message(errno != 0 ? errno : ENOENT);
+        return std::nullopt;
+    }
+    std::string text(kMaxFile + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (in.bad()) {
+        why_not = std::generic_category().message(errno != 0 ? errno : EIO);
+        return std::nullopt;
+    }
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > kMaxFile) {
+        why_not = "larger than 1 MiB";
+        return std::nullopt;
+    }
+    return text;
+}
+
+ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader) {
+    return Parser(file_reader).run(text);
+}
+
+} // namespace nfovpn::config

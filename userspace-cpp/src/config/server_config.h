@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A server's configuration: from the text of a file to checked values.
+//
+// Every option that is known stands in one table with what becomes of it:
+//
+//     supported   does what OpenVPN's manual says
+//     ignored     accepted with a warning that says why it has no effect here
+//     refused     an error with the reason: leaving it out silently would leave the
+//                 administrator with less security or another network than the file says
+//
+// All findings of a file are reported, not just the first.
+#pragma once
+
+#include "config/lexer.h"
+#include "util/data_keys.h"
+#include "util/endpoint.h"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nfovpn::config {
+
+/// A route by the tun device.
+struct Route {
+    Ipv4 network;
+    int prefix_length = 0;
+    std::uint32_t metric = 0;
+};
+
+enum class Fastpath { Off, Accepted, Eager };
+
+/// Everything that the daemon is told.
+struct ServerConfig {
+    std::optional<Ipv4> local;
+    std::uint16_t port = 1194;
+    std::string device; ///< "tun": the kernel numbers it
+    std::uint32_t tun_mtu = 1500;
+    Fastpath fastpath = Fastpath::Accepted;
+
+    Ipv4 address; ///< the server's own, inside the tunnel
+    Ipv4 netmask;
+    Ipv4 pool_first;
+    Ipv4 pool_last;
+    std::vector<Route> routes;
+    std::vector<std::string> push;
+
+    std::string ca;          ///< PEM
+    std::string certificate; ///< PEM
+    SecretBytes private_key; ///< PEM
+    int tls_version_min = 0; ///< 12 or 13; 0: not set
+    int tls_version_max = 0;
+    std::string tls_cipher;
+    std::string tls_ciphersuites;
+    std::string tls_groups;
+    int tls_security_level = -1; ///< OpenSSL's, -1: its default
+    bool remote_cert_tls_client = false;
+
+    std::vector<DataCipher> data_ciphers;
+    std::optional<DataCipher> fallback_cipher;
+    std::uint32_t ping = 0;         ///< seconds, 0: never
+    std::uint32_t ping_restart = 0; ///< seconds, 0: never
+    std::chrono::seconds reneg_sec{3600};
+    std::chrono::seconds hand_window{60};
+    std::chrono::seconds tran_window{3600};
+    std::chrono::seconds tls_timeout{2};
+    std::uint32_t max_packet_size = 1250;
+    std::uint32_t max_clients = 1024;
+    bool duplicate_cn = false;
+    int explicit_exit_notify = 1;
+    std::uint32_t connect_freq_initial = 0; ///< first packets of all sources; 0: built-in limit
+    std::uint32_t connect_freq_initial_seconds = 10;
+
+    int verb = 3;
+    std::string log_file; ///< empty: standard output
+    bool log_append = false;
+    std::string status_file;
+    std::uint32_t status_seconds = 60;
+    std::string pid_file;
+    std::string directory; ///< to change to at start
+};
+
+/// What became of an option of the file.
+enum class Treatment { Supported, Ignored, Refused };
+
+/// A line of "--check"'s table.
+struct OptionUse {
+    int line = 0;
+    std::string name;
+    Treatment treatment = Treatment::Supported;
+};
+
+/// The result of reading a file.
+struct ParsedConfig {
+    ServerConfig config; ///< usable only if ok()
+    std::vector<Finding> findings;
+    std::vector<OptionUse> uses;
+
+    [[nodiscard]] bool ok() const;
+};
+
+/// Reads a file that an option names; nothing if that fails, with the reason in the string.
+using FileReader = std::function<std::optional<std::string>(const std::string&, std::string&)>;
+
+/// Reads from the file system.
+std::optional<std::string> read_file(const std::string& path, std::string& why_not);
+
+/// Parses a server's configuration. @p file_reader is for the files that it names.
+ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader = read_file);
+
+} // namespace nfovpn::config

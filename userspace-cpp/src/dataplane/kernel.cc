@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The kernel's data plane: each call is one netlink request. See kernel.h.
+
+#include "dataplane/kernel.h"
+
+#include "util/log.h"
+
+#include <linux/nf_ovpn.h>
+
+#include <cerrno>
+
+namespace nfovpn::dataplane {
+
+namespace {
+
+Failure translate(std::optional<netlink::Error> error) {
+    if (!error)
+        return std::nullopt;
+    return Error{error->code, std::move(error->what)};
+}
+
+} // namespace
+
+Result<std::unique_ptr<KernelDataPlane>, Error>
+KernelDataPlane::create(unsigned ifindex, const netlink::InstanceRequest& instance, bool& missing) {
+    missing = false;
+    auto nf_ovpn = netlink::NfOvpn::open(ifindex);
+    if (!nf_ovpn) {
+        missing = nf_ovpn.error().code == ENOENT;
+        return Error{nf_ovpn.error().code, nf_ovpn.error().what};
+    }
+    if (auto failed = nf_ovpn->new_instance(instance))
+        return Error{failed->code, failed->what};
+    return std::unique_ptr<KernelDataPlane>(new KernelDataPlane(std::move(*nf_ovpn)));
+}
+
+KernelDataPlane::~KernelDataPlane() {
+    auto failed = nf_ovpn_.delete_instance();
+    // The device may have gone first, and the instance with it.
+    if (failed && failed->code != ENOENT && failed->code != ENODEV)
+        log::error("removing the nf_ovpn instance: {}", failed->what);
+}
+
+Failure KernelDataPlane::add_peer(const Peer& peer) {
+    return translate(nf_ovpn_.new_peer({peer.id, peer.remote, peer.local, peer.address}));
+}
+
+Failure KernelDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepalive) {
+    return translate(nf_ovpn_.set_keepalive(id, keepalive.interval, keepalive.timeout));
+}
+
+Failure KernelDataPlane::remove_peer(std::uint32_t id) {
+    return translate(nf_ovpn_.delete_peer(id));
+}
+
+Failure KernelDataPlane::install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                     const DataKeys& keys) {
+    return translate(nf_ovpn_.new_key(peer_id, slot, key_id, keys));
+}
+
+Failure KernelDataPlane::swap_keys(std::uint32_t peer_id) {
+    return translate(nf_ovpn_.swap_keys(peer_id));
+}
+
+Failure KernelDataPlane::delete_key(std::uint32_t peer_id, KeySlot slot) {
+    return translate(nf_ovpn_.delete_key(peer_id, slot));
+}
+
+std::optional<std::vector<PeerStats>> KernelDataPlane::stats() {
+    auto peers = nf_ovpn_.peers();
+    if (!peers) {
+        log::warning("reading the peers' counters: {}", peers.error().what);
+        return std::nullopt;
+    }
+    std::vector<PeerStats> out;
+    for (const auto& peer : *peers)
+        out.push_back({peer.id, peer.link_rx_bytes, peer.link_tx_bytes, peer.vpn_rx_packets,
+                       peer.vpn_tx_packets});
+    return out;
+}
+
+std::vector<netlink::NamedCounter> KernelDataPlane::counters() {
+    auto counters = nf_ovpn_.instance_counters();
+    if (!counters) {
+        log::warning("reading the instance's counters: {}", counters.error().what);
+        return {};
+    }
+    return std::move(*counters);
+}
+
+std::vector<Notification> KernelDataPlane::notifications(bool& lost) {
+    std::vector<Notification> out;
+    for (const auto& event : nf_ovpn_.notifications(lost)) {
+        if (const auto* deleted = std::get_if<netlink::PeerDelNtf>(&event))
+            out.emplace_back(
+                PeerDeleted{deleted->id, deleted->reason == NF_OVPN_DEL_PEER_REASON_EXPIRED});
+        else if (const auto* floated = std::get_if<netlink::PeerFloatNtf>(&event))
+            out.emplace_back(PeerFloated{floated->id, floated->remote});
+        else if (const auto* limit = std::get_if<netlink::KeyLimitNtf>(&event))
+            out.emplace_back(KeyNearLimit{limit->peer_id, limit->key_id});
+    }
+    return out;
+}
+
+} // namespace nfovpn::dataplane

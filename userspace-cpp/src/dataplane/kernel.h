@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The data plane in the kernel: nf_ovpn, over netlink. An instance lives from create() to the
+// object's end.
+#pragma once
+
+#include "dataplane/dataplane.h"
+#include "netlink/nf_ovpn.h"
+
+#include <memory>
+
+namespace nfovpn::dataplane {
+
+class KernelDataPlane final : public DataPlane {
+public:
+    /// Attaches an instance to a tun device. An error of ENOENT from @p missing's point of view
+    /// (no such family) says that this kernel has no nf_ovpn; @p missing is set then.
+    static Result<std::unique_ptr<KernelDataPlane>, Error>
+    create(unsigned ifindex, const netlink::InstanceRequest& instance, bool& missing);
+
+    /// Removes the instance with its peers and keys.
+    ~KernelDataPlane() override;
+    KernelDataPlane(const KernelDataPlane&) = delete;
+    KernelDataPlane& operator=(const KernelDataPlane&) = delete;
+
+    Failure add_peer(const Peer& peer) override;
+    Failure set_keepalive(std::uint32_t id, const Keepalive& keepalive) override;
+    Failure remove_peer(std::uint32_t id) override;
+    Failure install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                        const DataKeys& keys) override;
+    Failure swap_keys(std::uint32_t peer_id) override;
+    Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
+    std::optional<std::vector<PeerStats>> stats() override;
+
+    /// The instance's counters, for status output.
+    std::vector<netlink::NamedCounter> counters();
+
+    [[nodiscard]] int notification_fd() const { return nf_ovpn_.notification_fd(); }
+    /// What has happened; @p lost is set when the kernel could not tell all of it.
+    std::vector<Notification> notifications(bool& lost);
+
+private:
+    explicit KernelDataPlane(netlink::NfOvpn nf_ovpn) : nf_ovpn_(std::move(nf_ovpn)) {}
+
+    netlink::NfOvpn nf_ovpn_;
+};
+
+} // namespace nfovpn::dataplane

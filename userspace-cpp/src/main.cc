@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// nf-ovpnd: the command line.
+//
+//     nf-ovpnd --config FILE           serve
+//     nf-ovpnd --config FILE --check   say what becomes of each option, and stop
+//
+// Exit status: 0 all well · 1 something failed while starting or running · 2 the command line or
+// the configuration is wrong · 3 this kernel has no nf_ovpn.
+
+#include "config/server_config.h"
+#include "server/daemon.h"
+#include "util/log.h"
+
+#include <CLI/CLI.hpp>
+#include <openssl/crypto.h>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+namespace {
+
+using namespace nfovpn;
+
+constexpr int kOk = 0;
+constexpr int kFailed = 1;
+constexpr int kBadConfiguration = 2;
+constexpr int kNoKernelSupport = 3;
+
+log::Level level_of(int verb) {
+    if (verb == 0)
+        return log::Level::Error;
+    return verb <= 3 ? log::Level::Info : log::Level::Debug;
+}
+
+const char* name_of(config::Treatment treatment) {
+    switch (treatment) {
+    case config::Treatment::Supported:
+        return "supported";
+    case config::Treatment::Ignored:
+        return "ignored";
+    case config::Treatment::Refused:
+        return "refused";
+    }
+    return "";
+}
+
+int check(const std::string& file, const config::ParsedConfig& parsed) {
+    for (const auto& use : parsed.uses)
+        std::printf("%4d  %-9s  %s\n", use.line, name_of(use.treatment), use.name.c_str());
+    for (const auto& finding : parsed.findings)
+        std::printf("%s\n", describe(file, finding).c_str());
+    if (!parsed.ok())
+        return kBadConfiguration;
+    if (auto tls = server::make_tls(parsed.config); !tls) {
+        std::printf("%s: error: %s\n", file.c_str(), tls.error().what.c_str());
+        return kBadConfiguration;
+    }
+    std::printf("%s: usable\n", file.c_str());
+    return kOk;
+}
+
+int serve(const std::string& file, const config::ParsedConfig& parsed) {
+    for (const auto& finding : parsed.findings)
+        std::fprintf(stderr, "%s\n", describe(file, finding).c_str());
+    if (!parsed.ok())
+        return kBadConfiguration;
+    const auto& config = parsed.config;
+    if (!config.directory.empty() && chdir(config.directory.c_str()) != 0) {
+        std::fprintf(stderr, "cd %s: %s\n", config.directory.c_str(), std::strerror(errno));
+        return kFailed;
+    }
+    try {
+        log::open(config.log_file, config.log_append);
+        log::set_level(level_of(config.verb));
+        log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
+        server::Daemon(config).run();
+        return kOk;
+    } catch (const server::MissingKernelSupport& e) {
+        log::error("{}", e.what());
+        return kNoKernelSupport;
+    } catch (const std::exception& e) {
+        log::error("{}", e.what());
+        return kFailed;
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"nf-ovpnd: OpenVPN server whose data channel runs in the kernel, in nf_ovpn"};
+    std::string file;
+    bool only_check = false;
+    app.add_option("--config", file, "configuration in OpenVPN's syntax")->required();
+    app.add_flag("--check", only_check,
+                 "say what becomes of each option of the configuration, and stop");
+    app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
+    app.footer("Signals: TERM, INT stop; USR2 writes the status to the log.\n"
+               "Exit status: 0 well, 1 failed, 2 wrong configuration, 3 kernel without nf_ovpn.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? kOk : kBadConfiguration;
+    }
+
+    std::string why;
+    auto text = config::read_file(file, why);
+    if (!text) {
+        std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
+        return kBadConfiguration;
+    }
+    auto parsed = config::parse_server_config(*text);
+    // An inline key.
+    OPENSSL_cleanse(text->data(), text->size());
+    return only_check ? check(file, parsed) : serve(file, parsed);
+}

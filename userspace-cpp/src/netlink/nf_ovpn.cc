@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Requests and notifications of the family "nf-ovpn"; see nf_ovpn.h.
+
+#include "netlink/nf_ovpn.h"
+
+#include <libmnl/libmnl.h>
+
+#include <arpa/inet.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/nf_ovpn.h>
+
+#include <cerrno>
+
+namespace nfovpn::netlink {
+
+namespace {
+
+// Attributes that are big endian are put as they lie in memory.
+std::uint32_t be32(std::uint32_t value) {
+    return htonl(value);
+}
+std::uint16_t be16(std::uint16_t value) {
+    return htons(value);
+}
+
+std::uint32_t slot_number(KeySlot slot) {
+    return slot == KeySlot::Primary ? NF_OVPN_KEY_SLOT_PRIMARY : NF_OVPN_KEY_SLOT_SECONDARY;
+}
+
+std::uint32_t cipher_number(DataCipher cipher) {
+    return cipher == DataCipher::ChaCha20Poly1305 ? NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305
+                                                  : NF_OVPN_CIPHER_ALG_AES_GCM;
+}
+
+std::uint32_t fastpath_number(Fastpath fastpath) {
+    switch (fastpath) {
+    case Fastpath::Off:
+        return NF_OVPN_FASTPATH_OFF;
+    case Fastpath::Accepted:
+        return NF_OVPN_FASTPATH_ACCEPTED;
+    case Fastpath::Eager:
+        return NF_OVPN_FASTPATH_EAGER;
+    }
+    return NF_OVPN_FASTPATH_ACCEPTED;
+}
+
+struct CounterName {
+    std::uint16_t attribute;
+    const char* name;
+};
+
+constexpr CounterName kStats[] = {
+    {NF_OVPN_A_STATS_VPN_RX_PACKETS, "vpn-rx-packets"},
+    {NF_OVPN_A_STATS_VPN_RX_BYTES, "vpn-rx-bytes"},
+    {NF_OVPN_A_STATS_VPN_TX_PACKETS, "vpn-tx-packets"},
+    {NF_OVPN_A_STATS_VPN_TX_BYTES, "vpn-tx-bytes"},
+    {NF_OVPN_A_STATS_RX_FAST_PACKETS, "rx-fast-packets"},
+    {NF_OVPN_A_STATS_RX_SLOW_PACKETS, "rx-slow-packets"},
+    {NF_OVPN_A_STATS_RX_USERSPACE_PACKETS, "rx-userspace-packets"},
+    {NF_OVPN_A_STATS_TX_FAST_PACKETS, "tx-fast-packets"},
+    {NF_OVPN_A_STATS_TX_EGRESS_PACKETS, "tx-egress-packets"},
+    {NF_OVPN_A_STATS_TX_USERSPACE_PACKETS, "tx-userspace-packets"},
+};
+
+constexpr CounterName kDrops[] = {
+    {NF_OVPN_A_DROPS_MALFORMED, "drops.malformed"},
+    {NF_OVPN_A_DROPS_CHECKSUM, "drops.checksum"},
+    {NF_OVPN_A_DROPS_AUTH, "drops.auth"},
+    {NF_OVPN_A_DROPS_REPLAY, "drops.replay"},
+    {NF_OVPN_A_DROPS_INNER, "drops.inner"},
+    {NF_OVPN_A_DROPS_SOURCE, "drops.source"},
+    {NF_OVPN_A_DROPS_ECN, "drops.ecn"},
+    {NF_OVPN_A_DROPS_NO_KEY, "drops.no-key"},
+    {NF_OVPN_A_DROPS_KEY_LIMIT, "drops.key-limit"},
+    {NF_OVPN_A_DROPS_NO_ROUTE, "drops.no-route"},
+    {NF_OVPN_A_DROPS_LOOP, "drops.loop"},
+    {NF_OVPN_A_DROPS_NO_MEMORY, "drops.no-memory"},
+};
+
+std::uint32_t u32(const Attributes& attributes, std::uint16_t type) {
+    return static_cast<std::uint32_t>(attributes.number(type).value_or(0));
+}
+
+void put_direction(Message& m, std::uint16_t attribute, const DirectionKey& key) {
+    m.nest(attribute, [&] {
+        m.bytes(NF_OVPN_A_KEYDIR_CIPHER_KEY, key.cipher_key.view());
+        m.bytes(NF_OVPN_A_KEYDIR_NONCE_TAIL, key.implicit_iv.view());
+    });
+}
+
+} // namespace
+
+/// A request of the family that names the device.
+class NfOvpn::Request : public Message {
+public:
+    Request(const NfOvpn& family, std::uint8_t command, std::uint16_t flags = 0)
+        : Message(family.family_.id, flags) {
+        auto& header = this->header<genlmsghdr>();
+        header.cmd = command;
+        header.version = NF_OVPN_FAMILY_VERSION;
+        u32(NF_OVPN_A_IFINDEX, family.ifindex_);
+    }
+};
+
+Result<NfOvpn, Error> NfOvpn::open(unsigned ifindex) {
+    Socket requests(NETLINK_GENERIC);
+    auto family = find_family(requests, NF_OVPN_FAMILY_NAME);
+    if (!family)
+        return family.error();
+    Socket events(NETLINK_GENERIC);
+    auto group = family->groups.find(NF_OVPN_MCGRP_PEERS);
+    if (group == family->groups.end())
+        return Error{EPROTO, "nf_ovpn has no multicast group \"" NF_OVPN_MCGRP_PEERS "\""};
+    if (auto failed = events.join(group->second))
+        return *failed;
+    return NfOvpn(ifindex, *family, std::move(requests), std::move(events));
+}
+
+std::optional<Error> NfOvpn::send(Request& request, const Socket::Handler& handler) {
+    return requests_.request(request, handler);
+}
+
+std::optional<Error> NfOvpn::new_instance(const InstanceRequest& instance) {
+    Request request(*this, NF_OVPN_CMD_INSTANCE_NEW);
+    request.nest(NF_OVPN_A_INSTANCE, [&] {
+        request.u32(NF_OVPN_A_INSTANCE_MODE, NF_OVPN_MODE_MP);
+        request.u32(NF_OVPN_A_INSTANCE_FASTPATH, fastpath_number(instance.fastpath));
+        for (const auto& listener : instance.listeners) {
+            request.nest(NF_OVPN_A_INSTANCE_LISTENER, [&] {
+                if (listener.address)
+                    request.u32(NF_OVPN_A_LISTENER_LOCAL_IPV4, be32(listener.address->value));
+                request.u16(NF_OVPN_A_LISTENER_LOCAL_PORT, be16(listener.port));
+            });
+        }
+    });
+    return send(request);
+}
+
+std::optional<Error> NfOvpn::delete_instance() {
+    Request request(*this, NF_OVPN_CMD_INSTANCE_DEL);
+    return send(request);
+}
+
+Result<std::vector<NamedCounter>, Error> NfOvpn::instance_counters() {
+    std::vector<NamedCounter> out;
+    Request request(*this, NF_OVPN_CMD_INSTANCE_GET);
+    auto failed = send(request, [&](const nlmsghdr* answer) {
+        const auto* instance = Attributes(answer, sizeof(genlmsghdr)).find(NF_OVPN_A_INSTANCE);
+        const auto* nest = instance ? Attributes(instance).find(NF_OVPN_A_INSTANCE_STATS) : nullptr;
+        if (!nest)
+            return;
+        Attributes stats(nest);
+        for (const auto& c : kStats)
+            out.push_back({c.name, stats.number(c.attribute).value_or(0)});
+        if (const auto* drops = stats.find(NF_OVPN_A_STATS_DROPS)) {
+            for (const auto& c : kDrops)
+                out.push_back({c.name, Attributes(drops).number(c.attribute).value_or(0)});
+        }
+    });
+    if (failed)
+        return *failed;
+    return out;
+}
+
+std::optional<Error> NfOvpn::new_peer(const PeerRequest& peer) {
+    Request request(*this, NF_OVPN_CMD_PEER_NEW);
+    request.nest(NF_OVPN_A_PEER, [&] {
+        request.u32(NF_OVPN_A_PEER_ID, peer.id);
+        request.u32(NF_OVPN_A_PEER_REMOTE_IPV4, be32(peer.remote.address.value));
+        request.u16(NF_OVPN_A_PEER_REMOTE_PORT, be16(peer.remote.port));
+        request.u32(NF_OVPN_A_PEER_LOCAL_IPV4, be32(peer.local.address.value));
+        request.u16(NF_OVPN_A_PEER_LOCAL_PORT, be16(peer.local.port));
+        request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
+    });
+    return send(request);
+}
+
+std::optional<Error> NfOvpn::set_keepalive(std::uint32_t id, std::uint32_t interval,
+                                           std::uint32_t timeout) {
+    Request request(*this, NF_OVPN_CMD_PEER_SET);
+    request.nest(NF_OVPN_A_PEER, [&] {
+        request.u32(NF_OVPN_A_PEER_ID, id);
+        request.u32(NF_OVPN_A_PEER_KEEPALIVE_INTERVAL, interval);
+        request.u32(NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, timeout);
+    });
+    return send(request);
+}
+
+std::optional<Error> NfOvpn::delete_peer(std::uint32_t id) {
+    Request request(*this, NF_OVPN_CMD_PEER_DEL);
+    request.nest(NF_OVPN_A_PEER, [&] { request.u32(NF_OVPN_A_PEER_ID, id); });
+    return send(request);
+}
+
+Result<std::vector<PeerReport>, Error> NfOvpn::peers() {
+    std::vector<PeerReport> out;
+    Request request(*this, NF_OVPN_CMD_PEER_GET, NLM_F_DUMP);
+    auto failed = send(request, [&](const nlmsghdr* answer) {
+        const auto* nest = Attributes(answer, sizeof(genlmsghdr)).find(NF_OVPN_A_PEER);
+        if (!nest)
+            return;
+        Attributes peer(nest);
+        PeerReport report;
+        report.id = u32(peer, NF_OVPN_A_PEER_ID);
+        if (const auto* inner = peer.find(NF_OVPN_A_PEER_STATS)) {
+            Attributes stats(inner);
+            report.link_rx_bytes = stats.number(NF_OVPN_A_STATS_LINK_RX_BYTES).value_or(0);
+            report.link_tx_bytes = stats.number(NF_OVPN_A_STATS_LINK_TX_BYTES).value_or(0);
+            report.vpn_rx_packets = stats.number(NF_OVPN_A_STATS_VPN_RX_PACKETS).value_or(0);
+            report.vpn_tx_packets = stats.number(NF_OVPN_A_STATS_VPN_TX_PACKETS).value_or(0);
+        }
+        out.push_back(report);
+    });
+    if (failed)
+        return *failed;
+    return out;
+}
+
+std::optional<Error> NfOvpn::new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                     const DataKeys& keys) {
+    Request request(*this, NF_OVPN_CMD_KEY_NEW);
+    request.nest(NF_OVPN_A_KEYCONF, [&] {
+        request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id);
+        request.u32(NF_OVPN_A_KEYCONF_SLOT, slot_number(slot));
+        request.u32(NF_OVPN_A_KEYCONF_KEY_ID, key_id);
+        request.u32(NF_OVPN_A_KEYCONF_CIPHER_ALG, cipher_number(keys.cipher));
+        put_direction(request, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, keys.encrypt);
+        put_direction(request, NF_OVPN_A_KEYCONF_DECRYPT_DIR, keys.decrypt);
+    });
+    return send(request);
+}
+
+std::optional<Error> NfOvpn::swap_keys(std::uint32_t peer_id) {
+    Request request(*this, NF_OVPN_CMD_KEY_SWAP);
+    request.nest(NF_OVPN_A_KEYCONF, [&] { request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id); });
+    return send(request);
+}
+
+std::optional<Error> NfOvpn::delete_key(std::uint32_t peer_id, KeySlot slot) {
+    Request request(*this, NF_OVPN_CMD_KEY_DEL);
+    request.nest(NF_OVPN_A_KEYCONF, [&] {
+        request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id);
+        request.u32(NF_OVPN_A_KEYCONF_SLOT, slot_number(slot));
+    });
+    return send(request);
+}
+
+std::optional<NfOvpnNotification> parse_notification(const nlmsghdr* message, unsigned ifindex) {
+    if (message->nlmsg_len < NLMSG_HDRLEN + sizeof(genlmsghdr))
+        return std::nullopt;
+    const auto* header = static_cast<const genlmsghdr*>(mnl_nlmsg_get_payload(message));
+    Attributes attributes(message, sizeof(genlmsghdr));
+    if (u32(attributes, NF_OVPN_A_IFINDEX) != ifindex)
+        return std::nullopt;
+    if (const auto* nest = attributes.find(NF_OVPN_A_PEER)) {
+        Attributes peer(nest);
+        auto id = u32(peer, NF_OVPN_A_PEER_ID);
+        if (header->cmd == NF_OVPN_CMD_PEER_DEL_NTF)
+            return PeerDelNtf{id, u32(peer, NF_OVPN_A_PEER_DEL_REASON)};
+        if (header->cmd == NF_OVPN_CMD_PEER_FLOAT_NTF && peer.find(NF_OVPN_A_PEER_REMOTE_IPV4)) {
+            auto port = static_cast<std::uint16_t>(u32(peer, NF_OVPN_A_PEER_REMOTE_PORT));
+            return PeerFloatNtf{id,
+                                {Ipv4{be32(u32(peer, NF_OVPN_A_PEER_REMOTE_IPV4))}, be16(port)}};
+        }
+    }
+    if (const auto* nest = attributes.find(NF_OVPN_A_KEYCONF);
+        nest && header->cmd == NF_OVPN_CMD_KEY_LIMIT_NTF) {
+        Attributes key(nest);
+        return KeyLimitNtf{u32(key, NF_OVPN_A_KEYCONF_PEER_ID),
+                           static_cast<std::uint8_t>(u32(key, NF_OVPN_A_KEYCONF_KEY_ID))};
+    }
+    return std::nullopt;
+}
+
+std::vector<NfOvpnNotification> NfOvpn::notifications(bool& lost) {
+    std::vector<NfOvpnNotification> out;
+    bool complete = events_.receive([&](const nlmsghdr* message) {
+        if (message->nlmsg_type != family_.id)
+            return;
+        if (auto notification = parse_notification(message, ifindex_))
+            out.push_back(*notification);
+    });
+    lost = !complete;
+    return out;
+}
+
+} // namespace nfovpn::netlink

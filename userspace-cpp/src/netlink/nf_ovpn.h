@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The generic netlink family "nf-ovpn", call by call. The authority for all of it is the
+// specification, include-uapi/nf_ovpn.yaml; the constants come from the header that the kernel's
+// tool generates from it. Addresses and ports are in host byte order here and big endian on the
+// wire.
+#pragma once
+
+#include "netlink/genl.h"
+#include "util/data_keys.h"
+#include "util/endpoint.h"
+
+#include <variant>
+#include <vector>
+
+namespace nfovpn::netlink {
+
+/// A local UDP address of an instance.
+struct Listener {
+    std::optional<Ipv4> address; ///< every one when absent
+    std::uint16_t port = 0;
+};
+
+/// When flows inside the tunnel may leave the normal path.
+enum class Fastpath { Off, Accepted, Eager };
+
+struct InstanceRequest {
+    Fastpath fastpath = Fastpath::Accepted;
+    std::vector<Listener> listeners;
+};
+
+struct PeerRequest {
+    std::uint32_t id = 0;
+    Endpoint remote;
+    Endpoint local;
+    Ipv4 vpn_address;
+};
+
+struct NamedCounter {
+    std::string name; ///< "rx-fast-packets", "drops.replay"
+    std::uint64_t value = 0;
+};
+
+/// A peer as the kernel reports it.
+struct PeerReport {
+    std::uint32_t id = 0;
+    std::uint64_t link_rx_bytes = 0;
+    std::uint64_t link_tx_bytes = 0;
+    std::uint64_t vpn_rx_packets = 0;
+    std::uint64_t vpn_tx_packets = 0;
+};
+
+/// A multicast message of the family.
+struct PeerDelNtf {
+    std::uint32_t id = 0;
+    std::uint32_t reason = 0; ///< enum nf_ovpn_del_peer_reason
+};
+struct PeerFloatNtf {
+    std::uint32_t id = 0;
+    Endpoint remote;
+};
+struct KeyLimitNtf {
+    std::uint32_t peer_id = 0;
+    std::uint8_t key_id = 0;
+};
+using NfOvpnNotification = std::variant<PeerDelNtf, PeerFloatNtf, KeyLimitNtf>;
+
+/// The family, bound to one tun device.
+class NfOvpn {
+public:
+    /// Finds the family. ENOENT: this kernel has no nf_ovpn. Throws std::system_error when there
+    /// is no netlink at all.
+    static Result<NfOvpn, Error> open(unsigned ifindex);
+
+    std::optional<Error> new_instance(const InstanceRequest& instance);
+    std::optional<Error> delete_instance();
+    /// The instance's counters, drops included.
+    Result<std::vector<NamedCounter>, Error> instance_counters();
+
+    std::optional<Error> new_peer(const PeerRequest& peer);
+    /// Seconds, 0 for never.
+    std::optional<Error> set_keepalive(std::uint32_t id, std::uint32_t interval,
+                                       std::uint32_t timeout);
+    std::optional<Error> delete_peer(std::uint32_t id);
+    Result<std::vector<PeerReport>, Error> peers();
+
+    std::optional<Error> new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                 const DataKeys& keys);
+    std::optional<Error> swap_keys(std::uint32_t peer_id);
+    std::optional<Error> delete_key(std::uint32_t peer_id, KeySlot slot);
+
+    /// Readable when notifications() has something.
+    [[nodiscard]] int notification_fd() const { return events_.fd(); }
+    /// What has happened on this device; @p lost is set when messages were dropped on the way.
+    std::vector<NfOvpnNotification> notifications(bool& lost);
+
+private:
+    NfOvpn(unsigned ifindex, Family family, Socket requests, Socket events)
+        : ifindex_(ifindex), family_(std::move(family)), requests_(std::move(requests)),
+          events_(std::move(events)) {}
+
+    class Request;
+    std::optional<Error> send(Request& request, const Socket::Handler& handler = {});
+
+    unsigned ifindex_;
+    Family family_;
+    Socket requests_;
+    Socket events_;
+};
+
+/// Reads one multicast message; nothing if it is about another device or not understood.
+std::optional<NfOvpnNotification> parse_notification(const nlmsghdr* message, unsigned ifindex);
+
+} // namespace nfovpn::netlink

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The daemon's set-up, loop and end; see daemon.h.
+//
+// Order matters twice. At the start the socket is bound before the kernel's instance is attached,
+// so that a second daemon on the same port fails before it touches the kernel; at the end the core
+// goes first (its peers), then the instance, then the device.
+
+#include "server/daemon.h"
+
+#include "netlink/route.h"
+#include "server/status.h"
+#include "util/log.h"
+
+#include <linux/netlink.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+namespace nfovpn::server {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// IPv4 and UDP headers, which max-packet-size includes.
+constexpr std::uint32_t kOuterHeaders = 28;
+
+// Packets discarded at the device in one go.
+constexpr std::uint64_t kTunBatch = 256;
+
+session::TlsContext require(Result<session::TlsContext, session::TlsError> tls) {
+    if (!tls)
+        throw std::runtime_error(tls.error().what);
+    return std::move(*tls);
+}
+
+netlink::Fastpath translate(config::Fastpath fastpath) {
+    switch (fastpath) {
+    case config::Fastpath::Off:
+        return netlink::Fastpath::Off;
+    case config::Fastpath::Accepted:
+        return netlink::Fastpath::Accepted;
+    case config::Fastpath::Eager:
+        return netlink::Fastpath::Eager;
+    }
+    return netlink::Fastpath::Accepted;
+}
+
+void check(const std::optional<netlink::Error>& failed, const std::string& what) {
+    if (failed)
+        throw std::runtime_error(what + ": " + failed->what);
+}
+
+std::string wall_time() {
+    std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    char text[32] = "";
+    if (localtime_r(&now, &parts))
+        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    return text;
+}
+
+} // namespace
+
+CoreSettings core_settings(const config::ServerConfig& c) {
+    CoreSettings s;
+    s.session.negotiation.data_ciphers = c.data_ciphers;
+    s.session.negotiation.fallback_cipher = c.fallback_cipher;
+    s.session.push = c.push;
+    s.session.tun_mtu = c.tun_mtu;
+    s.session.renegotiate_after = c.reneg_sec;
+    s.session.handshake_window = c.hand_window;
+    s.session.transition_window = c.tran_window;
+    s.session.reliable.first_timeout = c.tls_timeout;
+    s.session.max_packet = c.max_packet_size - kOuterHeaders;
+    s.pool_first = c.pool_first;
+    s.pool_last = c.pool_last;
+    s.netmask = c.netmask;
+    s.keepalive = {c.ping, c.ping_restart};
+    s.max_clients = c.max_clients;
+    s.duplicate_cn = c.duplicate_cn;
+    if (c.explicit_exit_notify == 0)
+        s.restart_message.clear();
+    else
+        s.restart_message = c.explicit_exit_notify == 2 ? "RESTART,[N]" : "RESTART";
+    if (c.connect_freq_initial > 0)
+        s.initial_total = {static_cast<double>(c.connect_freq_initial),
+                           std::chrono::seconds(c.connect_freq_initial_seconds)};
+    return s;
+}
+
+Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& c) {
+    session::TlsConfig tls;
+    tls.role = wire::Role::Server;
+    tls.ca = c.ca;
+    tls.certificate = c.certificate;
+    tls.private_key = SecretBytes(c.private_key.view());
+    tls.min_version = c.tls_version_min == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    if (c.tls_version_max != 0)
+        tls.max_version = c.tls_version_max == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    tls.security_level = c.tls_security_level;
+    tls.ciphers = c.tls_cipher;
+    tls.ciphersuites = c.tls_ciphersuites;
+    tls.groups = c.tls_groups;
+    tls.require_extended_use = c.remote_cert_tls_client;
+    return session::TlsContext::create(tls);
+}
+
+Daemon::Daemon(const config::ServerConfig& config)
+    : config_(config), tls_(require(make_tls(config))), tun_(config.device),
+      socket_(context_, config.local, config.port),
+      core_((open_data_plane(), core_settings(config)), tls_, *data_plane_, socket_),
+      notifications_(context_, dup(data_plane_->notification_fd())),
+      tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
+      timer_(context_), status_timer_(context_) {
+    signals_.add(SIGHUP);
+    signals_.add(SIGUSR1);
+    set_up_device();
+    if (!config_.pid_file.empty()) {
+        if (auto failed = write_file(config_.pid_file, std::to_string(getpid()) + "\n"))
+            throw std::runtime_error("writepid: " + *failed);
+    }
+}
+
+Daemon::~Daemon() {
+    if (!config_.pid_file.empty())
+        std::remove(config_.pid_file.c_str());
+}
+
+void Daemon::open_data_plane() {
+    netlink::InstanceRequest instance;
+    instance.fastpath = translate(config_.fastpath);
+    instance.listeners.push_back({config_.local, config_.port});
+    bool missing = false;
+    auto plane = dataplane::KernelDataPlane::create(tun_.ifindex(), instance, missing);
+    if (missing)
+        throw MissingKernelSupport("this kernel has no nf_ovpn (generic netlink family "
+                                   "\"nf-ovpn\"): load the module with \"modprobe nf_ovpn\", or "
+                                   "boot a kernel that has it");
+    if (!plane)
+        throw std::runtime_error("nf_ovpn on " + tun_.name() + ": " + plane.error().what);
+    data_plane_ = std::move(*plane);
+}
+
+void Daemon::set_up_device() {
+    netlink::Socket route(NETLINK_ROUTE);
+    check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
+    check(netlink::add_address(route, tun_.ifindex(), config_.address,
+                               prefix_length(config_.netmask).value_or(32)),
+          "address " + to_string(config_.address) + " on " + tun_.name());
+    for (const auto& r : config_.routes)
+        check(netlink::add_route(route, tun_.ifindex(), r.network, r.prefix_length, r.metric),
+              "route to " + to_string(r.network) + "/" + std::to_string(r.prefix_length));
+}
+
+void Daemon::run() {
+    log::info("listening on UDP {}:{}, device {}, {} to {} for clients",
+              to_string(config_.local.value_or(Ipv4{})), config_.port, tun_.name(),
+              to_string(config_.pool_first), to_string(config_.pool_last));
+    socket_.start([this](const Path& path, ByteView datagram) {
+        core_.receive(path, datagram, Clock::now());
+        arm_timer();
+        finish_if_idle();
+    });
+    wait_for_signal();
+    wait_for_notification();
+    wait_for_tun();
+    arm_status();
+    context_.run();
+    log::info("stopped");
+}
+
+void Daemon::wait_for_signal() {
+    signals_.async_wait([this](const asio::error_code& error, int signal) {
+        if (error)
+            return;
+        if (signal == SIGUSR2) {
+            log::info("status\n{}", status());
+        } else if (signal == SIGHUP || signal == SIGUSR1) {
+            log::warning("signal {}: restarting is for the service manager, nothing done", signal);
+        } else if (stopping_) {
+            context_.stop();
+            return;
+        } else {
+            log::info("signal {}: stopping", signal);
+            stop();
+        }
+        wait_for_signal();
+    });
+}
+
+void Daemon::wait_for_notification() {
+    notifications_.async_wait(
+        asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
+            if (error)
+                return;
+            bool lost = false;
+            for (const auto& event : data_plane_->notifications(lost))
+                core_.notified(event, Clock::now());
+            if (lost) {
+                log::warning("notifications of the kernel were lost; asking for its peers");
+                core_.resynchronize(Clock::now());
+            }
+            arm_timer();
+            finish_if_idle();
+            wait_for_notification();
+        });
+}
+
+void Daemon::wait_for_tun() {
+    tun_events_.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this](const asio::error_code& error) {
+                               if (error)
+                                   return;
+                               tun_packets_ += tun_.discard(kTunBatch);
+                               wait_for_tun();
+                           });
+}
+
+void Daemon::arm_timer() {
+    auto deadline = core_.deadline();
+    if (deadline == armed_for_)
+        return;
+    armed_for_ = deadline;
+    timer_.cancel();
+    if (deadline == kNever)
+        return;
+    timer_.expires_at(deadline);
+    timer_.async_wait([this](const asio::error_code& error) {
+        if (error)
+            return;
+        armed_for_ = kNever;
+        core_.tick(Clock::now());
+        arm_timer();
+        finish_if_idle();
+    });
+}
+
+void Daemon::arm_status() {
+    if (config_.status_file.empty())
+        return;
+    if (auto failed = write_file(config_.status_file, status()))
+        log::warning("status: {}", *failed);
+    status_timer_.expires_after(std::chrono::seconds(config_.status_seconds));
+    status_timer_.async_wait([this](const asio::error_code& error) {
+        if (!error)
+            arm_status();
+    });
+}
+
+void Daemon::stop() {
+    stopping_ = true;
+    core_.shutdown(Clock::now());
+    arm_timer();
+    finish_if_idle();
+}
+
+void Daemon::finish_if_idle() {
+    if (stopping_ && core_.finished())
+        context_.stop();
+}
+
+std::string Daemon::status() {
+    StatusReport report;
+    report.time = wall_time();
+    report.clients = core_.clients(Clock::now());
+    report.half_open = core_.half_open();
+    report.counters = core_.counters();
+    report.tun_packets = tun_packets_;
+    report.send_errors = socket_.send_errors();
+    report.kernel = data_plane_->counters();
+    return format_status(report);
+}
+
+} // namespace nfovpn::server
