@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Transmit: from an inner packet to datagrams on their way out. Read from the
  * bottom up: nf_ovpn_tx() takes a packet from a hook, tx_list() its segments,
- * encapsulate() and send() one of them.
+ * encapsulate() makes a datagram of one. Datagrams of one size are gathered
+ * and go down the stack as one UDP GSO packet: one route, one conntrack pass,
+ * one pass through the qdisc for all of them. It is split again, without a
+ * copy, where the device cannot do it.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -87,19 +90,49 @@ static int encapsulate(const struct nf_ovpn_peer *peer,
 	nf_ovpn_cipher_seal(&key->tx, (u8 *)(hdr + 1), (u8 *)(hdr + 1), len,
 			    hdr->tag, (const u8 *)hdr, NF_OVPN_AD_SIZE,
 			    hdr->packet_id);
-
-	/* From here to the end is what the device counts. */
-	skb_set_inner_network_header(skb, sizeof(*hdr));
 	return 0;
 }
 
-static void send(const struct nf_ovpn_endpoint *ep,
-		 const struct tx_route *route, struct sk_buff *skb, u8 ecn)
+/* Datagrams that go out together: the first is the packet, the others its
+ * frag_list. All are as long as the first but for the last, which may be
+ * shorter.
+ */
+struct tx_batch {
+	struct nf_ovpn_endpoint	*ep;
+	struct tx_route		route;
+	struct sk_buff		*head;
+	struct sk_buff		*tail;
+	unsigned int		count;
+	unsigned int		size;
+	u8			ecn;
+};
+
+static void tx_flush(struct tx_batch *batch)
 {
+	const struct nf_ovpn_endpoint *ep = batch->ep;
+	const struct tx_route *route = &batch->route;
+	struct sk_buff *skb = batch->head;
+
+	if (!skb)
+		return;
+	batch->head = NULL;
+
+	if (batch->count > 1) {
+		struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+		shinfo->gso_size = batch->size;
+		shinfo->gso_segs = batch->count;
+		shinfo->gso_type = SKB_GSO_UDP_L4;
+		/* where the UDP header is going to be */
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
+		skb->csum_offset = offsetof(struct udphdr, check);
+	}
+
 	dst_hold(route->dst);
 	if (ep->family == NFPROTO_IPV4) {
 		udp_tunnel_xmit_skb(dst_rtable(route->dst), NULL, skb,
-				    route->local.ip, ep->remote.ip, ecn,
+				    route->local.ip, ep->remote.ip, batch->ecn,
 				    ip4_dst_hoplimit(route->dst), 0,
 				    ep->local_port, ep->remote_port, true,
 				    false, 0);
@@ -108,10 +141,56 @@ static void send(const struct nf_ovpn_endpoint *ep,
 #if IS_ENABLED(CONFIG_IPV6)
 	/* Too large for the path: fragments, as with IPv4 */
 	skb->ignore_df = 1;
-	udp_tunnel6_xmit_skb(route->dst, NULL, skb, skb->dev, &route->local.in6,
-			     &ep->remote.in6, ecn, ip6_dst_hoplimit(route->dst),
-			     0, ep->local_port, ep->remote_port, false, 0);
+	udp_tunnel6_xmit_skb(route->dst, NULL, skb, NULL, &route->local.in6,
+			     &ep->remote.in6, batch->ecn,
+			     ip6_dst_hoplimit(route->dst), 0, ep->local_port,
+			     ep->remote_port, false, 0);
 #endif
+}
+
+static bool tx_batch_takes(const struct tx_batch *batch,
+			   const struct sk_buff *skb, u8 ecn)
+{
+	const struct sk_buff *head = batch->head;
+	const struct net_device *dev = batch->route.dst->dev;
+	unsigned int max = min_t(unsigned int, READ_ONCE(dev->gso_max_size),
+				 GSO_LEGACY_MAX_SIZE);
+
+	return head && ecn == batch->ecn && skb->len <= batch->size &&
+	       /* whole so far */
+	       head->len == batch->count * batch->size &&
+	       batch->count < READ_ONCE(dev->gso_max_segs) &&
+	       head->len + skb->len + TX_HEADROOM + LL_MAX_HEADER < max &&
+	       head->sk == skb->sk && head->destructor == skb->destructor;
+}
+
+static void tx_add(struct tx_batch *batch, struct sk_buff *skb, u8 ecn)
+{
+	struct sk_buff *head = batch->head;
+
+	if (!tx_batch_takes(batch, skb, ecn)) {
+		tx_flush(batch);
+		batch->head = skb;
+		batch->tail = skb;
+		batch->count = 1;
+		batch->size = skb->len;
+		batch->ecn = ecn;
+		return;
+	}
+
+	/* The socket goes on being charged, by the first for all. */
+	skb->destructor = NULL;
+	skb->sk = NULL;
+
+	if (batch->count == 1)
+		skb_shinfo(head)->frag_list = skb;
+	else
+		batch->tail->next = skb;
+	batch->tail = skb;
+	batch->count++;
+	head->len += skb->len;
+	head->data_len += skb->len;
+	head->truesize += skb->truesize;
 }
 
 /* ECN of the outer header (RFC 6040, 4.1, normal mode) */
@@ -147,22 +226,21 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 {
 	struct nf_ovpn_instance *inst = peer->inst;
 	struct nf_ovpn_tally tally = {};
-	struct nf_ovpn_endpoint *ep;
+	struct tx_batch batch = {};
 	struct sk_buff *skb, *next;
-	struct tx_route route;
 	unsigned int headroom;
 	bool warn = false;
 	u32 id, n = 0;
 	int err;
 
-	ep = rcu_dereference(peer->endpoint);
-	err = tx_route(inst, ep, list, &route);
+	batch.ep = rcu_dereference(peer->endpoint);
+	err = tx_route(inst, batch.ep, list, &batch.route);
 	if (err) {
 		drop_list(inst, list, err == -ELOOP ? D(LOOP) : D(NO_ROUTE));
 		return;
 	}
-	headroom = LL_RESERVED_SPACE(route.dst->dev) + route.dst->header_len +
-		   TX_HEADROOM;
+	headroom = LL_RESERVED_SPACE(batch.route.dst->dev) +
+		   batch.route.dst->header_len + TX_HEADROOM;
 
 	for (skb = list; skb; skb = skb->next)
 		n++;
@@ -183,13 +261,17 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		tally.packets++;
 		tally.vpn_bytes += len;
 		tally.link_bytes += skb->len;
-		send(ep, &route, skb, ecn);
+		tx_add(&batch, skb, ecn);
 	}
+	tx_flush(&batch);
 
 	nf_ovpn_stats_tx(peer, path, &tally);
+	if (path)
+		dev_sw_netstats_tx_add(inst->dev, tally.packets,
+				       tally.vpn_bytes);
 	nf_ovpn_touch(&peer->last_tx);
 out:
-	dst_release(route.dst);
+	dst_release(batch.route.dst);
 	if (unlikely(warn))
 		nf_ovpn_nl_key_limit_ntf(peer, key);
 }
@@ -213,7 +295,8 @@ bool nf_ovpn_tx(struct nf_ovpn_peer *peer, struct sk_buff *skb, int path)
 	if (!key)
 		return false;
 
-	skb->dev = peer->inst->dev;
+	/* Without a device: it is counted here, not by the tunnel code. */
+	skb->dev = NULL;
 	skb_scrub_packet(skb, true);
 
 	if (skb_is_gso(skb)) {
@@ -260,6 +343,5 @@ void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer)
 	}
 	skb_reserve(skb, LL_MAX_HEADER + TX_HEADROOM);
 	skb_put_data(skb, nf_ovpn_ping, sizeof(nf_ovpn_ping));
-	/* Without a device: it is not one of the packets that tun sent. */
 	tx_list(peer, key, skb, 0);
 }
