@@ -337,6 +337,12 @@ static __u64 getattr_uint(const struct rtattr *attr)
 	return 0;
 }
 
+/* An object's end, which is a newline with -oneline as well. */
+static void end_line(void)
+{
+	print_string(PRINT_FP, NULL, "%s", "\n");
+}
+
 /* The attributes of a message of ours, or -1. */
 static int parse_msg(struct nlmsghdr *n, struct rtattr **tb)
 {
@@ -514,7 +520,7 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 			   rta_getattr_u32(in[NF_OVPN_A_INSTANCE_PEERS]));
 	print_stats(in[NF_OVPN_A_INSTANCE_STATS]);
 	close_json_object();
-	print_nl();
+	end_line();
 	return 0;
 }
 
@@ -572,7 +578,7 @@ static int print_peer(struct nlmsghdr *n, void *arg)
 	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
 	print_peer_attrs(p);
 	close_json_object();
-	print_nl();
+	end_line();
 	return 0;
 }
 
@@ -615,7 +621,7 @@ static int print_key(struct nlmsghdr *n, void *arg)
 	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
 	print_key_attrs(k);
 	close_json_object();
-	print_nl();
+	end_line();
 	return 0;
 }
 
@@ -919,11 +925,8 @@ static int peer_modify(int argc, char **argv, int cmd)
 	if (!has_id)
 		missarg("id");
 	if (has_remote && local.family != AF_UNSPEC &&
-	    local.family != remote.family) {
-		fprintf(stderr,
-			"Error: \"local\" and \"remote\" must be of one address family\n");
-		return -1;
-	}
+	    local.family != remote.family)
+		invarg("not of the address family of \"remote\"", "local");
 
 	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
 	p = nest(&req.n, NF_OVPN_A_PEER);
