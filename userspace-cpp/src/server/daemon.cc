@@ -111,8 +111,8 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 
 Daemon::Daemon(const config::ServerConfig& config)
     : config_(config), tls_(require(make_tls(config))), tun_(config.device),
-      socket_(context_, config.local, config.port),
-      core_((open_data_plane(), core_settings(config)), tls_, *data_plane_, socket_),
+      data_plane_(open_data_plane()), socket_(context_, config.local, config.port),
+      core_(core_settings(config), tls_, *data_plane_, socket_),
       notifications_(context_, dup(data_plane_->notification_fd())),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
       timer_(context_), status_timer_(context_) {
@@ -130,7 +130,7 @@ Daemon::~Daemon() {
         std::remove(config_.pid_file.c_str());
 }
 
-void Daemon::open_data_plane() {
+std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_data_plane() const {
     netlink::InstanceRequest instance;
     instance.fastpath = translate(config_.fastpath);
     instance.listeners.push_back({config_.local, config_.port});
@@ -142,7 +142,7 @@ void Daemon::open_data_plane() {
                                    "boot a kernel that has it");
     if (!plane)
         throw std::runtime_error("nf_ovpn on " + tun_.name() + ": " + plane.error().what);
-    data_plane_ = std::move(*plane);
+    return std::move(*plane);
 }
 
 void Daemon::set_up_device() {

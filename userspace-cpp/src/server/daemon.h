@@ -49,7 +49,7 @@ public:
 
 private:
     void set_up_device();
-    void open_data_plane();
+    [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_data_plane() const;
     void wait_for_signal();
     void wait_for_notification();
     void wait_for_tun();
