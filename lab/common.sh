@@ -100,6 +100,13 @@ alone() {
 	flock "$fd"
 }
 
+# start_again ARGUMENT... - let go of all, and run this script from its beginning
+start_again() {
+	local fd
+	for fd in "${LOCKS[@]}"; do exec {fd}>&-; done
+	exec "$0" "$@"
+}
+
 # lab_git COMMAND... - git with an identity of its own, so that the user's is not needed and
 # the same input gives the same commit.
 GIT_IDENT=(-c user.name='nf_ovpn lab' -c user.email=lab@localhost -c commit.gpgsign=false

@@ -5,18 +5,20 @@
 #
 # Sourced after common.sh.
 
-# apply_series TREE WORK PATCHES NAME - bring WORK, a work tree of the git tree TREE, to "pristine"
-# plus the patches of a directory. Leaves the commit in $SERIES_COMMIT.
+# apply_series TREE WORK NAME PATCHES... - bring WORK, a work tree of the git tree TREE, to "pristine"
+# plus patches, each argument a file or a directory of them. Leaves the commit in $SERIES_COMMIT.
 #
 # The patches are applied beside it, in a work tree of their own that holds no files but those they
 # touch; then WORK moves to the resulting commit, by which git writes only the files that differ: an
 # incremental build stays incremental. The result is kept as a git reference named for the content
 # of base and patches, so going back to it costs nothing.
 apply_series() {
-	local tree=$1 work=$2 dir=$3 name=$4 base key patches=()
+	local tree=$1 work=$2 name=$3 base key p patches=()
+	shift 3
 	base=$(git -C "$tree" rev-parse -q --verify 'pristine^{commit}') || die "$tree has no tag pristine"
-	mapfile -t patches < <(find "$dir" -maxdepth 1 -name '*.patch' ! -name '*-cover-letter.patch' \
-		2>/dev/null | sort)
+	while read -r p; do patches+=("$p"); done < <(for p in "$@"; do
+		find "$p" -maxdepth 1 -name '*.patch' ! -name '*-cover-letter.patch' 2>/dev/null | sort
+	done)
 
 	SERIES_COMMIT=$base
 	if [ ${#patches[@]} -gt 0 ]; then
@@ -28,8 +30,10 @@ apply_series() {
 			SERIES_COMMIT=$(git -C "$tree" rev-parse "refs/nf-ovpn/$key")
 		fi
 	fi
-	[ "$(git -C "$work" rev-parse HEAD)" = "$SERIES_COMMIT" ] ||
+	if [ "$(git -C "$work" rev-parse HEAD)" != "$SERIES_COMMIT" ]; then
+		alone "${work##*/}"
 		lab_git -C "$work" checkout -q --detach "$SERIES_COMMIT"
+	fi
 }
 
 # am_aside TREE BASE REF PATCH... - git am in a scratch work tree; REF gets the result. The work
