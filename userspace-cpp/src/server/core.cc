@@ -25,6 +25,9 @@ double milliseconds(Duration d) {
 // A session that is always due would keep the loop from the socket.
 constexpr Duration kShortestWait = std::chrono::milliseconds(1);
 
+// Ended sessions that are remembered; more than that and the oldest are forgotten early.
+constexpr std::size_t kMaxTombstones = 65536;
+
 } // namespace
 
 /// A session with its place in the world.
@@ -48,8 +51,8 @@ public:
     void send(session::Session&, ByteView datagram) override {
         core_.transport_.send(path, datagram);
     }
-    Result<session::Assignment, session::Refusal> admit(session::Session&) override {
-        return core_.admit(*this);
+    Result<session::Assignment, session::Refusal> admit(session::Session&, TimePoint now) override {
+        return core_.admit(*this, now);
     }
     bool install_key(session::Session&, KeySlot slot, std::uint8_t key_id,
                      const DataKeys& keys) override {
@@ -167,7 +170,8 @@ void ServerCore::cookie_answer(const Path& path, const wire::ControlPacket& pack
     bool plausible =
         (packet.opcode == wire::Opcode::ControlV1 || packet.opcode == wire::Opcode::AckV1) &&
         packet.key_id == 0 && packet.acks.count > 0;
-    if (!plausible || stopping_ ||
+    forget_tombstones(now);
+    if (!plausible || stopping_ || tombstones_.contains(Key{path.remote, packet.session_id}) ||
         !cookie_.valid(packet.peer_session_id, path.remote, packet.session_id, now)) {
         counters_.stray++;
         return;
@@ -192,7 +196,7 @@ void ServerCore::cookie_answer(const Path& path, const wire::ControlPacket& pack
     settle(client, now);
 }
 
-Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client) {
+Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, TimePoint now) {
     const auto& name = client.session.common_name();
     std::vector<Client*> replaced;
     if (!settings_.duplicate_cn) {
@@ -208,7 +212,7 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client) 
     }
     for (auto* other : replaced) {
         other->session.close("replaced by a newer connection");
-        remove(*other);
+        remove(*other, now);
     }
 
     if (by_peer_id_.size() >= settings_.max_clients)
@@ -236,7 +240,7 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client) 
 
 void ServerCore::settle(Client& client, TimePoint now) {
     if (client.session.state() == session::Session::State::Closed) {
-        remove(client);
+        remove(client, now);
         return;
     }
     if (client.half_open && !client.session.common_name().empty()) {
@@ -249,7 +253,7 @@ void ServerCore::settle(Client& client, TimePoint now) {
     reschedule(client, now);
 }
 
-void ServerCore::remove(Client& client) {
+void ServerCore::remove(Client& client, TimePoint now) {
     if (client.half_open) {
         half_open_--;
         auto source = half_open_by_source_.find(client.path.remote.address.value);
@@ -276,7 +280,22 @@ void ServerCore::remove(Client& client) {
         addresses_.release(given->address);
     }
     schedule_.erase({client.scheduled, &client});
+    forget_tombstones(now);
+    auto until = now + session::ResetCookie::kSlots * settings_.session.handshake_window / 2;
+    tombstones_[client.key()] = until;
+    tombstone_order_.emplace_back(until, client.key());
     clients_.erase(client.key());
+}
+
+void ServerCore::forget_tombstones(TimePoint now) {
+    while (!tombstone_order_.empty() && (tombstone_order_.front().first <= now ||
+                                         tombstone_order_.size() >= kMaxTombstones)) {
+        auto [until, key] = tombstone_order_.front();
+        auto at = tombstones_.find(key);
+        if (at != tombstones_.end() && at->second == until)
+            tombstones_.erase(at);
+        tombstone_order_.pop_front();
+    }
 }
 
 void ServerCore::reschedule(Client& client, TimePoint now) {
@@ -309,12 +328,12 @@ ServerCore::Client* ServerCore::by_peer_id(std::uint32_t id) {
     return found == by_peer_id_.end() ? nullptr : found->second;
 }
 
-void ServerCore::move(Client& client, const Endpoint& remote) {
+void ServerCore::move(Client& client, const Endpoint& remote, TimePoint now) {
     // A client may call two of its sessions by the same ID; the one that moves in stays.
     auto there = clients_.find(Key{remote, client.session.remote_id()});
     if (there != clients_.end()) {
         there->second->session.close("replaced by a client that moved here");
-        remove(*there->second);
+        remove(*there->second, now);
     }
     auto node = clients_.extract(client.key());
     client.path.remote = remote;
@@ -334,7 +353,7 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
         auto* client = by_peer_id(floated->id);
         if (client && client->path.remote != floated->remote) {
             log::info("{}: now at {}", client->label(), to_string(floated->remote));
-            move(*client, floated->remote);
+            move(*client, floated->remote, now);
         }
     } else if (const auto* limit = std::get_if<dataplane::KeyNearLimit>(&notification)) {
         if (auto* client = by_peer_id(limit->peer_id)) {

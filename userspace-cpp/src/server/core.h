@@ -23,6 +23,7 @@
 #include "session/session.h"
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -128,13 +129,14 @@ private:
         std::size_t operator()(const Key& key) const noexcept;
     };
 
+    void forget_tombstones(TimePoint now);
     void first_packet(const Path& path, const wire::ControlPacket& packet, TimePoint now);
     void cookie_answer(const Path& path, const wire::ControlPacket& packet, TimePoint now);
-    Result<session::Assignment, session::Refusal> admit(Client& client);
+    Result<session::Assignment, session::Refusal> admit(Client& client, TimePoint now);
     void settle(Client& client, TimePoint now);
-    void remove(Client& client);
+    void remove(Client& client, TimePoint now);
     void reschedule(Client& client, TimePoint now);
-    void move(Client& client, const Endpoint& remote);
+    void move(Client& client, const Endpoint& remote, TimePoint now);
     Client* by_peer_id(std::uint32_t id);
 
     CoreSettings settings_;
@@ -147,6 +149,10 @@ private:
     AddressPool addresses_;
     IdPool ids_;
     std::unordered_map<Key, std::unique_ptr<Client>, KeyHash> clients_;
+    /// Sessions that have ended, as long as their cookies would still be good: what is late on its
+    /// way must not begin them again.
+    std::unordered_map<Key, TimePoint, KeyHash> tombstones_;
+    std::deque<std::pair<TimePoint, Key>> tombstone_order_;
     std::unordered_map<std::uint32_t, Client*> by_peer_id_;
     std::unordered_multimap<std::string, Client*> by_name_; ///< admitted ones
     std::unordered_map<std::uint32_t, std::size_t> half_open_by_source_;

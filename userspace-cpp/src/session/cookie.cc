@@ -49,7 +49,7 @@ wire::SessionId ResetCookie::make(const Endpoint& remote, const wire::SessionId&
 bool ResetCookie::valid(const wire::SessionId& cookie, const Endpoint& remote,
                         const wire::SessionId& client, TimePoint now) const {
     bool good = false;
-    for (std::int64_t age = 0; age <= 2; age++) {
+    for (std::int64_t age = 0; age < kSlots; age++) {
         auto expected = compute(remote, client, slot_at(now) - age);
         good |= CRYPTO_memcmp(expected.data(), cookie.data(), cookie.size()) == 0;
     }

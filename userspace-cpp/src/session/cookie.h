@@ -24,6 +24,9 @@ namespace nfovpn::session {
 /// Makes and checks the server's session IDs.
 class ResetCookie {
 public:
+    /// Time slots in which a cookie is good.
+    static constexpr int kSlots = 3;
+
     /// @p slot: length of a time slot; a client has at least two of them to answer.
     explicit ResetCookie(Duration slot);
 

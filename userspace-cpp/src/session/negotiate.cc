@@ -25,7 +25,7 @@ std::vector<DataCipher> client_ciphers(const wire::PeerInfo& client, std::string
         add("AES-128-GCM");
     }
     // Without negotiation it will use what its own configuration says.
-    if (out.empty()) {
+    if (client.ciphers.empty() && client.ncp < 2) {
         if (auto own = wire::option_value(options, "cipher"))
             add(*own);
     }

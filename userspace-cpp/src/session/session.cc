@@ -76,7 +76,9 @@ void Session::receive(const wire::ControlPacket& packet, TimePoint now) {
     auto* n = by_key_id(packet.key_id);
     // With seven key IDs in turn, the one of "previous" comes back only after six others.
     if (!n && wants_keys) {
-        // A client negotiates again only when it has finished the last time, ACK or not.
+        // A client negotiates again when it has finished the last time, or when it has given up.
+        // With both key methods exchanged there is nothing left to give up but time, and that
+        // ends for us as well: so it has finished, and its ACK was lost.
         if (next_ && next_->key_method_sent())
             promote_next(now);
         else if (next_)
@@ -146,10 +148,11 @@ void Session::advance(TimePoint now) {
 void Session::advance_current(TimePoint now) {
     Negotiation& n = *current_;
     if (n.failed()) {
-        // The alert goes out once; a client that misses it gives up by its own clock.
+        // Lingers until the client has the alert, so that it can say what is wrong.
         if (state_ != State::Closing && state_ != State::Closed) {
-            transmit(now);
-            close(n.failure());
+            close_reason_ = n.failure();
+            state_ = State::Closing;
+            closing_until_ = now + kLinger;
         }
         return;
     }
@@ -170,7 +173,7 @@ void Session::admit(TimePoint now) {
         close("the client's certificate has no common name");
         return;
     }
-    auto answer = host_.admit(*this);
+    auto answer = host_.admit(*this, now);
     if (answer)
         assignment_ = *answer;
     else
@@ -317,13 +320,15 @@ void Session::promote_next(TimePoint now) {
 
 void Session::abandon_next(TimePoint now, const std::string& why) {
     host_.notice(*this, "renegotiation: " + why);
+    // The client may have our key method 2 and encrypt with the new key although none of its ACKs
+    // has arrived. So the key stays and decrypts, until the next one takes its place.
     if (next_->key_method_sent())
-        host_.delete_key(*this, KeySlot::Secondary);
+        retire_at_ = now + settings_.transition_window;
     next_.reset();
     if (++failed_renegotiations_ >= kMaxFailedRenegotiations)
         close("renegotiation failed too often: " + why);
     else
-        renegotiate_at_ = std::max(renegotiate_at_, now + kRenegotiateAgain);
+        renegotiate_at_ = std::min(renegotiate_at_, now + kRenegotiateAgain);
 }
 
 void Session::start_next(std::uint8_t key_id, TimePoint now) {

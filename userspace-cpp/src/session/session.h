@@ -76,7 +76,7 @@ public:
 
     /// The client's certificate is verified: may it come in, and as what? The data plane learns of
     /// the peer here, before it has keys.
-    virtual Result<Assignment, Refusal> admit(Session& session) = 0;
+    virtual Result<Assignment, Refusal> admit(Session& session, TimePoint now) = 0;
 
     /// Puts a key into a slot. False if the data plane refuses; the session then ends.
     virtual bool install_key(Session& session, KeySlot slot, std::uint8_t key_id,

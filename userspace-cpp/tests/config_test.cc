@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Configurations: the syntax, what each kind of option becomes, and that every mistake is reported
+// with its line.
+
+#include "config/server_config.h"
+#include "server/daemon.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+using namespace nfovpn::config;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+namespace {
+
+std::optional<std::string> fake_file(const std::string& path, std::string& why) {
+    if (path.find("missing") != std::string::npos) {
+        why = "No such file or directory";
+        return std::nullopt;
+    }
+    return "contents of " + path;
+}
+
+const std::string kMinimal = "dev tun\nserver 10.8.0.0 255.255.255.0\n"
+                             "ca ca.crt\ncert s.crt\nkey s.key\n";
+
+ParsedConfig parse(const std::string& text) {
+    return parse_server_config(text, fake_file);
+}
+
+std::vector<std::string> described(const std::string& text) {
+    std::vector<std::string> out;
+    for (const auto& finding : parse(text).findings)
+        out.push_back(describe("f", finding));
+    return out;
+}
+
+std::vector<std::string> words(const std::string& line) {
+    std::vector<Finding> findings;
+    auto directives = tokenize(line, findings);
+    EXPECT_THAT(findings, IsEmpty());
+    if (directives.size() != 1)
+        return {"not one directive"};
+    auto out = directives[0].args;
+    out.insert(out.begin(), directives[0].name);
+    return out;
+}
+
+} // namespace
+
+TEST(Lexer, QuotesCommentsAndEscapes) {
+    EXPECT_THAT(words("server 10.8.0.0\t255.255.255.0 # comment"),
+                ElementsAre("server", "10.8.0.0", "255.255.255.0"));
+    EXPECT_THAT(words("push \"route 10.1.0.0 255.255.0.0\" ; comment"),
+                ElementsAre("push", "route 10.1.0.0 255.255.0.0"));
+    EXPECT_THAT(words("log '/var/log/my \\vpn.log'"), ElementsAre("log", "/var/log/my \\vpn.log"));
+    EXPECT_THAT(words("setenv X a\\ b\\\"c\\\\"), ElementsAre("setenv", "X", "a b\"c\\"));
+    EXPECT_THAT(words("x \"a\\\"b\" \"\" a#b"), ElementsAre("x", "a\"b", "", "a#b"));
+    EXPECT_THAT(words("--verb 3\r"), ElementsAre("verb", "3"));
+    EXPECT_THAT(words("\xef\xbb\xbfverb 3"), ElementsAre("verb", "3"));
+    std::vector<Finding> findings;
+    EXPECT_THAT(tokenize("\n  \n# only\n ; comments\n", findings), IsEmpty());
+    EXPECT_THAT(findings, IsEmpty());
+}
+
+TEST(Lexer, BlocksKeepTheirLines) {
+    std::vector<Finding> findings;
+    auto directives =
+        tokenize("verb 1\n<ca>\n-----BEGIN\n# not a comment\n  </ca>\nport 1\n", findings);
+    ASSERT_EQ(directives.size(), 3U);
+    EXPECT_EQ(directives[1].name, "ca");
+    EXPECT_TRUE(directives[1].is_inline);
+    EXPECT_EQ(directives[1].args[0], "-----BEGIN\n# not a comment\n");
+    EXPECT_EQ(directives[2].line, 6);
+}
+
+TEST(Lexer, MistakesHaveLines) {
+    std::vector<Finding> findings;
+    tokenize("verb 1\npush \"route\nlog 'a\nx \\\n<ca>\nabc\n", findings);
+    ASSERT_EQ(findings.size(), 4U);
+    EXPECT_EQ(describe("f", findings[0]), "f:2: error: a quotation that begins with \" has no end");
+    EXPECT_EQ(findings[1].line, 3);
+    EXPECT_EQ(findings[2].line, 4);
+    EXPECT_EQ(findings[3].line, 5);
+    findings.clear();
+    tokenize(std::string_view("verb 1\nx\0y\n", 11), findings);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].line, 2);
+}
+
+TEST(ServerConfig, MinimalOne) {
+    auto parsed = parse(kMinimal);
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    const auto& c = parsed.config;
+    EXPECT_THAT(parsed.findings, IsEmpty());
+    EXPECT_EQ(c.port, 1194);
+    EXPECT_EQ(to_string(c.address), "10.8.0.1");
+    EXPECT_EQ(to_string(c.pool_first), "10.8.0.2");
+    EXPECT_EQ(to_string(c.pool_last), "10.8.0.254");
+    EXPECT_EQ(c.ca, "contents of ca.crt");
+    EXPECT_THAT(c.push, ElementsAre("route-gateway 10.8.0.1", "topology subnet"));
+    EXPECT_THAT(c.data_ciphers, ElementsAre(DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
+                                            DataCipher::ChaCha20Poly1305));
+    EXPECT_EQ(c.explicit_exit_notify, 1);
+}
+
+TEST(ServerConfig, EverythingSupported) {
+    auto parsed = parse("local 192.0.2.1\nlport 4000\nproto udp4\ndev-type tun\ndev vpn0\n"
+                        "mode server\ntls-server\nifconfig 10.9.0.1 255.255.0.0\n"
+                        "ifconfig-pool 10.9.1.0 10.9.1.255\ntopology subnet\n"
+                        "route 10.99.0.0 255.255.0.0 vpn_gateway 50\n"
+                        "push \"route 10.50.0.0 255.255.0.0\"\n<ca>\nA\n</ca>\n<cert>\nB\n</cert>\n"
+                        "<key>\nC\n</key>\ndh none\ntls-version-min 1.3\ntls-version-max 1.3\n"
+                        "data-ciphers CHACHA20-POLY1305:?AES-256-CBC:AES-128-GCM\n"
+                        "keepalive 10 60\nreneg-sec 600\nhand-window 30\ntran-window 90\n"
+                        "tls-timeout 1\nmax-clients 7\nduplicate-cn\nclient-to-client\n"
+                        "explicit-exit-notify 2\nverb 5\nlog-append /tmp/log\nstatus /tmp/st 10\n"
+                        "tun-mtu 1420\nnf-fastpath eager\nremote-cert-tls client\n"
+                        "tls-cert-profile legacy\nconnect-freq-initial 50 5\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    const auto& c = parsed.config;
+    EXPECT_EQ(to_string(*c.local), "192.0.2.1");
+    EXPECT_EQ(c.port, 4000);
+    EXPECT_EQ(c.device, "vpn0");
+    EXPECT_EQ(to_string(c.pool_last), "10.9.1.255");
+    ASSERT_EQ(c.routes.size(), 1U);
+    EXPECT_EQ(c.routes[0].prefix_length, 16);
+    EXPECT_EQ(c.routes[0].metric, 50U);
+    EXPECT_EQ(c.ca, "A\n");
+    EXPECT_EQ(as_text(c.private_key.view()), "C\n");
+    EXPECT_THAT(c.data_ciphers, ElementsAre(DataCipher::ChaCha20Poly1305, DataCipher::Aes128Gcm));
+    EXPECT_EQ(c.ping, 10U);
+    EXPECT_EQ(c.ping_restart, 120U) << "twice what the clients are told";
+    EXPECT_THAT(c.push, ElementsAre("route-gateway 10.9.0.1", "topology subnet",
+                                    "route 10.50.0.0 255.255.0.0", "ping 10", "ping-restart 60"));
+    EXPECT_EQ(c.fastpath, Fastpath::Eager);
+    EXPECT_TRUE(c.log_append);
+    EXPECT_EQ(c.status_seconds, 10U);
+
+    auto settings = server::core_settings(c);
+    EXPECT_EQ(settings.restart_message, "RESTART,[N]");
+    EXPECT_EQ(settings.keepalive.timeout, 120U);
+    EXPECT_EQ(settings.session.renegotiate_after, std::chrono::seconds(600));
+    EXPECT_EQ(settings.session.tun_mtu, 1420U);
+    EXPECT_EQ(settings.max_clients, 7U);
+    EXPECT_EQ(settings.initial_total.burst, 50);
+}
+
+TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
+    struct Case {
+        const char* line;
+        const char* expected;
+    };
+    const Case cases[] = {
+        {"proto tcp", "f:6: error: proto: TCP needs a data path in userspace"},
+        {"proto tcp-server", "(use proto udp)"},
+        {"proto udp6", "f:6: error: proto: IPv6 is not supported yet"},
+        {"dev tap0", "f:6: error: dev: TAP devices are not supported (use dev tun)"},
+        {"dev a/b", "cannot be the name of a network device"},
+        {"tls-crypt ta.key", "f:6: error: tls-crypt: the control channel is not wrapped"},
+        {"tls-auth ta.key 0", "f:6: error: tls-auth: "},
+        {"comp-lzo", "f:6: error: comp-lzo: compression"},
+        {"compress lz4", "f:6: error: compress: compression is not supported"},
+        {"user nobody", "f:6: error: user: privileges are not dropped yet"},
+        {"daemon", "f:6: error: daemon: the daemon stays in the foreground"},
+        {"crl-verify crl.pem", "f:6: error: crl-verify: "},
+        {"topology net30", "(use topology subnet)"},
+        {"cipherr X", "f:6: error: cipherr: unknown option (did you mean cipher?)"},
+        {"port 0", "f:6: error: port: \"0\" is not a number from 1 to 65535"},
+        {"port 12x", "is not a number"},
+        {"port", "f:6: error: port: a word is missing"},
+        {"port 1 2", "f:6: error: port: too many words"},
+        {"local example.org", "\"example.org\" is not an IPv4 address"},
+        {"route 10.1.2.3 255.255.0.0", "did you mean 10.1.0.0?"},
+        {"route 10.1.0.0 255.0.255.0", "is not a netmask"},
+        {"push \"route 1.2.3.4,x\"", "must not be empty or hold a comma"},
+        {"push \"cipher AES-256-GCM\"", "cipher is negotiated"},
+        {"data-ciphers AES-256-CBC", "AES-256-CBC is not supported"},
+        {"keepalive 10 15", "at least twice the first"},
+        {"tls-version-min 1.0", "TLS 1.0 is not supported"},
+        {"verify-client-cert none", "client certificates are required"},
+        {"ca missing.crt", "cannot read missing.crt: No such file or directory"},
+        {"ifconfig 10.8.0.1 255.255.255.0", "sets ifconfig and ifconfig-pool itself"},
+        {"nf-fastpath maybe", "off, accepted or eager"},
+        {"reneg-sec 2", "less than 5 seconds"},
+        {"<port>\n1\n</port>", "cannot be a <block>"},
+        {"tls-version-min 1.3\ntls-version-max 1.2", "f: error: tls-version-min is above"},
+    };
+    for (const auto& c : cases) {
+        auto text = kMinimal + c.line + "\n";
+        EXPECT_FALSE(parse(text).ok()) << c.line;
+        EXPECT_THAT(described(text), Contains(HasSubstr(c.expected))) << c.line;
+    }
+}
+
+TEST(ServerConfig, IgnoredOptionsWarn) {
+    for (const char* line : {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA256",
+                             "mssfix 1400", "fast-io", "sndbuf 0", "dh dh.pem", "mute 20",
+                             "ifconfig-pool-persist ipp.txt", "status-version 3"}) {
+        auto text = kMinimal + line + "\n";
+        auto parsed = parse(text);
+        EXPECT_TRUE(parsed.ok()) << line;
+        EXPECT_THAT(described(text), ElementsAre(HasSubstr("f:6: warning: "))) << line;
+    }
+}
+
+TEST(ServerConfig, WhatIsMissingIsSaidAllAtOnce) {
+    EXPECT_THAT(described("verb 3\n"),
+                testing::UnorderedElementsAre(
+                    HasSubstr("not a server's configuration"), HasSubstr("no addresses are given"),
+                    HasSubstr("no device"), HasSubstr("no certificate authority"),
+                    HasSubstr("no certificate is given"), HasSubstr("no private key")));
+}
+
+TEST(ServerConfig, PoolMustSuitTheNetwork) {
+    const std::string rest = "dev tun\nmode server\ntls-server\nca a\ncert b\nkey c\n"
+                             "ifconfig 10.9.0.1 255.255.255.0\n";
+    EXPECT_THAT(described(rest), Contains(HasSubstr("no pool")));
+    EXPECT_THAT(described(rest + "ifconfig-pool 10.9.1.1 10.9.1.5\n"),
+                Contains(HasSubstr("not in the network")));
+    EXPECT_THAT(described(rest + "ifconfig-pool 10.9.0.1 10.9.0.5\n"),
+                Contains(HasSubstr("is in the pool")));
+    EXPECT_THAT(described(rest + "ifconfig-pool 10.9.0.9 10.9.0.5\n"),
+                Contains(HasSubstr("must go upwards")));
+    EXPECT_TRUE(parse(rest + "ifconfig-pool 10.9.0.2 10.9.0.5\n").ok());
+    EXPECT_TRUE(parse("dev tun\nca a\ncert b\nkey c\nserver 10.8.0.0 255.255.255.0 nopool\n"
+                      "ifconfig-pool 10.8.0.100 10.8.0.110\n")
+                    .ok());
+}
+
+TEST(ServerConfig, CdIsWhereFilesAre) {
+    auto parsed = parse("cd /etc/vpn\n" + kMinimal);
+    EXPECT_EQ(parsed.config.ca, "contents of /etc/vpn/ca.crt");
+}
+
+TEST(ServerConfig, EveryOptionIsReportedWithItsTreatment) {
+    auto parsed = parse(kMinimal + "mute 3\ntls-crypt x\nnonsense\n");
+    ASSERT_EQ(parsed.uses.size(), 8U);
+    EXPECT_EQ(parsed.uses[0].treatment, Treatment::Supported);
+    EXPECT_EQ(parsed.uses[5].treatment, Treatment::Ignored);
+    EXPECT_EQ(parsed.uses[6].treatment, Treatment::Refused);
+    EXPECT_EQ(parsed.uses[7].treatment, Treatment::Refused);
+    EXPECT_EQ(parsed.uses[7].line, 8);
+}
+
+TEST(ServerConfig, CertificatesThatAreNoneAreExplained) {
+    auto parsed = parse(kMinimal);
+    auto tls = server::make_tls(parsed.config);
+    ASSERT_FALSE(tls);
+    EXPECT_THAT(tls.error().what, HasSubstr("ca: no usable certificate"));
+}

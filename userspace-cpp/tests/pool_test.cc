@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the server gives out, and how often it lets itself be asked.
+
+#include "server/pool.h"
+#include "server/rate_limit.h"
+
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+using namespace nfovpn::server;
+using namespace std::chrono_literals;
+
+namespace {
+Ipv4 ip(const char* text) {
+    return *parse_ipv4(text);
+}
+const TimePoint kStart = TimePoint{} + 1h;
+} // namespace
+
+TEST(AddressPool, FreshFirstThenTheLongestFree) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.4"));
+    EXPECT_EQ(pool.size(), 3U);
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.2"));
+    EXPECT_EQ(pool.allocate("b"), ip("10.0.0.3"));
+    pool.release(ip("10.0.0.3"));
+    pool.release(ip("10.0.0.2"));
+    EXPECT_EQ(pool.allocate("c"), ip("10.0.0.4"));
+    EXPECT_EQ(pool.allocate("d"), ip("10.0.0.3")) << "free for longer than .2";
+    EXPECT_EQ(pool.allocate("e"), ip("10.0.0.2"));
+    EXPECT_FALSE(pool.allocate("f"));
+}
+
+TEST(AddressPool, ComingBackGivesTheSameAddress) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.4"));
+    pool.allocate("a");
+    pool.allocate("b");
+    pool.release(ip("10.0.0.2"));
+    pool.release(ip("10.0.0.3"));
+    EXPECT_EQ(pool.allocate("b"), ip("10.0.0.3"));
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.2"));
+    pool.release(ip("10.0.0.2"));
+    pool.allocate("c");
+    EXPECT_EQ(pool.allocate("d"), ip("10.0.0.2"));
+    pool.release(ip("10.0.0.3"));
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.3")) << "somebody else has the old one";
+}
+
+TEST(AddressPool, ReleasingTwiceOrOutsideDoesNothing) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.2"));
+    pool.release(ip("10.0.0.2"));
+    pool.release(ip("10.9.9.9"));
+    EXPECT_EQ(pool.allocate(""), ip("10.0.0.2"));
+    pool.release(ip("10.0.0.2"));
+    pool.release(ip("10.0.0.2"));
+    EXPECT_EQ(pool.allocate(""), ip("10.0.0.2"));
+    EXPECT_FALSE(pool.allocate(""));
+}
+
+TEST(IdPool, AnIdComesBackLast) {
+    IdPool ids;
+    EXPECT_EQ(ids.allocate(), 0U);
+    EXPECT_EQ(ids.allocate(), 1U);
+    ids.release(0);
+    EXPECT_EQ(ids.allocate(), 2U);
+}
+
+TEST(TokenBucket, BurstThenSteadyRate) {
+    TokenBucket bucket;
+    const TokenBucket::Rate rate{5, 10s};
+    for (int i = 0; i < 5; i++)
+        EXPECT_TRUE(bucket.take(rate, kStart));
+    EXPECT_FALSE(bucket.take(rate, kStart));
+    EXPECT_FALSE(bucket.take(rate, kStart + 1s));
+    EXPECT_TRUE(bucket.take(rate, kStart + 4s));
+    EXPECT_TRUE(bucket.take(rate, kStart + 4s));
+    EXPECT_FALSE(bucket.take(rate, kStart + 4s));
+    EXPECT_TRUE(bucket.full(rate, kStart + 60s));
+}
+
+TEST(SourceLimiter, OneSourceDoesNotUseUpAnothers) {
+    SourceLimiter limiter({10, 10s});
+    int allowed = 0;
+    for (int i = 0; i < 1000; i++)
+        allowed += limiter.allow(ip("192.0.2.1"), kStart) ? 1 : 0;
+    EXPECT_EQ(allowed, 10);
+    // In 4096 places, one other address shares a bucket with it by chance only.
+    int others = 0;
+    for (std::uint32_t i = 0; i < 200; i++)
+        others += limiter.allow(Ipv4{0x0a000000 + i * 7919}, kStart) ? 1 : 0;
+    EXPECT_GE(others, 195);
+}

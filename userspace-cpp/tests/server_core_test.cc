@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The server with clients on a simulated network: handshakes, keys, renegotiation under loss
+// without a lost data packet, limits, and clients that misbehave.
+
+#include "support/simulation.h"
+#include "util/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+using namespace nfovpn::test;
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace {
+
+const Bytes kPacket = {0x45, 0, 0, 20, 1, 2, 3, 4};
+
+class ServerCoreTest : public testing::Test {
+protected:
+    void SetUp() override { log::set_level(log::Level::Off); }
+
+    bool connect(Host& host, Duration limit = 60s) {
+        return sim.run_until([&] { return host.client->connected(); }, limit);
+    }
+
+    Simulation sim;
+};
+
+} // namespace
+
+TEST_F(ServerCoreTest, HandshakeGivesBothTheSameKeys) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    auto& client = *host.client;
+    EXPECT_THAT(client.messages,
+                ElementsAre("PUSH_REPLY,route-gateway 10.8.0.1,topology subnet,"
+                            "ifconfig 10.8.0.2 255.255.255.0,peer-id 0,cipher AES-256-GCM,"
+                            "protocol-flags cc-exit tls-ekm,tun-mtu 1500"));
+    // The peer is known before it has keys (R3), and its keys before the client can use them.
+    EXPECT_THAT(sim.plane.calls, ElementsAre("add 0", "key 0 primary 0", "keepalive 0"));
+    EXPECT_EQ(sim.plane.peers.at(0).peer.remote, host.endpoint);
+    EXPECT_EQ(sim.plane.peers.at(0).peer.address, *parse_ipv4("10.8.0.2"));
+    EXPECT_EQ(sim.plane.peers.at(0).keepalive.interval, 10U);
+    EXPECT_EQ(sim.plane.peers.at(0).keepalive.timeout, 120U);
+
+    ASSERT_TRUE(client.send_data(kPacket));
+    ASSERT_TRUE(sim.send_data(0, kPing));
+    sim.run(1s);
+    EXPECT_THAT(sim.at_server, ElementsAre(kPacket));
+    EXPECT_THAT(client.received, ElementsAre(kPing));
+    auto status = sim.core->clients(sim.now);
+    ASSERT_EQ(status.size(), 1U);
+    EXPECT_EQ(status[0].common_name, "alice");
+    EXPECT_EQ(status[0].cipher, "AES-256-GCM");
+}
+
+TEST_F(ServerCoreTest, OldClientGetsKeysByThePrf) {
+    sim.start_server();
+    auto& host = sim.add_client("old", "IV_VER=2.4.12\nIV_PROTO=2\nIV_NCP=2\n");
+    host.client->request_push = true;
+    ASSERT_TRUE(connect(host));
+    EXPECT_THAT(host.client->messages,
+                ElementsAre("PUSH_REPLY,route-gateway 10.8.0.1,topology subnet,"
+                            "ifconfig 10.8.0.2 255.255.255.0,peer-id 0,cipher AES-256-GCM"));
+    host.client->send_data(kPacket);
+    sim.run(1s);
+    EXPECT_THAT(sim.at_server, ElementsAre(kPacket));
+    // And again with the old way at a renegotiation.
+    host.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_EQ(host.client->keys_generated, 2U);
+    host.client->send_data(kPacket);
+    sim.send_data(0, kPing);
+    sim.run(1s);
+    EXPECT_EQ(sim.at_server.size(), 2U);
+    EXPECT_EQ(host.client->received.size(), 1U);
+}
+
+TEST_F(ServerCoreTest, KeyExportWithoutProtocolFlags) {
+    sim.start_server();
+    auto& host = sim.add_client("middle", "IV_PROTO=14\nIV_CIPHERS=AES-128-GCM\n"); // no cc-exit
+    ASSERT_TRUE(connect(host));
+    EXPECT_THAT(host.client->messages.at(0),
+                HasSubstr("cipher AES-128-GCM,key-derivation tls-ekm"));
+    host.client->send_data(kPacket);
+    sim.run(1s);
+    EXPECT_THAT(sim.at_server, ElementsAre(kPacket));
+}
+
+TEST_F(ServerCoreTest, ServersOrderOfCiphersDecides) {
+    sim.settings.session.negotiation.data_ciphers = {DataCipher::ChaCha20Poly1305,
+                                                     DataCipher::Aes256Gcm};
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    EXPECT_EQ(host.client->pushed("cipher"), "CHACHA20-POLY1305");
+    host.client->send_data(kPacket);
+    sim.run(1s);
+    EXPECT_THAT(sim.at_server, ElementsAre(kPacket));
+}
+
+TEST_F(ServerCoreTest, NoSharedCipherIsToldAndEnds) {
+    sim.start_server();
+    auto& host = sim.add_client("cbc", "IV_PROTO=990\nIV_CIPHERS=AES-256-CBC:BF-CBC\n");
+    sim.run(20s);
+    EXPECT_FALSE(host.client->connected());
+    EXPECT_THAT(
+        host.client->messages,
+        ElementsAre("AUTH_FAILED,Data channel cipher negotiation failed (no shared cipher)"));
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+TEST_F(ServerCoreTest, CompressionFramingOnlyAsStubV2) {
+    sim.start_server();
+    auto& modern = sim.add_client("modern", std::string(kModernPeerInfo) + "IV_COMP_STUBv2=1\n");
+    modern.client->options += ",comp-lzo";
+    auto& old = sim.add_client("old", kModernPeerInfo);
+    old.client->options += ",comp-lzo";
+    sim.run(20s);
+    EXPECT_TRUE(modern.client->connected());
+    EXPECT_EQ(modern.client->pushed("compress"), "stub-v2");
+    EXPECT_FALSE(old.client->connected());
+    EXPECT_THAT(old.client->messages, Contains(HasSubstr("AUTH_FAILED,Compression")));
+}
+
+TEST_F(ServerCoreTest, ForeignAndExpiredCertificatesAreRefused) {
+    sim.start_server();
+    Authority other("other authority");
+    auto foreign = other.config(wire::Role::Client, "mallory");
+    foreign.ca = sim.authority.certificate();
+    auto& stranger = sim.add_client(std::move(foreign));
+
+    CertificateRequest request;
+    request.common_name = "late";
+    request.expired = true;
+    auto identity = sim.authority.issue(request);
+    session::TlsConfig expired;
+    expired.role = wire::Role::Client;
+    expired.ca = sim.authority.certificate();
+    expired.certificate = identity.certificate;
+    expired.private_key = SecretBytes(as_bytes(identity.private_key));
+    auto& late = sim.add_client(std::move(expired));
+
+    sim.run(10s);
+    EXPECT_FALSE(stranger.client->connected());
+    EXPECT_FALSE(late.client->connected());
+    EXPECT_TRUE(stranger.client->failed()) << "the alert has arrived";
+    EXPECT_TRUE(late.client->failed());
+    EXPECT_TRUE(sim.plane.calls.empty()) << "the data plane has heard of nobody";
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_EQ(sim.core->half_open(), 0U);
+    EXPECT_EQ(sim.core->counters().failed, 2U);
+}
+
+TEST_F(ServerCoreTest, CertificateOfAServerIsNoClient) {
+    sim.server_config.require_extended_use = true;
+    sim.start_server();
+    auto config = sim.authority.config(wire::Role::Server, "a server");
+    config.role = wire::Role::Client;
+    auto& host = sim.add_client(std::move(config));
+    auto& good = sim.add_client("good");
+    sim.run(10s);
+    EXPECT_FALSE(host.client->connected());
+    EXPECT_TRUE(good.client->connected());
+}
+
+// Lossy in both directions, reordered, with data both ways all the time.
+struct Weather {
+    unsigned seed;
+    double loss;
+    int max_tls; ///< 0: the newest
+};
+
+class Renegotiation : public testing::TestWithParam<Weather> {};
+
+TEST_P(Renegotiation, NoDataPacketMeetsAMissingKey) {
+    log::set_level(log::Level::Off);
+    const auto& weather = GetParam();
+    Simulation sim(weather.seed);
+    sim.server_config.max_version = weather.max_tls;
+    sim.settings.session.renegotiate_after = 20s;
+    sim.settings.session.transition_window = 15s;
+    sim.settings.session.handshake_window = 600s; // for the weather; the limit has its own test
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    auto& client = *host.client;
+    ASSERT_TRUE(sim.run_until([&] { return client.connected(); }, 60s));
+
+    sim.loss = weather.loss;
+    sim.shortest_delay = 1ms;
+    sim.longest_delay = 60ms;
+    std::uint64_t sent_up = 0;
+    std::uint64_t sent_down = 0;
+    for (int i = 0; i < 6000; i++) { // ten minutes
+        sent_up += client.send_data(kPacket) ? 1 : 0;
+        sent_down += sim.send_data(0, kPing) ? 1 : 0;
+        sim.run(100ms);
+        // The client asks for new keys now and then as well, at awkward moments too.
+        if (i % 470 == 469)
+            client.renegotiate(sim.now);
+        ASSERT_EQ(sim.plane.undecryptable, 0U) << "from the client, after " << i / 10 << " s";
+        ASSERT_EQ(client.undecryptable, 0U) << "from the server, after " << i / 10 << " s";
+        ASSERT_FALSE(sim.core->finished()) << "session lost after " << i / 10 << " s";
+    }
+    EXPECT_GT(client.keys_generated, 15U);
+    EXPECT_EQ(sent_down, 6000U);
+    sim.loss = 0;
+    sim.run(1s);
+    // What is missing was lost by the network: about that share of it.
+    auto arrived = static_cast<double>(sim.at_server.size()) / static_cast<double>(sent_up);
+    EXPECT_NEAR(arrived, 1 - weather.loss, 0.02);
+}
+
+INSTANTIATE_TEST_SUITE_P(Weather, Renegotiation,
+                         testing::Values(Weather{1, 0, 0}, Weather{2, 0.02, 0},
+                                         Weather{3, 0.05, TLS1_2_VERSION}, Weather{4, 0.10, 0},
+                                         Weather{5, 0.10, TLS1_2_VERSION}));
+
+TEST_F(ServerCoreTest, SlotsThroughARenegotiation) {
+    sim.settings.session.transition_window = 30s;
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(5s);
+    sim.plane.calls.clear();
+    host.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_THAT(sim.plane.calls, ElementsAre("key 0 secondary 1", "swap 0"));
+    EXPECT_EQ(host.client->sending_key_id, 1);
+    EXPECT_EQ(sim.plane.peers.at(0).slots[0]->key_id, 1);
+    EXPECT_EQ(sim.plane.peers.at(0).slots[1]->key_id, 0) << "late packets still decrypt";
+    sim.run(30s);
+    EXPECT_THAT(sim.plane.calls, ElementsAre("key 0 secondary 1", "swap 0", "delete 0 secondary"));
+    // After seven renegotiations the key IDs begin again, at 1.
+    for (int i = 2; i <= 9; i++) {
+        host.client->renegotiate(sim.now);
+        sim.run(5s);
+        EXPECT_EQ(host.client->sending_key_id, (i - 1) % 7 + 1);
+        EXPECT_EQ(sim.plane.peers.at(0).slots[0]->key_id, (i - 1) % 7 + 1);
+    }
+}
+
+TEST_F(ServerCoreTest, BothSidesAskForNewKeysAtOnce) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(5s);
+    host.client->renegotiate(sim.now);
+    sim.core->notified(dataplane::KeyNearLimit{0, 0}, sim.now);
+    sim.run(10s);
+    EXPECT_EQ(host.client->keys_generated, 2U);
+    EXPECT_EQ(sim.core->clients(sim.now).at(0).renegotiations, 1U);
+    host.client->send_data(kPacket);
+    sim.send_data(0, kPing);
+    sim.run(1s);
+    EXPECT_EQ(sim.at_server.size(), 1U);
+    EXPECT_EQ(host.client->received.size(), 1U);
+}
+
+TEST_F(ServerCoreTest, AnotherCertificateAtRenegotiationEndsTheSession) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    auto bob = make_context(sim.authority.config(wire::Role::Client, "bob"));
+    host.client->renegotiation_tls = bob.get();
+    ASSERT_TRUE(connect(host));
+    sim.run(5s);
+    host.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+TEST_F(ServerCoreTest, ClientThatVanishesDuringRenegotiationIsGivenUp) {
+    sim.settings.session.renegotiate_after = 100s;
+    sim.settings.session.handshake_window = 20s;
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.loss = 1;
+    sim.run(80s);
+    EXPECT_FALSE(sim.core->finished()) << "silence is the data plane's business";
+    sim.run(200s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+TEST_F(ServerCoreTest, HandshakeSurvivesLoss) {
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        Simulation lossy(seed);
+        lossy.loss = 0.2;
+        lossy.longest_delay = 100ms;
+        lossy.start_server();
+        auto& host = lossy.add_client("alice");
+        EXPECT_TRUE(lossy.run_until([&] { return host.client->connected(); }, 60s))
+            << "seed " << seed;
+    }
+}
+
+TEST_F(ServerCoreTest, LargeCertificatesTakeSeveralWindows) {
+    // 6 messages of 120 bytes on the way at a time, for a few kilobytes of handshake.
+    sim.settings.session.max_packet = 170;
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    EXPECT_TRUE(connect(host));
+}
+
+TEST_F(ServerCoreTest, NewerConnectionOfTheSameNameReplacesTheOlder) {
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    ASSERT_TRUE(connect(first));
+    auto& second = sim.add_client("alice");
+    ASSERT_TRUE(connect(second));
+    EXPECT_EQ(second.client->pushed("ifconfig"), "10.8.0.2 255.255.255.0") << "the same address";
+    EXPECT_EQ(second.client->peer_id(), 1U) << "another peer ID";
+    EXPECT_EQ(sim.plane.peers.size(), 1U);
+    EXPECT_TRUE(sim.plane.peers.contains(1));
+    // What the kernel may still say about the old peer concerns nobody.
+    sim.core->notified(dataplane::PeerDeleted{0, true}, sim.now);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+}
+
+TEST_F(ServerCoreTest, DuplicateCnLetsBothIn) {
+    sim.settings.duplicate_cn = true;
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    auto& second = sim.add_client("alice");
+    ASSERT_TRUE(connect(first));
+    ASSERT_TRUE(connect(second));
+    EXPECT_EQ(sim.plane.peers.size(), 2U);
+}
+
+TEST_F(ServerCoreTest, FullServerSaysSoForNow) {
+    sim.settings.max_clients = 1;
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    ASSERT_TRUE(connect(first));
+    auto& second = sim.add_client("bob");
+    sim.run(20s);
+    EXPECT_FALSE(second.client->connected());
+    EXPECT_THAT(second.client->messages,
+                ElementsAre(HasSubstr("AUTH_FAILED,TEMP:the server is full")));
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+    // The one that has a place may still come again.
+    auto& again = sim.add_client("alice");
+    EXPECT_TRUE(connect(again));
+}
+
+TEST_F(ServerCoreTest, ExitFreesWhatTheClientHad) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    host.client->send_message("EXIT", sim.now);
+    sim.run(1s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_THAT(sim.plane.calls, Contains("remove 0"));
+    auto& next = sim.add_client("bob");
+    ASSERT_TRUE(connect(next));
+    EXPECT_EQ(next.client->pushed("ifconfig"), "10.8.0.3 255.255.255.0") << "fresh ones first";
+}
+
+TEST_F(ServerCoreTest, ShutdownTellsClientsAndWaitsForThem) {
+    sim.start_server();
+    auto& a = sim.add_client("alice");
+    auto& b = sim.add_client("bob");
+    ASSERT_TRUE(connect(a));
+    ASSERT_TRUE(connect(b));
+    sim.core->shutdown(sim.now);
+    EXPECT_FALSE(sim.core->finished());
+    sim.run(1s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_THAT(a.client->messages, Contains("RESTART"));
+    EXPECT_THAT(b.client->messages, Contains("RESTART"));
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+TEST_F(ServerCoreTest, ShutdownWaitsForNobodyForEver) {
+    sim.start_server();
+    auto& a = sim.add_client("alice");
+    ASSERT_TRUE(connect(a));
+    sim.loss = 1;
+    sim.core->shutdown(sim.now);
+    sim.run(6s);
+    EXPECT_TRUE(sim.core->finished());
+}
+
+TEST_F(ServerCoreTest, KernelsTimeoutEndsTheSession) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.plane.peers.erase(0);
+    sim.core->notified(dataplane::PeerDeleted{0, true}, sim.now);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_THAT(sim.plane.calls, testing::Not(Contains("remove 0")));
+}
+
+TEST_F(ServerCoreTest, LostNotificationsAreMadeUpFor) {
+    sim.start_server();
+    auto& a = sim.add_client("alice");
+    auto& b = sim.add_client("bob");
+    ASSERT_TRUE(connect(a));
+    ASSERT_TRUE(connect(b));
+    sim.plane.peers.erase(0);
+    sim.core->resynchronize(sim.now);
+    auto left = sim.core->clients(sim.now);
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].common_name, "bob");
+}
+
+TEST_F(ServerCoreTest, FloatMovesTheControlChannelToo) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(3s);
+    const Endpoint moved{Ipv4{0xc6336499}, 50000};
+    host.endpoint = moved;
+    sim.core->notified(dataplane::PeerFloated{0, moved}, sim.now);
+    host.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_EQ(host.client->keys_generated, 2U);
+    EXPECT_EQ(sim.core->clients(sim.now).at(0).remote, moved);
+}
+
+TEST_F(ServerCoreTest, FloatOntoAnotherSessionOfTheSameIdIsSafe) {
+    sim.start_server();
+    auto& a = sim.add_client("alice");
+    auto& b = sim.add_client("bob");
+    ASSERT_TRUE(connect(a));
+    ASSERT_TRUE(connect(b));
+    sim.core->notified(dataplane::PeerFloated{0, b.endpoint}, sim.now);
+    sim.core->notified(dataplane::PeerFloated{1, a.endpoint}, sim.now);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 2U);
+}
+
+TEST_F(ServerCoreTest, FloodOfFirstPacketsIsBoundedAndForgotten) {
+    sim.start_server();
+    auto& honest = sim.add_client("alice");
+    ASSERT_TRUE(connect(honest));
+    sim.run(3s);
+    auto answered = sim.core->counters().initial;
+    const Endpoint flooder{Ipv4{0xc6336407}, 1};
+    auto before = sim.datagrams_to_clients;
+    Bytes reset = {0x38, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    for (unsigned i = 0; i < 10000; i++) {
+        reset[1] = static_cast<std::uint8_t>(i);
+        reset[2] = static_cast<std::uint8_t>(i >> 8);
+        sim.to_server({flooder.address, static_cast<std::uint16_t>(i)}, reset);
+    }
+    sim.run(1s);
+    EXPECT_EQ(sim.core->half_open(), 0U) << "nothing is remembered";
+    EXPECT_LE(sim.core->counters().initial - answered, 40U);
+    EXPECT_LE(sim.datagrams_to_clients - before, 40U);
+    EXPECT_GE(sim.core->counters().initial_limited, 9900U);
+    // Others are not disturbed.
+    auto& newcomer = sim.add_client("bob");
+    EXPECT_TRUE(connect(newcomer));
+    honest.client->send_data(kPacket);
+    sim.run(1s);
+    EXPECT_EQ(sim.at_server.size(), 1U);
+}
+
+TEST_F(ServerCoreTest, HalfOpenSessionsAreBounded) {
+    sim.settings.max_half_open = 5;
+    sim.settings.session.handshake_window = 20s;
+    sim.start_server();
+    // Clients that answer the cookie and then say no more: their TLS is never driven.
+    for (int i = 0; i < 20; i++) {
+        auto& host = sim.add_client("c" + std::to_string(i));
+        sim.run_until([&] { return sim.datagrams_to_clients >= static_cast<unsigned>(i) + 1; }, 1s);
+        sim.run(6ms);
+        (void)host;
+        sim.loss = i >= 0 ? 0 : 1;
+    }
+    EXPECT_LE(sim.core->half_open(), 5U);
+    sim.run(60s);
+    EXPECT_EQ(sim.core->half_open(), 0U);
+}
+
+TEST_F(ServerCoreTest, CookiesAreBoundToAddressAndAge) {
+    session::ResetCookie cookie(30s);
+    const wire::SessionId client = {1, 2, 3};
+    const wire::SessionId other = {1, 2, 4};
+    const Endpoint here{Ipv4{1}, 1};
+    auto id = cookie.make(here, client, sim.now);
+    EXPECT_TRUE(cookie.valid(id, here, client, sim.now));
+    EXPECT_TRUE(cookie.valid(id, here, client, sim.now + 60s));
+    EXPECT_FALSE(cookie.valid(id, here, client, sim.now + 90s));
+    EXPECT_FALSE(cookie.valid(id, here, other, sim.now));
+    EXPECT_FALSE(cookie.valid(id, {Ipv4{2}, 1}, client, sim.now));
+    EXPECT_FALSE(cookie.valid(id, {Ipv4{1}, 2}, client, sim.now));
+    EXPECT_FALSE(session::ResetCookie(30s).valid(id, here, client, sim.now));
+}
+
+TEST_F(ServerCoreTest, GarbageIsCountedByKind) {
+    sim.start_server();
+    const Endpoint somebody{Ipv4{0xc6336407}, 9};
+    sim.to_server(somebody, Bytes{});
+    sim.to_server(somebody, Bytes{0x20, 1, 2});
+    sim.to_server(somebody, Bytes{0xff, 1, 2});
+    sim.to_server(somebody, Bytes(20000, 0x20));
+    sim.to_server(somebody, Bytes{0x48, 0, 0, 9, 0, 0, 0, 1, 2, 3});
+    sim.to_server(somebody,
+                  Bytes{0x28, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+    sim.run(1s);
+    const auto& n = sim.core->counters();
+    auto count = [&](wire::WireError e) { return n.malformed[static_cast<std::size_t>(e)]; };
+    EXPECT_EQ(count(wire::WireError::Truncated), 2U);
+    EXPECT_EQ(count(wire::WireError::UnknownOpcode), 1U);
+    EXPECT_EQ(count(wire::WireError::Oversized), 1U);
+    EXPECT_EQ(n.unknown_data, 1U);
+    EXPECT_EQ(n.stray, 1U) << "a wrong cookie";
+    EXPECT_EQ(sim.datagrams_to_clients, 0U) << "garbage is not answered";
+    EXPECT_TRUE(sim.core->finished());
+}
+
+TEST_F(ServerCoreTest, DataPlaneThatRefusesLeavesNothingBehind) {
+    for (const char* call : {"add", "key"}) {
+        Simulation broken;
+        broken.plane.refuse = call;
+        broken.start_server();
+        auto& host = broken.add_client("alice");
+        broken.run(20s);
+        EXPECT_FALSE(host.client->connected()) << call;
+        EXPECT_TRUE(broken.core->finished()) << call;
+        EXPECT_TRUE(broken.plane.peers.empty()) << call;
+    }
+}
+
+TEST_F(ServerCoreTest, ClientThatNeverAsksForItsAddressIsDropped) {
+    sim.start_server();
+    auto& host = sim.add_client("mute", "IV_PROTO=2\nIV_NCP=2\n"); // neither asks nor announces
+    sim.run(50s);
+    EXPECT_FALSE(host.client->connected());
+    EXPECT_EQ(sim.plane.peers.size(), 1U);
+    sim.run(20s);
+    EXPECT_TRUE(sim.plane.peers.empty());
+    EXPECT_TRUE(sim.core->finished());
+}
+
+TEST_F(ServerCoreTest, ManyClientsAtOnce) {
+    sim.settings.pool_last = *parse_ipv4("10.8.0.201");
+    sim.loss = 0.05;
+    sim.longest_delay = 80ms;
+    sim.start_server();
+    for (int i = 0; i < 200; i++)
+        sim.add_client("client-" + std::to_string(i));
+    auto all = [&] {
+        return std::all_of(sim.hosts.begin(), sim.hosts.end(),
+                           [](const auto& host) { return host->client->connected(); });
+    };
+    EXPECT_TRUE(sim.run_until(all, 60s));
+    EXPECT_EQ(sim.plane.peers.size(), 200U);
+    std::set<std::string> addresses;
+    for (const auto& host : sim.hosts)
+        addresses.insert(host->client->pushed("ifconfig"));
+    EXPECT_EQ(addresses.size(), 200U);
+}

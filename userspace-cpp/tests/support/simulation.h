@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A server and some clients on a simulated network, in virtual time: datagrams are delayed, lost
+// and reordered by a seeded generator, so a run of minutes takes milliseconds and each run with
+// the same seed meets the same fate at the same places. (Only the bytes of TLS differ.)
+//
+//     TestClient ─┐                       ┌─ ServerCore
+//     TestClient ─┼─ delay, loss, order ──┤      │ peers, keys
+//     TestClient ─┘                       └─ RecordingDataPlane
+#pragma once
+
+#include "server/core.h"
+#include "support/pki.h"
+#include "support/recording_data_plane.h"
+#include "support/test_client.h"
+
+#include <map>
+#include <memory>
+#include <random>
+
+namespace nfovpn::test {
+
+/// A client with its address.
+struct Host {
+    Endpoint endpoint;
+    std::unique_ptr<session::TlsContext> tls;
+    std::unique_ptr<TestClient> client;
+};
+
+class Simulation final : public server::Transport {
+public:
+    explicit Simulation(unsigned seed = 1);
+
+    /// Starts the server; settings must be made before.
+    void start_server();
+
+    /// A client with a certificate of that name.
+    Host& add_client(const std::string& name, const std::string& peer_info = kModernPeerInfo);
+    Host& add_client(session::TlsConfig config, const std::string& peer_info = kModernPeerInfo);
+
+    /// Lets time pass.
+    void run(Duration time);
+    /// Lets time pass until the condition holds; false if it does not within the limit.
+    bool run_until(const std::function<bool()>& condition, Duration limit);
+
+    /// Puts a datagram on the way to the server.
+    void to_server(const Endpoint& from, ByteView datagram);
+    /// Sends a data packet from the server to a client.
+    bool send_data(std::uint32_t peer_id, ByteView plaintext);
+
+    void send(const server::Path& path, ByteView datagram) override;
+
+    TimePoint now = TimePoint{} + std::chrono::hours(1);
+    double loss = 0;
+    Duration shortest_delay = std::chrono::milliseconds(5);
+    Duration longest_delay = std::chrono::milliseconds(5);
+    Authority authority;
+    session::TlsConfig server_config;
+    server::CoreSettings settings;
+    RecordingDataPlane plane;
+    std::unique_ptr<server::ServerCore> core;
+    std::vector<std::unique_ptr<Host>> hosts;
+    std::uint64_t datagrams_to_clients = 0;
+    std::vector<Bytes> at_server;   ///< plaintext of data packets
+    std::uint64_t data_unknown = 0; ///< data packets of peers that the data plane does not know
+
+private:
+    struct Datagram {
+        bool for_server = false;
+        Endpoint client;
+        Bytes bytes;
+    };
+
+    void put(bool for_server, const Endpoint& client, ByteView bytes);
+    void deliver(const Datagram& datagram);
+    /// The time of the next event.
+    [[nodiscard]] TimePoint next_event() const;
+    void step(TimePoint until);
+
+    std::mt19937 random_;
+    std::multimap<TimePoint, Datagram> wire_;
+    std::unique_ptr<session::TlsContext> server_tls_;
+};
+
+/// Makes a context; throws when that fails.
+std::unique_ptr<session::TlsContext> make_context(const session::TlsConfig& config);
+
+} // namespace nfovpn::test

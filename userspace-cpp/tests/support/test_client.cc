@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A client for tests; see test_client.h.
+
+#include "support/test_client.h"
+
+#include "wire/push.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace nfovpn::test {
+
+using namespace session;
+
+namespace {
+
+void fill(std::span<std::uint8_t> out) {
+    if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1)
+        throw std::runtime_error("no random bytes");
+}
+
+} // namespace
+
+TestClient::TestClient(const TlsContext& tls, std::string peer_info, TimePoint now, Send send)
+    : tls_(tls), peer_info_(std::move(peer_info)), send_(std::move(send)) {
+    fill(local_);
+    NegotiationStart start;
+    start.local = local_;
+    start.reset = wire::Opcode::HardResetClientV2;
+    current_ = std::make_unique<Negotiation>(tls_, start, now);
+}
+
+void TestClient::receive(ByteView datagram, TimePoint now) {
+    auto opcode = wire::opcode_of(datagram);
+    if (opcode == wire::Opcode::DataV2) {
+        receive_data(datagram);
+        return;
+    }
+    auto packet = wire::parse_control(datagram);
+    if (!packet)
+        return;
+    Negotiation* n = nullptr;
+    for (auto* candidate : {current_.get(), next_.get(), previous_.get()}) {
+        if (candidate && candidate->key_id() == packet->key_id)
+            n = candidate;
+    }
+    if (!n && packet->opcode == wire::Opcode::SoftResetV1 && connected() && !next_) {
+        last_key_id_ = packet->key_id;
+        NegotiationStart start;
+        start.key_id = packet->key_id;
+        start.local = local_;
+        start.remote = current_->remote_id();
+        start.reset = wire::Opcode::SoftResetV1;
+        next_ = std::make_unique<Negotiation>(renegotiation_tls ? *renegotiation_tls : tls_, start,
+                                              now);
+        n = next_.get();
+    }
+    if (n && n->receive(*packet, now))
+        advance(now);
+}
+
+void TestClient::renegotiate(TimePoint now) {
+    // Like OpenVPN, never two at a time.
+    if (next_)
+        return;
+    NegotiationStart start;
+    start.key_id = static_cast<std::uint8_t>(last_key_id_ % 7 + 1);
+    last_key_id_ = start.key_id;
+    start.local = local_;
+    start.remote = current_->remote_id();
+    start.reset = wire::Opcode::SoftResetV1;
+    next_ =
+        std::make_unique<Negotiation>(renegotiation_tls ? *renegotiation_tls : tls_, start, now);
+    advance(now);
+}
+
+void TestClient::tick(TimePoint now) {
+    advance(now);
+}
+
+TimePoint TestClient::deadline() const {
+    auto earliest = current_->deadline();
+    for (const auto* n : {next_.get(), previous_.get()}) {
+        if (n)
+            earliest = std::min(earliest, n->deadline());
+    }
+    return earliest;
+}
+
+void TestClient::send_message(std::string_view text, TimePoint now) {
+    current_->send_message(text);
+    advance(now);
+}
+
+void TestClient::advance_one(Negotiation& n, wire::KeySource& source) {
+    if (n.failed() || !n.established() || n.key_method_sent())
+        return;
+    fill(source.pre_master.writable());
+    fill(source.random1.writable());
+    fill(source.random2.writable());
+    wire::KeyMethod2 m;
+    m.key_source.pre_master.assign(source.pre_master.view());
+    m.key_source.random1.assign(source.random1.view());
+    m.key_source.random2.assign(source.random2.view());
+    m.options = options;
+    m.peer_info = peer_info_;
+    n.send_key_method(m);
+    if (request_push && &n == current_.get())
+        n.send_message("PUSH_REQUEST");
+}
+
+void TestClient::advance(TimePoint now) {
+    advance_one(*current_, source_);
+    if (next_)
+        advance_one(*next_, next_source_);
+    for (auto& message : current_->take_messages()) {
+        for (auto& option : wire::parse_push_reply(message)) {
+            if (option.starts_with("peer-id "))
+                peer_id_ = static_cast<std::uint32_t>(std::stoul(option.substr(8)));
+            pushed_.push_back(std::move(option));
+        }
+        messages.push_back(std::move(message));
+    }
+    auto active = [](const Negotiation& n) {
+        return n.key_method_sent() && n.peer_key_method() && n.all_acknowledged();
+    };
+    if (keys_.empty() && !pushed_.empty() && active(*current_))
+        generate(*current_, source_);
+    if (next_ && active(*next_)) {
+        generate(*next_, next_source_);
+        previous_ = std::move(current_);
+        current_ = std::move(next_);
+    }
+    for (auto* n : {current_.get(), next_.get(), previous_.get()}) {
+        if (n)
+            n->transmit(now, send_);
+    }
+}
+
+void TestClient::generate(Negotiation& n, const wire::KeySource& source) {
+    KeyMaterial material;
+    bool ekm = std::any_of(pushed_.begin(), pushed_.end(), [](const std::string& option) {
+        return option.find("tls-ekm") != std::string::npos;
+    });
+    bool derived = ekm ? n.tls().export_keys(material)
+                       : derive_by_prf(source, n.peer_key_method()->key_source, local_,
+                                       n.remote_id(), material);
+    auto cipher = cipher_by_name(pushed("cipher"));
+    if (!derived || !cipher)
+        throw std::runtime_error("the client cannot derive its keys");
+    keys_.push_back({n.key_id(), slice_keys(material, *cipher, wire::Role::Client)});
+    if (keys_.size() > 2)
+        keys_.erase(keys_.begin());
+    keys_generated++;
+    sending_key_id = n.key_id();
+}
+
+std::string TestClient::pushed(const std::string& option) const {
+    for (const auto& p : pushed_) {
+        if (p.starts_with(option + " "))
+            return p.substr(option.size() + 1);
+    }
+    return "";
+}
+
+bool TestClient::send_data(ByteView plaintext) {
+    if (keys_.empty())
+        return false;
+    auto& key = keys_.back();
+    send_(encrypt_data(key.keys, key.id, peer_id_, key.next_packet_id++, plaintext));
+    return true;
+}
+
+void TestClient::receive_data(ByteView datagram) {
+    for (const auto& key : keys_) {
+        if (key.id != (datagram[0] & 7))
+            continue;
+        if (auto plain = decrypt_data(key.keys, datagram)) {
+            received.push_back(std::move(*plain));
+            return;
+        }
+    }
+    undecryptable++;
+}
+
+} // namespace nfovpn::test
