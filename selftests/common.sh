@@ -22,8 +22,9 @@
 # gateway's tun device and UDP socket and logs what reaches userspace.
 #
 # A test is a function that prints what it does and returns 0 when all is as it
-# should be; "check NAME FUNCTION [ARGUMENT...]" puts it on the list, and
-# "run_checks" runs the list. What a test has printed is shown when it fails.
+# should be; "check NAME FUNCTION [ARGUMENT...]" puts it on the list, "require"
+# one without which the others make no sense, and "run_checks" runs the list.
+# What a test has printed is shown when it fails.
 
 test_dir=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")
 # shellcheck source=/dev/null
@@ -53,11 +54,17 @@ skip_all() {
 # --- the list of tests
 
 checks=()
+declare -A required
 
 check() { # NAME FUNCTION [ARGUMENT...]
 	local words
 	printf -v words '%q ' "${@:2}"
 	checks+=("$1"$'\t'"$words")
+}
+
+require() {
+	check "$@"
+	required["$1"]=1
 }
 
 run_checks() {
@@ -75,6 +82,8 @@ run_checks() {
 			sed 's/^/# /' "$log"
 			state | sed 's/^/#   /'
 			ktap_test_fail "$name"
+			[ -z "${required["$name"]}" ] ||
+				ktap_exit_fail_msg "nothing goes without that"
 		fi
 		[ $((SECONDS - begin)) -lt 10 ] ||
 			echo "# that took $((SECONDS - begin)) s"
@@ -119,6 +128,14 @@ wait_for() {
 		sleep 0.05
 	done
 }
+
+# COUNT PATTERN LOG: of what a process of ovpn_tool has received
+lines_are() {
+	[ "$(grep -c "$2" "$tmp/$3.log")" -eq "$1" ]
+}
+
+# LOG: forget it
+forget() { : >"$tmp/$1.log"; }
 
 # WHAT IS OPERATOR WANTED: compare two numbers
 expect() {
@@ -192,7 +209,7 @@ outer_addresses() { # 4|6
 # The gateway's tun device and what userspace reads from it
 gw_tun_up() { # [NAME [ADDRESS4 ADDRESS6]]
 	local dev=${1:-tun0}
-	run "$tool" -n "$gw" -b -p "$tmp/$dev.pid" tun "$dev" >"$tmp/$dev.log"
+	run "$tool" -n "$gw" -b -p "$tmp/$dev.pid" tun "$dev" >>"$tmp/$dev.log"
 	ip -n "$gw" addr add "${2:-10.8.0.1/24}" dev "$dev"
 	ip -n "$gw" addr add "${3:-fd08::1/64}" dev "$dev" nodad
 	run ip -n "$gw" link set "$dev" mtu 1400 up
@@ -201,7 +218,7 @@ gw_tun_up() { # [NAME [ADDRESS4 ADDRESS6]]
 # The daemon's UDP socket and what userspace reads from it
 gw_socket_up() { # ADDRESS
 	run "$tool" -n "$gw" -b -p "$tmp/socket.pid" socket "$1" "$GW_PORT" \
-		>"$tmp/socket.log"
+		>>"$tmp/socket.log"
 }
 
 # A key in both ends; the gateway first, as it is the server.
@@ -241,7 +258,7 @@ peer_up() {
 	run "$tool" -n "$peer" -b -p "$tmp/peer.pid" socket "$peer_addr" \
 		"$PEER_PORT" peer-new ifindex=ovpn0 "peer{" id="$PEER_ID" \
 		socket=fd remote-"$fam"="$gw_addr" remote-port="$GW_PORT" "}" \
-		>"$tmp/peer.log"
+		>>"$tmp/peer.log"
 }
 
 # CIPHER BITS [4|6 [INSTANCE ATTRIBUTE...]]
@@ -278,8 +295,8 @@ tunnel_down() {
 	stop peer
 	stop socket
 	stop tun0
-	nsexec "$gw" conntrack -q -F 2>/dev/null
-	:
+	nsexec "$gw" conntrack -F 2>/dev/null
+	rm -f "$tmp"/*.log
 }
 
 # --- numbers
