@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* nf_ovpn: the module, its namespaces and its instances.
  *
- * Lifetimes. An instance ends with its tun device (notifier), by netlink, or
- * with the module; all three come to nf_ovpn_instance_del() under RTNL. That
- * makes the instance and its peers unreachable, waits for packets on their way
- * (synchronize_net()) and frees the instance; peers, keys and endpoints free
- * themselves by call_rcu(), which rcu_barrier() waits for at unload. Conntrack
- * entries hold handles only, see ct.c.
+ * Lifetimes. An instance ends by netlink or with its tun device (notifier; the
+ * end of the module looks like the end of every device to it). Both come to
+ * nf_ovpn_instance_del() under RTNL, which makes the instance and its peers
+ * unreachable, waits for packets on their way (synchronize_net()) and frees
+ * the instance; peers, keys and endpoints free themselves by call_rcu(), which
+ * rcu_barrier() waits for at unload. Conntrack entries hold handles only, see
+ * ct.c.
  */
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
+#include <net/fib_notifier.h>
 #include <net/genetlink.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/net_namespace.h>
@@ -184,20 +186,42 @@ int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
 	return 0;
 }
 
-/* Hooks are there while there are instances. */
-static int hooks_get(struct net *net)
+/* A route has changed. The generation of IPv6 does not tell of one that was
+ * deleted, as routes in use are found to be dead by themselves.
+ */
+static int fib_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
+	struct nf_ovpn_net *ovpn_net = container_of(nb, struct nf_ovpn_net,
+						    fib_notifier);
+
+	atomic_inc(&ovpn_net->gen);
+	return NOTIFY_DONE;
+}
+
+/* Hooks are there while there are instances. */
+static int hooks_get(struct net *net, struct netlink_ext_ack *extack)
+{
+	struct nf_ovpn_net *ovpn_net = nf_ovpn_pernet(net);
 	int err;
 
-	if (!list_empty(&nf_ovpn_pernet(net)->instances))
+	if (!list_empty(&ovpn_net->instances))
 		return 0;
 
 	err = nf_ct_netns_get(net, NFPROTO_INET);
 	if (err)
 		return err;
+	err = register_fib_notifier(net, &ovpn_net->fib_notifier, NULL, extack);
+	if (err)
+		goto err_ct;
 	err = nf_register_net_hooks(net, nf_ovpn_hooks, nf_ovpn_num_hooks);
 	if (err)
-		nf_ct_netns_put(net, NFPROTO_INET);
+		goto err_fib;
+	return 0;
+
+err_fib:
+	unregister_fib_notifier(net, &ovpn_net->fib_notifier);
+err_ct:
+	nf_ct_netns_put(net, NFPROTO_INET);
 	return err;
 }
 
@@ -207,6 +231,7 @@ static void hooks_put(struct net *net)
 		return;
 
 	nf_unregister_net_hooks(net, nf_ovpn_hooks, nf_ovpn_num_hooks);
+	unregister_fib_notifier(net, &nf_ovpn_pernet(net)->fib_notifier);
 	nf_ct_netns_put(net, NFPROTO_INET);
 }
 
@@ -280,7 +305,7 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 	err = gro_cells_init(&inst->gro_cells, dev);
 	if (err)
 		goto err_routes;
-	err = hooks_get(net);
+	err = hooks_get(net, extack);
 	if (err)
 		goto err_gro;
 	err = nf_register_net_hook(net, &inst->egress);
@@ -368,23 +393,19 @@ static int __net_init net_init(struct net *net)
 	INIT_LIST_HEAD(&ovpn_net->instances);
 	hash_init(ovpn_net->listeners);
 	xa_init_flags(&ovpn_net->handles, XA_FLAGS_ALLOC);
+	ovpn_net->fib_notifier.notifier_call = fib_event;
 	return 0;
 }
 
-/* Devices are gone before this for a namespace that ends, but not when the
- * module is unloaded.
+/* All instances are gone: a namespace that ends loses its devices first, and
+ * a module that is unloaded its notifier, which then sees each device go.
  */
 static void __net_exit net_exit(struct net *net)
 {
 	struct nf_ovpn_net *ovpn_net = nf_ovpn_pernet(net);
-	struct nf_ovpn_instance *inst, *tmp;
 
-	rtnl_lock();
-	mutex_lock(&ovpn_net->lock);
-	list_for_each_entry_safe(inst, tmp, &ovpn_net->instances, list)
-		nf_ovpn_instance_del(inst);
-	mutex_unlock(&ovpn_net->lock);
-	rtnl_unlock();
+	WARN_ON_ONCE(!list_empty(&ovpn_net->instances));
+	WARN_ON_ONCE(!xa_empty(&ovpn_net->handles));
 	xa_destroy(&ovpn_net->handles);
 }
 

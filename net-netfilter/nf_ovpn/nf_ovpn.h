@@ -177,6 +177,7 @@ struct nf_ovpn_instance {
  * @listeners: listeners of all instances, by port
  * @handles: peers of all instances, by the index in their handle
  * @gen: changes with whatever of ours an armed flow relies on
+ * @fib_notifier: changes @gen when a route is changed
  */
 struct nf_ovpn_net {
 	struct mutex		lock;	/* for all changes */
@@ -184,6 +185,7 @@ struct nf_ovpn_net {
 	DECLARE_HASHTABLE(listeners, NF_OVPN_LISTENER_BITS);
 	struct xarray		handles;
 	atomic_t		gen;
+	struct notifier_block	fib_notifier;
 };
 
 struct nf_ovpn_net *nf_ovpn_pernet(const struct net *net);
