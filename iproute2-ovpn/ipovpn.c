@@ -8,6 +8,7 @@
  * input, never from the command line, and are wiped after use.
  */
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -1031,16 +1032,20 @@ struct secret {
 /* hexadecimal digits to at most @size bytes; -1 if they are anything else */
 static int parse_hex(const char *hex, __u8 *out, unsigned int size)
 {
+	static const char digits[] = "0123456789abcdef";
 	size_t i, len = strlen(hex);
 
 	if (!len || len % 2 || len / 2 > size)
 		return -1;
 	for (i = 0; i < len; i++) {
-		int digit = get_hex(hex[i]);
+		const char *digit = strchr(digits, tolower((unsigned char)hex[i]));
 
-		if (digit < 0)
+		if (!digit)
 			return -1;
-		out[i / 2] = i % 2 ? out[i / 2] | digit : digit << 4;
+		if (i % 2)
+			out[i / 2] |= digit - digits;
+		else
+			out[i / 2] = (digit - digits) << 4;
 	}
 	return len / 2;
 }
