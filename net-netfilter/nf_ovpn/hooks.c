@@ -63,9 +63,9 @@ static unsigned int rx_hook(void *priv, struct sk_buff *skb,
 
 	gen = nf_ovpn_gen(state->net);
 	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
-	if (peer)
-		return nf_ovpn_rx(peer, skb, state,
-				  NF_OVPN_A_STATS_RX_FAST_PACKETS);
+	if (peer && nf_ovpn_rx(peer, skb, state,
+			       NF_OVPN_A_STATS_RX_FAST_PACKETS) == NF_STOLEN)
+		return NF_STOLEN;
 
 	nf_ovpn_ct_ask(skb, gen);
 	return NF_ACCEPT;

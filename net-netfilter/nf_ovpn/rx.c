@@ -210,6 +210,14 @@ static struct sk_buff *split(struct sk_buff *skb)
 				 NETIF_F_IPV6_CSUM, false);
 }
 
+/* A client that starts again from the same port is another peer on the flow of
+ * the old one.
+ */
+static bool is_of_peer(u32 op, const struct nf_ovpn_peer *peer)
+{
+	return op && (op & NF_OVPN_PEER_ID_MASK) == peer->id;
+}
+
 /**
  * nf_ovpn_rx - take a packet of an outer flow
  * @peer: the peer that the flow belongs to, or that the packet names
@@ -218,7 +226,7 @@ static struct sk_buff *split(struct sk_buff *skb)
  * @path: NF_OVPN_A_STATS_RX_FAST_PACKETS at PREROUTING, _SLOW_ at LOCAL_IN
  *
  * Context: RCU read side, BH disabled.
- * Return: NF_ACCEPT when it is for the socket, else NF_STOLEN.
+ * Return: NF_ACCEPT when it is for the socket or another peer, else NF_STOLEN.
  */
 unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 			const struct nf_hook_state *state, int path)
@@ -229,7 +237,7 @@ unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 	u32 op;
 
 	op = data_op(skb, state->pf, &udp_off);
-	if (!op || !nf_ovpn_peer_has_key(peer))
+	if (!is_of_peer(op, peer) || !nf_ovpn_peer_has_key(peer))
 		return NF_ACCEPT;
 
 	if (likely(!skb_is_gso(skb)))
@@ -243,11 +251,11 @@ unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 	skb_list_walk_safe(segs, seg, next) {
 		skb_mark_not_on_list(seg);
 		op = data_op(seg, state->pf, &udp_off);
-		if (op) {
+		if (is_of_peer(op, peer)) {
 			rx_datagram(peer, seg, op, udp_off, state, path, asked);
 			continue;
 		}
-		/* A control packet among them: by itself, it goes through. */
+		/* Not ours among them: by itself, it goes through. */
 		nf_reset_ct(seg);
 		netif_rx(seg);
 	}
