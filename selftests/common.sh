@@ -106,9 +106,9 @@ state() {
 	dmesg | tail -n 5
 }
 
-# Say and do: for the log of a failure
+# Say and do: for the log of a failure, whatever becomes of the output
 run() {
-	echo "+ $*"
+	echo "+ $*" >&2
 	"$@"
 }
 

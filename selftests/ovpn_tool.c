@@ -982,16 +982,18 @@ static int cmd_send(char **words)
 	if (fd < 0)
 		err(2, "raw socket");
 
-	for (hex = words + 4;; hex++) {
-		const char *text = *hex;
+	for (hex = words + 4;;) {
+		const char *text;
 
-		if (!words[4]) {
+		if (words[4]) {
+			text = *hex++;
+			if (!text)
+				break;
+		} else {
 			if (!fgets(line, sizeof(line), stdin))
 				break;
 			line[strcspn(line, "\n")] = 0;
 			text = line;
-		} else if (!text) {
-			break;
 		}
 
 		memset(pkt, 0, payload - pkt);
@@ -1074,6 +1076,27 @@ static int cmd_capture(char **words)
 	return 0;
 }
 
+/* DEVICE PROTOCOL HEX...: packets straight into a device, whatever they are. */
+static int cmd_inject(char **words)
+{
+	struct sockaddr_ll ll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(number(words[1], NULL)),
+		.sll_ifindex = if_nametoindex(words[0]),
+	};
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	static uint8_t buf[DATAGRAM_MAX];
+	char **hex;
+
+	if (fd < 0)
+		err(2, "packet socket");
+	for (hex = words + 2; *hex; hex++)
+		if (sendto(fd, buf, hex_decode(*hex, buf, sizeof(buf)), 0,
+			   (struct sockaddr *)&ll, sizeof(ll)) < 0)
+			err(1, "send");
+	return 0;
+}
+
 static int usage(void)
 {
 	fprintf(stderr,
@@ -1086,6 +1109,7 @@ static int usage(void)
 		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
+		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
 		"-b: to the background once the device, socket or capture is there\n");
 	return 2;
 }
@@ -1143,5 +1167,7 @@ int main(int argc, char **argv)
 		return cmd_send(argv + 1);
 	if (!strcmp(argv[0], "capture") && need == 3)
 		return cmd_capture(argv + 1);
+	if (!strcmp(argv[0], "inject") && need >= 3)
+		return cmd_inject(argv + 1);
 	return usage();
 }
