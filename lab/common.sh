@@ -88,7 +88,7 @@ stamped() { [ "$(cat "$CACHE/stamps/$1" 2>/dev/null)" = "$2" ]; }
 stamp() { printf '%s\n' "$2" >"$CACHE/stamps/$1.$$" && mv "$CACHE/stamps/$1.$$" "$CACHE/stamps/$1"; }
 
 # alone NAME - only one set-up at a time may work on NAME; the others wait for it to end. Held until
-# the script ends.
+# "let_go NAME" or the end of the script.
 declare -A LOCKS=()
 alone() {
 	local fd
@@ -98,6 +98,13 @@ alone() {
 	flock -n "$fd" && return
 	say "==> waiting for another set-up to finish with $1"
 	flock "$fd"
+}
+
+let_go() {
+	local fd=${LOCKS[$1]:-}
+	[ -n "$fd" ] || return 0
+	exec {fd}>&-
+	unset "LOCKS[$1]"
 }
 
 # start_again ARGUMENT... - let go of all, and run this script from its beginning

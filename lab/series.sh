@@ -28,6 +28,7 @@ apply_series() {
 			step "applying ${#patches[@]} patches to $name" \
 				am_aside "$tree" "$base" "refs/nf-ovpn/$key" "${patches[@]}"
 			SERIES_COMMIT=$(git -C "$tree" rev-parse "refs/nf-ovpn/$key")
+			[ "$work" = "$tree" ] || let_go "${tree##*/}"
 		fi
 	fi
 	if [ "$(git -C "$work" rev-parse HEAD)" != "$SERIES_COMMIT" ]; then
