@@ -6,7 +6,8 @@
 //
 //     openvpn (client) ⇄ UDP 127.0.0.1 ⇄ this process: ServerCore, RecordingDataPlane
 //
-// OPENVPN names the program; "openvpn" otherwise, searched in PATH and the sbin directories.
+// OPENVPN_PROGRAM names the program; "openvpn" otherwise, searched in PATH and the sbin
+// directories.
 
 #include "server/core.h"
 #include "support/pki.h"
@@ -235,13 +236,112 @@ TEST_F(StockClient, Tls13WithKeyExport) {
     start_client("", {"client-1"});
     ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
     EXPECT_THAT(client_log(),
-                HasSubstr("peer-id 0,cipher AES-256-GCM,protocol-flags cc-exit tls-ekm"));
+                HasSubstr("peer-id 0,cipher AES-256-GCM,protocol-flags cc-exit tls-ekm,"
+                          "tun-mtu 1500"));
     EXPECT_THAT(client_log(), HasSubstr("TLSv1.3"));
     expect_data_both_ways();
-    if (std::getenv("SHOW"))
-        std::puts(client_log().c_str());
     EXPECT_EQ(plane_.calls.at(0), "add 0");
     EXPECT_EQ(plane_.calls.at(1), "key 0 primary 0");
+}
+
+TEST_F(StockClient, Tls12WithThePrfAndChacha) {
+    settings_.session.negotiation.tls_export = false;
+    start_server([](session::TlsConfig& config) { config.max_version = TLS1_2_VERSION; });
+    start_client("data-ciphers CHACHA20-POLY1305\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_THAT(client_log(), HasSubstr("TLSv1.2"));
+    EXPECT_THAT(client_log(), HasSubstr("cipher CHACHA20-POLY1305,protocol-flags cc-exit,"));
+    expect_data_both_ways();
+}
+
+TEST_F(StockClient, RenegotiationsOfBothSidesLoseNothing) {
+    settings_.session.renegotiate_after = 5s;
+    start_server();
+    start_client("reneg-sec 4\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    auto renegotiations = [&] {
+        auto clients = core_->clients(std::chrono::steady_clock::now());
+        return clients.empty() ? 0U : clients[0].renegotiations;
+    };
+    EXPECT_TRUE(serve_until([&] { return renegotiations() >= 4; }, 40s)) << client_log();
+    expect_data_both_ways();
+    EXPECT_NE(plane_.peers.at(0).slots[0]->key_id, 0);
+}
+
+TEST_F(StockClient, RenegotiationWithThePrf) {
+    settings_.session.negotiation.tls_export = false;
+    settings_.session.renegotiate_after = 5s;
+    start_server();
+    start_client("reneg-sec 0\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_TRUE(serve_until([&] { return plane_.peers.at(0).slots[0]->key_id == 2; }, 30s));
+    expect_data_both_ways();
+}
+
+TEST_F(StockClient, LongPushReplyIsContinued) {
+    for (int i = 0; i < 80; i++)
+        settings_.session.push.push_back("route 10." + std::to_string(100 + i) +
+                                         ".0.0 255.255.0.0");
+    start_server();
+    start_client("", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_THAT(client_log(), HasSubstr("push-continuation 2"));
+    EXPECT_THAT(client_log(), HasSubstr("route 10.179.0.0 255.255.0.0"));
+    expect_data_both_ways();
+}
+
+TEST_F(StockClient, SaysGoodByeOnTheControlChannel) {
+    start_server();
+    start_client("explicit-exit-notify 1\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    kill(client_, SIGTERM);
+    EXPECT_TRUE(serve_until([&] { return core_->finished(); }, 5s)) << client_log();
+    EXPECT_TRUE(plane_.peers.empty());
+    EXPECT_TRUE(serve_until([&] { return client_ended(); }, 10s));
+}
+
+TEST_F(StockClient, ComesBackAfterARestart) {
+    start_server();
+    start_client("connect-retry 1 1\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    core_->shutdown(std::chrono::steady_clock::now());
+    ASSERT_TRUE(serve_until([&] { return core_->finished(); }, 4s)) << client_log();
+    start_server();
+    EXPECT_TRUE(serve_until([&] { return plane_.peers.size() == 1; }, 20s)) << client_log();
+    auto before = pings_;
+    EXPECT_TRUE(serve_until([&] { return pings_ > before; }, 20s)) << client_log();
+}
+
+TEST_F(StockClient, IsToldWhyItsCiphersDoNotSuit) {
+    start_server();
+    start_client("data-ciphers AES-192-GCM\ndata-ciphers-fallback AES-192-GCM\n", {"client-1"});
+    EXPECT_TRUE(serve_until([&] { return client_ended(); }));
+    EXPECT_THAT(client_log(), HasSubstr("AUTH_FAILED,Data channel cipher negotiation failed"));
+    EXPECT_TRUE(serve_until([&] { return core_->finished(); }, 8s));
+    EXPECT_TRUE(plane_.peers.empty());
+}
+
+TEST_F(StockClient, ExpiredCertificateIsRefusedWithAnAlert) {
+    start_server();
+    CertificateRequest request;
+    request.common_name = "late";
+    request.expired = true;
+    start_client("", request);
+    auto told = [&] {
+        return client_log().find("fatal SSL alert: certificate expired") != std::string::npos;
+    };
+    EXPECT_TRUE(serve_until(told)) << client_log();
+    EXPECT_TRUE(plane_.calls.empty());
+}
+
+TEST_F(StockClient, CompressionBecomesStubV2) {
+    start_server();
+    start_client("comp-lzo no\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_THAT(client_log(), HasSubstr("compress stub-v2"));
+    auto before = pings_;
+    EXPECT_TRUE(serve_until([&] { return pings_ >= before + 2; })) << client_log();
+    EXPECT_EQ(data_packets_, pings_);
 }
 
 } // namespace

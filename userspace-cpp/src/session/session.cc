@@ -20,8 +20,12 @@ using std::chrono::seconds;
 // the reply is on its way and cannot be lost.
 constexpr Duration kPushAgain = seconds(30);
 
-// How long a last message (AUTH_FAILED, RESTART) is repeated.
+// How long a last message (AUTH_FAILED, a TLS alert) is repeated.
 constexpr Duration kLinger = seconds(5);
+
+// The same for RESTART. Stock clients obey without an ACK, and whoever stops the daemon waits: time
+// for one repetition.
+constexpr Duration kRestartLinger = std::chrono::milliseconds(2500);
 
 // After a failed renegotiation the next try is not at once, and after some the session ends.
 constexpr Duration kRenegotiateAgain = seconds(10);
@@ -374,7 +378,7 @@ void Session::restart_client(TimePoint now, std::string_view message) {
     current_->send_message(message);
     close_reason_ = "server stops";
     state_ = State::Closing;
-    closing_until_ = now + kLinger;
+    closing_until_ = now + kRestartLinger;
     transmit(now);
 }
 
