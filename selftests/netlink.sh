@@ -1,0 +1,516 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# netlink.sh - the requests of nf_ovpn: what is refused and why, what is told,
+# and what is not.
+
+. "$(dirname "$0")/common.sh"
+
+# WANTED TEXT: a thing and what it is to be
+same() {
+	echo "  $2 (to be $1)"
+	[ "$1" = "$2" ] || fail "it differs"
+}
+
+start() {
+	outer_addresses 4
+	gw_tun_up && gw_socket_up "$gw_addr" &&
+		run ip -n "$gw" tuntap add tap1 mode tap &&
+		run gwnl instance-new ifindex=tun0 "instance{" "listener{" \
+			local-port="$GW_PORT" "}" "}" && gw_peer_new
+}
+
+# The table: a request, and in the next line what comes of it in the words of
+# ovpn_tool. TUN stands for "ifindex=tun0", KEY32 for both directions of a key
+# with that many bytes.
+refusals() {
+	cat <<-'TABLE'
+	instance-new
+		| EINVAL ifindex missing
+	instance-new TUN
+		| EINVAL instance missing
+	instance-new TUN instance{ }
+		| EINVAL instance.listener missing
+	instance-new TUN instance{ listener{ } }
+		| EINVAL instance.listener.local-port missing
+	instance-new TUN instance{ listener{ local-port=0 } }
+		| ERANGE instance.listener.local-port: integer out of range
+	instance-new TUN instance{ listener{ local-ipv6:hex=00 local-port=1 } }
+		| ERANGE instance.listener.local-ipv6: binary attribute size out of range
+	instance-new TUN instance{ listener{ local-ipv4=192.0.2.1 local-ipv6=::1 local-port=1 } }
+		| EINVAL instance.listener.local-ipv6: a listener has one address
+	instance-new TUN instance{ listener{ local-port=1 } mode=2 }
+		| ERANGE instance.mode: integer out of range
+	instance-new TUN instance{ listener{ local-port=1 } fastpath=3 }
+		| ERANGE instance.fastpath: integer out of range
+	instance-new TUN instance{ listener{ local-port=1 } peers=1 }
+		| EINVAL instance.peers: Unknown attribute type
+	instance-new TUN instance{ listener{ local-port=1 } 77:hex=00 }
+		| EINVAL instance.77: Unknown attribute type
+	instance-new ifindex=0 instance{ listener{ local-port=1 } }
+		| ERANGE ifindex: integer out of range
+	instance-new ifindex=4294967295 instance{ listener{ local-port=1 } }
+		| ERANGE ifindex: integer out of range
+	instance-new ifindex=999 instance{ listener{ local-port=1 } }
+		| ENODEV ifindex: no such device
+	instance-new ifindex:hex=01 instance{ listener{ local-port=1 } }
+		| EINVAL ifindex: invalid attribute length
+	instance-new TUN instance:hex=
+		| EINVAL instance: NLA_F_NESTED is missing
+	instance-new ifindex=lo instance{ listener{ local-port=1 } }
+		| EOPNOTSUPP ifindex: not a tun device
+	instance-new ifindex=veth0 instance{ listener{ local-port=1 } }
+		| EOPNOTSUPP ifindex: not a tun device
+	instance-new ifindex=tap1 instance{ listener{ local-port=1 } }
+		| EOPNOTSUPP ifindex: a TAP device; only TUN devices are supported
+	instance-new TUN instance{ listener{ local-port=1 } }
+		| EEXIST ifindex: the device has an instance
+	instance-set
+		| EINVAL instance missing
+	instance-set TUN
+		| EINVAL instance missing
+	instance-set ifindex=lo instance{ }
+		| ENODEV ifindex: no instance on this device
+	instance-set TUN instance{ mode=p2p }
+		| EINVAL instance.mode: Unsupported attribute
+	instance-set TUN instance{ fastpath=9 }
+		| ERANGE instance.fastpath: integer out of range
+	instance-set TUN instance{ listener{ local-ipv4=192.0.2.1 } }
+		| EINVAL instance.listener.local-port missing
+	instance-get
+		| EINVAL ifindex missing
+	instance-get ifindex=999
+		| ENODEV ifindex: no instance on this device
+	instance-del
+		| EINVAL ifindex missing
+	instance-del ifindex=lo
+		| ENODEV ifindex: no instance on this device
+	peer-new
+		| EINVAL peer missing
+	peer-new TUN
+		| EINVAL peer missing
+	peer-new peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 }
+		| EINVAL ifindex missing
+	peer-new TUN peer{ }
+		| EINVAL peer.id missing
+	peer-new TUN peer{ id=1 }
+		| EINVAL peer.remote-ipv4 missing: remote-ipv4 or remote-ipv6 is needed
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 }
+		| EINVAL peer.remote-port missing
+	peer-new TUN peer{ id=1 remote-port=1 }
+		| EINVAL peer.remote-ipv4 missing: remote-ipv4 or remote-ipv6 is needed
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-ipv6=2001:db8::9 remote-port=1 }
+		| EINVAL peer.remote-ipv6: a peer has one remote address
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=0 }
+		| ERANGE peer.remote-port: integer out of range
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 local-ipv6=::1 }
+		| EINVAL peer.local-ipv6: not of the family of the remote address
+	peer-new TUN peer{ id=1 remote-ipv6=2001:db8::9 remote-port=1 local-ipv4=192.0.2.1 }
+		| EINVAL peer.local-ipv4: not of the family of the remote address
+	peer-new TUN peer{ id=0x1000000 remote-ipv4=192.0.2.9 remote-port=1 }
+		| ERANGE peer.id: integer out of range
+	peer-new TUN peer{ id=1 tx-id=0x1000000 remote-ipv4=192.0.2.9 remote-port=1 }
+		| ERANGE peer.tx-id: integer out of range
+	peer-new TUN peer{ id=1 remote-ipv4:hex=0000 remote-port=1 }
+		| EINVAL peer.remote-ipv4: invalid attribute length
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 vpn-ipv6:hex=00 }
+		| ERANGE peer.vpn-ipv6: binary attribute size out of range
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 keepalive-interval=86401 }
+		| ERANGE peer.keepalive-interval: integer out of range
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 keepalive-timeout=86401 }
+		| ERANGE peer.keepalive-timeout: integer out of range
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 del-reason=userspace }
+		| EINVAL peer.del-reason: Unknown attribute type
+	peer-new TUN peer{ id=42 remote-ipv4=192.0.2.9 remote-port=1 }
+		| EEXIST: a peer has this ID
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 vpn-ipv4=10.8.0.2 }
+		| EEXIST: vpn-ipv4 belongs to another peer
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 vpn-ipv6=fd08::2 }
+		| EEXIST: vpn-ipv6 belongs to another peer
+	peer-new ifindex=lo peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 }
+		| ENODEV ifindex: no instance on this device
+	peer-set
+		| EINVAL peer missing
+	peer-set TUN
+		| EINVAL peer missing
+	peer-set TUN peer{ }
+		| EINVAL peer.id missing
+	peer-set TUN peer{ id=1 }
+		| ENOENT peer.id: no peer with this ID
+	peer-set TUN peer{ id=42 remote-ipv4=192.0.2.9 remote-ipv6=2001:db8::9 }
+		| EINVAL peer.remote-ipv6: a peer has one remote address
+	peer-set TUN peer{ id=42 local-ipv6=::1 }
+		| EINVAL peer.local-ipv6: not of the family of the remote address
+	peer-set TUN peer{ id=42 remote-port=0 }
+		| ERANGE peer.remote-port: integer out of range
+	peer-get TUN
+		| EINVAL peer missing
+	peer-get TUN peer{ }
+		| EINVAL peer.id missing
+	peer-get TUN peer{ id=1 }
+		| ENOENT peer.id: no peer with this ID
+	peer-del
+		| EINVAL peer missing
+	peer-del TUN
+		| EINVAL peer missing
+	peer-del TUN peer{ }
+		| EINVAL peer.id missing
+	peer-del TUN peer{ id=1 }
+		| ENOENT peer.id: no peer with this ID
+	peer-del TUN peer{ id=42 tx-id=42 }
+		| EINVAL peer.tx-id: Unknown attribute type
+	key-new
+		| EINVAL keyconf missing
+	key-new TUN
+		| EINVAL keyconf missing
+	key-new TUN keyconf{ }
+		| EINVAL keyconf.peer-id missing
+	key-new TUN keyconf{ peer-id=1 slot=primary key-id=0 cipher-alg=aes-gcm KEY32 }
+		| ENOENT keyconf.peer-id: no peer with this ID
+	key-new TUN keyconf{ peer-id=42 key-id=0 cipher-alg=aes-gcm KEY32 }
+		| EINVAL keyconf.slot missing
+	key-new TUN keyconf{ peer-id=42 slot=primary cipher-alg=aes-gcm KEY32 }
+		| EINVAL keyconf.key-id missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 KEY32 }
+		| EINVAL keyconf.cipher-alg missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm }
+		| EINVAL keyconf.encrypt-dir missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ } decrypt-dir{ } }
+		| EINVAL keyconf.encrypt-dir.cipher-key missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=00112233445566778899aabbccddeeff nonce-tail=0011223344556677 } }
+		| EINVAL keyconf.decrypt-dir missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=00112233445566778899aabbccddeeff } decrypt-dir{ } }
+		| EINVAL keyconf.encrypt-dir.nonce-tail missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=00112233445566778899aabbccddeeff nonce-tail=00 } decrypt-dir{ } }
+		| ERANGE keyconf.encrypt-dir.nonce-tail: binary attribute size out of range
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm KEY31 }
+		| EINVAL keyconf.encrypt-dir: the cipher has no keys of this length
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm KEY0 }
+		| EINVAL keyconf.encrypt-dir: the cipher has no keys of this length
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm KEY33 }
+		| ERANGE keyconf.encrypt-dir.cipher-key: binary attribute size out of range
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=chacha20-poly1305 KEY16 }
+		| EINVAL keyconf.encrypt-dir: the cipher has no keys of this length
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=none KEY32 }
+		| EOPNOTSUPP keyconf.cipher-alg: cipher not supported
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=3 KEY32 }
+		| ERANGE keyconf.cipher-alg: integer out of range
+	key-new TUN keyconf{ peer-id=42 slot=2 key-id=0 cipher-alg=aes-gcm KEY32 }
+		| ERANGE keyconf.slot: integer out of range
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=8 cipher-alg=aes-gcm KEY32 }
+		| ERANGE keyconf.key-id: integer out of range
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm tx-packet-id=9 KEY32 }
+		| EINVAL keyconf.tx-packet-id: Unknown attribute type
+	key-get TUN
+		| EINVAL keyconf missing
+	key-get TUN keyconf{ }
+		| EINVAL keyconf.peer-id missing
+	key-get TUN keyconf{ peer-id=42 }
+		| EINVAL keyconf.slot missing
+	key-get TUN keyconf{ peer-id=1 slot=primary }
+		| ENOENT keyconf.peer-id: no peer with this ID
+	key-get TUN keyconf{ peer-id=42 slot=secondary }
+		| ENOENT keyconf.slot: no key in this slot
+	key-swap
+		| EINVAL keyconf missing
+	key-swap TUN
+		| EINVAL keyconf missing
+	key-swap TUN keyconf{ }
+		| EINVAL keyconf.peer-id missing
+	key-swap TUN keyconf{ peer-id=1 }
+		| ENOENT keyconf.peer-id: no peer with this ID
+	key-swap TUN keyconf{ peer-id=42 }
+		| ENOENT keyconf.peer-id: the peer has no secondary key
+	key-del
+		| EINVAL keyconf missing
+	key-del TUN
+		| EINVAL keyconf missing
+	key-del TUN keyconf{ }
+		| EINVAL keyconf.peer-id missing
+	key-del TUN keyconf{ peer-id=42 }
+		| EINVAL keyconf.slot missing
+	key-del TUN keyconf{ peer-id=1 slot=primary }
+		| ENOENT keyconf.peer-id: no peer with this ID
+	key-del TUN keyconf{ peer-id=42 slot=primary }
+		| ENOENT keyconf.slot: no key in this slot
+	peer-del-ntf
+		| EOPNOTSUPP
+	99
+		| EOPNOTSUPP
+	TABLE
+}
+
+# LENGTH: a pair of key directions
+key_words() {
+	local zeros
+	printf -v zeros "%0$((2 * $1))d" 0
+	[ "$1" -gt 0 ] || zeros=
+	echo "encrypt-dir{ cipher-key=$zeros nonce-tail=0000000000000000 }" \
+		"decrypt-dir{ cipher-key=$zeros nonce-tail=0000000000000000 }"
+}
+
+refused() { # REQUEST WANTED
+	local request=$1 words answer status
+	request=${request//TUN/ifindex=tun0}
+	if [[ $request =~ KEY([0-9]+) ]]; then
+		request=${request/${BASH_REMATCH[0]}/$(key_words \
+			"${BASH_REMATCH[1]}")}
+	fi
+	read -ra words <<<"$request"
+	answer=$(gwnl "${words[@]}")
+	status=$?
+	echo "+ $request"
+	echo "  $answer (to be $2)"
+	[ $status -eq 1 ] && [ "$answer" = "$2" ]
+}
+
+# A refused request has changed nothing.
+nothing_changed() {
+	same 1 "$(gwnl instance-get ifindex=tun0 | grep -o 'peers=[0-9]*' |
+		cut -d= -f2)" &&
+		same 1 "$("$tool" -n "$gw" dump nf-ovpn instance-get | wc -l)" &&
+		same "" "$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0 \
+			"keyconf{" peer-id=42 "}")"
+}
+
+listener_taken() {
+	local status=0
+	gw_tun_up tun1 10.9.0.1/24 fd09::1/64 || return
+	refused "instance-new ifindex=tun1 instance{ listener{ local-port=$GW_PORT } }" \
+		"EADDRINUSE: another instance has this listener" || status=1
+	refused "instance-get ifindex=tun1" \
+		"ENODEV ifindex: no instance on this device" || status=1
+	stop tun1
+	return $status
+}
+
+second_p2p_peer() {
+	local status=0
+	gw_tun_up tun1 10.9.0.1/24 fd09::1/64 &&
+		run gwnl instance-new ifindex=tun1 "instance{" mode=p2p \
+			"listener{" local-port=1300 "}" "}" &&
+		run gwnl peer-new ifindex=tun1 "peer{" id=1 \
+			remote-ipv4=192.0.2.9 remote-port=1 "}" || return
+	refused "peer-new ifindex=tun1 peer{ id=2 remote-ipv4=192.0.2.9 remote-port=2 }" \
+		"EEXIST: a p2p instance has one peer" || status=1
+	stop tun1
+	return $status
+}
+
+# No listener of the family: which port is ours?
+no_local_port() {
+	local status=0
+	gw_tun_up tun1 10.9.0.1/24 fd09::1/64 &&
+		run gwnl instance-new ifindex=tun1 "instance{" "listener{" \
+			local-ipv4=192.0.2.1 local-port=1300 "}" "}" || return
+	refused "peer-new ifindex=tun1 peer{ id=1 remote-ipv6=2001:db8::9 remote-port=1 }" \
+		"EINVAL peer.local-port missing: local-port is needed: no listener of this family" ||
+		status=1
+	stop tun1
+	return $status
+}
+
+same_key_id() {
+	gw_key aes-gcm 256 3 primary &&
+		refused "key-new TUN keyconf{ peer-id=42 slot=secondary key-id=3 cipher-alg=aes-gcm KEY32 }" \
+			"EEXIST keyconf.key-id: the key in the other slot has this ID" &&
+		gw_key chacha20-poly1305 256 4 secondary
+}
+
+# Without CAP_NET_ADMIN not even a look is allowed.
+unprivileged() {
+	local request answer
+	for request in "instance-get ifindex=tun0" "instance-del ifindex=tun0" \
+		"peer-get ifindex=tun0 peer{ id=42 }" \
+		"key-get ifindex=tun0 keyconf{ peer-id=42 slot=primary }"; do
+		# shellcheck disable=SC2086	# words
+		answer=$(nsexec "$gw" setpriv --bounding-set=-net_admin \
+			--inh-caps=-net_admin "$tool" nl nf-ovpn $request)
+		same EPERM "$answer" || return
+	done
+	answer=$(nsexec "$gw" setpriv --bounding-set=-net_admin \
+		--inh-caps=-net_admin "$tool" dump nf-ovpn instance-get)
+	same EPERM "$answer"
+}
+
+instance_shown() {
+	local answer
+	answer=$(gwnl instance-get ifindex=tun0)
+	echo "$answer"
+	[[ $answer == *" instance.mode=mp instance.fastpath=accepted instance.peers=1 instance.listener.local-port=$GW_PORT "* ]] ||
+		fail "not what was asked for"
+}
+
+peer_shown() {
+	local answer
+	answer=$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")
+	echo "$answer"
+	[[ $answer == *" peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.2 peer.vpn-ipv6=fd08::2 peer.keepalive-interval=0 "* ]] ||
+		fail "not what was asked for" || return
+	run gwnl peer-set ifindex=tun0 "peer{" id=42 tx-id=7 \
+		remote-ipv6=2001:db8:1::2 remote-port=5 \
+		local-ipv6=2001:db8:1::1 vpn-ipv4=10.8.0.77 \
+		keepalive-interval=100 "}" || return
+	answer=$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")
+	echo "$answer"
+	[[ $answer == *" peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.77 peer.vpn-ipv6=fd08::2 peer.keepalive-interval=100 "* ]] ||
+		fail "not what was changed" || return
+	# and the address it had is free
+	run gwnl peer-new ifindex=tun0 "peer{" id=43 remote-ipv4=192.0.2.9 \
+		remote-port=1 vpn-ipv4=10.8.0.2 "}" &&
+		run gwnl peer-del ifindex=tun0 "peer{" id=43 "}"
+}
+
+# Everything that is said of a key, and that is no secret
+keys_shown() {
+	local answer tun
+	tun=$(nsexec "$gw" cat /sys/class/net/tun0/ifindex)
+	answer=$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0 "keyconf{" \
+		peer-id=42 "}") || return
+	same " ifindex=$tun keyconf.peer-id=42 keyconf.slot=primary keyconf.key-id=3 keyconf.cipher-alg=aes-gcm keyconf.key-bits=256 keyconf.tx-packet-id=0 keyconf.rx-packet-id=0
+ ifindex=$tun keyconf.peer-id=42 keyconf.slot=secondary keyconf.key-id=4 keyconf.cipher-alg=chacha20-poly1305 keyconf.key-bits=256 keyconf.tx-packet-id=0 keyconf.rx-packet-id=0" \
+		"$answer" || return
+	run gwnl key-swap ifindex=tun0 "keyconf{" peer-id=42 "}" || return
+	answer=$(gwnl key-get ifindex=tun0 "keyconf{" peer-id=42 slot=primary "}")
+	same " ifindex=$tun keyconf.peer-id=42 keyconf.slot=primary keyconf.key-id=4 keyconf.cipher-alg=chacha20-poly1305 keyconf.key-bits=256 keyconf.tx-packet-id=0 keyconf.rx-packet-id=0" \
+		"$answer" || return
+	run gwnl key-del ifindex=tun0 "keyconf{" peer-id=42 slot=primary "}" &&
+		same 1 "$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0 \
+			"keyconf{" peer-id=42 "}" | wc -l)"
+}
+
+# More peers than a message holds: each is in the dump, once
+many_peers() {
+	local n answer
+	for ((n = 1000; n < 1500; n++)); do
+		echo "peer-new ifindex=tun0 peer{ id=$n remote-ipv4=192.0.2.9 remote-port=$n vpn-ipv4=10.9.$((n / 256)).$((n % 256)) }"
+	done | "$tool" -n "$gw" batch nf-ovpn || return
+	answer=$("$tool" -n "$gw" dump nf-ovpn peer-get ifindex=tun0 |
+		grep -o 'peer.id=[0-9]*')
+	same 501 "$(wc -l <<<"$answer")" && same 501 "$(sort -u <<<"$answer" | wc -l)"
+}
+
+dump_refused() {
+	same "EINVAL ifindex missing" \
+		"$("$tool" -n "$gw" dump nf-ovpn peer-get)" &&
+		same ENODEV "$("$tool" -n "$gw" dump nf-ovpn peer-get \
+			ifindex=lo | grep -o '^[A-Z]*')" &&
+		same "EINVAL keyconf missing" \
+			"$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0)"
+}
+
+# --- what the kernel says by itself
+
+heard() { grep -q "^$1 " "$tmp/monitor.log"; }
+
+monitor_on() {
+	forget monitor
+	run "$tool" -n "$gw" -b -p "$tmp/monitor.pid" monitor \
+		>>"$tmp/monitor.log"
+}
+
+told_of_deletion() {
+	tunnel_down
+	ip -n "$gw" link del tap1
+	monitor_on && start || return
+	run gwnl peer-del ifindex=tun0 "peer{" id=42 "}" &&
+		wait_for "the notification" 5 heard peer-del-ntf || return
+	cat "$tmp/monitor.log"
+	grep -q "peer.id=42 peer.del-reason=userspace" "$tmp/monitor.log" ||
+		fail "not by userspace" || return
+	forget monitor
+	gw_peer_new && run gwnl instance-del ifindex=tun0 &&
+		wait_for "the notification" 5 heard peer-del-ntf || return
+	cat "$tmp/monitor.log"
+	grep -q "peer.id=42 peer.del-reason=teardown" "$tmp/monitor.log" ||
+		fail "not by teardown"
+}
+
+# The peer gets another port on its way, as behind NAT; the kernel follows and
+# says so, but only once a packet is authentic.
+float() {
+	tunnel_down
+	ip -n "$gw" link del tap1
+	monitor_on && tunnel_up aes-gcm 256 4 && pings "$peer" 10.8.0.1 || return
+	nsexec "$peer" nft -f - <<-RULES || return
+	table ip nat {
+		chain post {
+			type nat hook postrouting priority srcnat
+			udp sport $PEER_PORT snat to 192.0.2.2:41234
+		}
+	}
+	RULES
+	run nsexec "$peer" conntrack -F
+	! heard peer-float-ntf || fail "too early" || return
+	pings "$peer" 10.8.0.1 && pings "$lan" 10.8.0.2 &&
+		wait_for "the notification" 5 heard peer-float-ntf || return
+	cat "$tmp/monitor.log"
+	grep -q "peer.id=42 peer.remote-ipv4=192.0.2.2 .*peer.remote-port=41234" \
+		"$tmp/monitor.log" || fail "not to the new port" || return
+	same 1 "$(grep -c '^peer-float-ntf' "$tmp/monitor.log")" || return
+	run nsexec "$peer" nft delete table ip nat
+	run nsexec "$peer" conntrack -F
+	forget monitor
+	pings "$peer" 10.8.0.1 && pings "$lan" 10.8.0.2 &&
+		wait_for "the notification" 5 heard peer-float-ntf &&
+		grep -q "remote-port=$PEER_PORT" "$tmp/monitor.log"
+}
+
+peer_stat() {
+	"$tool" -n "$peer" nl ovpn peer-get ifindex=ovpn0 "peer{" \
+		id=42 "}" | grep -o "peer.$1=[0-9]*" | cut -d= -f2
+}
+
+pings_came() { [ "$(peer_stat link-rx-packets)" -ge "$1" ]; }
+
+# Pings go out while nothing else does; they are no packets of the device.
+keepalive() {
+	local was
+	was=$(peer_stat link-rx-packets)
+	mark
+	run gwnl peer-set ifindex=tun0 "peer{" id=42 keepalive-interval=1 "}" &&
+		wait_for "two pings" 6 pings_came $((was + 2)) &&
+		expect_rise link-tx-packets -ge 2 &&
+		expect_rise vpn-tx-packets -eq 0 &&
+		expect_rise tx-fast-packets -eq 0
+}
+
+# A peer of which something is heard stays, for longer than its timeout; one
+# that is silent goes.
+expired() {
+	local end
+	forget monitor
+	run gwnl peer-set ifindex=tun0 "peer{" id=42 keepalive-timeout=2 "}"
+	end=$((SECONDS + 5))
+	while [ $SECONDS -lt $end ]; do
+		nsexec "$peer" ping -q -c 5 -i 0.1 -W 1 10.8.0.1 >/dev/null ||
+			fail "the peer is lost" || return
+	done
+	! heard peer-del-ntf || fail "deleted while it was heard" || return
+	wait_for "the end of the peer" 6 heard peer-del-ntf || return
+	cat "$tmp/monitor.log"
+	grep -q "peer.id=42 peer.del-reason=expired" "$tmp/monitor.log" ||
+		fail "not by timeout" || return
+	refused "peer-get TUN peer{ id=42 }" "ENOENT peer.id: no peer with this ID"
+}
+
+require "an instance and a peer" start
+while read -r request && IFS='|' read -r _ wanted; do
+	check "refused: $request" refused "$request" "${wanted# }"
+done < <(refusals)
+check "refused requests change nothing" nothing_changed
+check "a listener of another instance" listener_taken
+check "a second peer of a p2p instance" second_p2p_peer
+check "a peer without a local port" no_local_port
+check "two keys with one ID" same_key_id
+check "without CAP_NET_ADMIN" unprivileged
+check "an instance is shown" instance_shown
+check "a peer is shown and changed" peer_shown
+check "keys are shown, but for their secrets" keys_shown
+check "a dump of many peers" many_peers
+check "dumps refused" dump_refused
+check "the deletion of a peer is told" told_of_deletion
+check "a peer that floats is followed, and that is told" float
+check "R8: keepalive: pings are sent" keepalive
+check "keepalive: a silent peer is deleted" expired
+run_checks
