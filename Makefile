@@ -29,8 +29,8 @@ demo: setup ## stock OpenVPN through nf_ovpn in the lab, with figures at the end
 	@lab/demo/demo
 
 .PHONY: shell
-shell: setup ## boot the lab to a shell
-	@lab/run -i
+shell: setup ## boot the lab to a prompt, in the network of the demo
+	@lab/run -i lab/demo/shell
 
 .PHONY: test
 test: setup ## every test; the last line counts them

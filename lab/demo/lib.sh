@@ -232,19 +232,20 @@ tls_of() { sed -n 's/.*Control Channel: \(TLSv[^,]*\), cipher [^ ]* \([^,]*\),.*
 data_cipher_of() { sed -n "s/.*Data Channel: cipher '\([^']*\)'.*/\1/p" "$RUN/$1.log" | head -n 1; }
 
 # ---- load
-iperf_up() {
-	start iperf lan iperf3 -s --forceflush
-	wait_for 10 listens lan -t 5201
-}
-
-# iperf_mbits NAMESPACE SECONDS [OPTION...] - Mbit/s of TCP to the LAN host as its receiver saw it
+# iperf_mbits NAMESPACE SECONDS [OPTION...] - Mbit/s of TCP to the LAN host as its receiver saw it.
+# Each has a server of its own: one that ends late would be "busy" for the next.
 iperf_mbits() {
-	local space=$1 seconds=$2 json
+	local space=$1 seconds=$2 json status=0
 	shift 2
-	json=$(ns "$space" iperf3 -c "$LAN" -t "$seconds" -J --connect-timeout 5000 "$@") || {
+	start iperf lan iperf3 -s -1 --forceflush
+	wait_for 10 listens lan -t 5201 || die "no iperf3 server"
+	json=$(ns "$space" iperf3 -c "$LAN" -t "$seconds" -J --connect-timeout 5000 "$@") || status=$?
+	[ "$status" -ne 0 ] || wait_for 10 dead iperf || status=$?
+	stop iperf KILL || true
+	if [ "$status" -ne 0 ]; then
 		jq -r '.error // "iperf3 failed"' <<<"$json" >&2
 		return 1
-	}
+	fi
 	jq -r '.end.sum_received.bits_per_second / 1e6 * 10 | round / 10' <<<"$json"
 }
 
