@@ -124,7 +124,7 @@ protected:
         write("ca", authority_.certificate());
         write("cert", identity.certificate);
         write("key", identity.private_key);
-        write("client.conf", "client\nproto udp4\ndev null\ndev-type tun\nnobind\n"
+        write("client.conf", "client\nproto udp4\ndev null\nnobind\n"
                              "remote 127.0.0.1 " +
                                  std::to_string(local_.port) +
                                  "\nca ca\ncert cert\nkey key\nremote-cert-tls server\nverb 4\n"
