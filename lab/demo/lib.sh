@@ -62,7 +62,9 @@ dead() { ! alive "$1"; }
 start() {
 	local name=$1 space=$2
 	shift 2
-	ip netns exec "$space" "$@" >"$RUN/$name.log" 2>&1 </dev/null &
+	# emptied here, not in the background: nobody shall read what the one before has printed
+	: >"$RUN/$name.log"
+	ip netns exec "$space" "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
 	PID[$name]=$!
 }
 
