@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the tests of nf_ovpn share.
@@ -33,6 +34,8 @@ test_dir=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")
 . "$test_dir/../../kselftest/ktap_helpers.sh"
 
 tool=$test_dir/ovpn_tool
+# the namespaces, named by setup_ns
+gw='' peer='' lan=''
 
 GW_PORT=1194
 PEER_PORT=40000
@@ -140,7 +143,7 @@ forget() { : >"$tmp/$1.log"; }
 # WHAT IS OPERATOR WANTED: compare two numbers
 expect() {
 	echo "  $1: $2 (to be $3 $4)"
-	[ "$2" "$3" "$4" ] || fail "$1 is $2, not $3 $4"
+	test "${@:2}" || fail "$1 is $2, not $3 $4"
 }
 
 # --- namespaces and links
@@ -150,7 +153,6 @@ nsexec() { ip netns exec "$@"; }
 gwnl() { "$tool" -n "$gw" nl nf-ovpn "$@"; }
 peernl() { "$tool" -n "$peer" nl ovpn "$@"; }
 
-# shellcheck disable=SC2154	# setup_ns sets gw, peer and lan
 setup_links() {
 	local ns
 
@@ -206,14 +208,16 @@ outer_addresses() { # 4|6
 	fi
 }
 
-# The gateway's tun device and what userspace reads from it
-gw_tun_up() { # [NAME [ADDRESS4 ADDRESS6]]
-	local dev=${1:-tun0}
-	run "$tool" -n "$gw" -b -p "$tmp/$dev.pid" tun "$dev" >>"$tmp/$dev.log"
-	ip -n "$gw" addr add "${2:-10.8.0.1/24}" dev "$dev"
-	ip -n "$gw" addr add "${3:-fd08::1/64}" dev "$dev" nodad
-	run ip -n "$gw" link set "$dev" mtu 1400 up
+# NAME ADDRESS4 ADDRESS6: a tun device of the gateway and, in NAME.log, what
+# userspace reads from it
+gw_tun_add() {
+	run "$tool" -n "$gw" -b -p "$tmp/$1.pid" tun "$1" >>"$tmp/$1.log"
+	ip -n "$gw" addr add "$2" dev "$1"
+	ip -n "$gw" addr add "$3" dev "$1" nodad
+	run ip -n "$gw" link set "$1" mtu 1400 up
 }
+
+gw_tun_up() { gw_tun_add tun0 10.8.0.1/24 fd08::1/64; }
 
 # The daemon's UDP socket and what userspace reads from it
 gw_socket_up() { # ADDRESS
@@ -221,30 +225,41 @@ gw_socket_up() { # ADDRESS
 		>>"$tmp/socket.log"
 }
 
-# A key in both ends; the gateway first, as it is the server.
+# CIPHER BITS KEY-ID SLOT, and key and nonce of either direction
+key_words() {
+	local digits=$(($2 / 4))
+	echo "keyconf{ peer-id=$PEER_ID slot=$4 key-id=$3" \
+		"cipher-alg=$1" \
+		"encrypt-dir{ cipher-key=${5:0:digits} nonce-tail=$6 }" \
+		"decrypt-dir{ cipher-key=${7:0:digits} nonce-tail=$8 } }"
+}
+
 # CIPHER BITS [KEY-ID [SLOT]]
+gw_key_words() {
+	key_words "$1" "$2" "${3:-0}" "${4:-primary}" \
+		"$KEY_DOWN" "$TAIL_DOWN" "$KEY_UP" "$TAIL_UP"
+}
+
+peer_key_words() {
+	key_words "$1" "$2" "${3:-0}" "${4:-primary}" \
+		"$KEY_UP" "$TAIL_UP" "$KEY_DOWN" "$TAIL_DOWN"
+}
+
+# A key in one end, or in the other
 gw_key() {
-	run gwnl key-new ifindex=tun0 "keyconf{" peer-id="$PEER_ID" \
-		slot="${4:-primary}" key-id="${3:-0}" cipher-alg="$1" \
-		"encrypt-dir{" cipher-key="${KEY_DOWN:0:$(($2 / 4))}" \
-		nonce-tail="$TAIL_DOWN" "}" \
-		"decrypt-dir{" cipher-key="${KEY_UP:0:$(($2 / 4))}" \
-		nonce-tail="$TAIL_UP" "}" "}"
+	# shellcheck disable=SC2046	# words
+	run gwnl key-new ifindex=tun0 $(gw_key_words "$@")
 }
 
 peer_key() {
-	run peernl key-new ifindex=ovpn0 "keyconf{" peer-id="$PEER_ID" \
-		slot="${4:-primary}" key-id="${3:-0}" cipher-alg="$1" \
-		"encrypt-dir{" cipher-key="${KEY_UP:0:$(($2 / 4))}" \
-		nonce-tail="$TAIL_UP" "}" \
-		"decrypt-dir{" cipher-key="${KEY_DOWN:0:$(($2 / 4))}" \
-		nonce-tail="$TAIL_DOWN" "}" "}"
+	# shellcheck disable=SC2046	# words
+	run peernl key-new ifindex=ovpn0 $(peer_key_words "$@")
 }
 
-gw_peer_new() { # [ATTRIBUTE...]
+gw_peer_new() {
 	run gwnl peer-new ifindex=tun0 "peer{" id="$PEER_ID" \
 		remote-"$fam"="$peer_addr" remote-port="$PEER_PORT" \
-		vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 "$@" "}"
+		vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 "}"
 }
 
 # The other end: an ovpn device, and a process that holds its socket

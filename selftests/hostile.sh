@@ -32,7 +32,7 @@ gw_peer_new_other() {
 }
 
 gw_key_other() {
-	PEER_ID=$OTHER_ID KEY_UP=${KEY_DOWN} KEY_DOWN=${KEY_UP} gw_key aes-gcm 256
+	PEER_ID=$OTHER_ID gw_key chacha20-poly1305 256
 }
 
 # COUNT [ADDRESS]: genuine packets of the peer that the gateway has not seen,
@@ -73,7 +73,8 @@ inject() {
 }
 
 endpoint() {
-	gwnl peer-get ifindex=tun0 "peer{" id="$PEER_ID" "}" | grep -o 'peer.remote[^ ]*\|peer.local[^ ]*'
+	gwnl peer-get ifindex=tun0 "peer{" id="$PEER_ID" "}" |
+		grep -o 'peer.remote[^ ]*\|peer.local[^ ]*'
 }
 
 risen() { [ "$(rise "$1")" -ge "$2" ]; }
@@ -187,7 +188,6 @@ other_key_id() {
 
 other_key() {
 	local status=0
-	PEER_KEY=$KEY_UP
 	KEY_UP=ff${KEY_UP:2} peer_key aes-gcm 256
 	mark
 	run nsexec "$peer" ping -q -c 3 -i 0.02 -W 0.1 10.8.0.1
@@ -384,6 +384,25 @@ openvpn_ping() {
 		expect "drops" "$(drop_sum)" -eq 0
 }
 
+# The client comes back from the same port as another peer, while the old one is
+# still there. A late packet of the old session is authentic; it must not lead
+# the outer flow back to the old peer for good.
+late_packet() {
+	hold 1 &&
+		run gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" \
+			vpn-ipv4=10.8.0.42 vpn-ipv6=fd08::42 "}" || return
+	ip -n "$peer" link del ovpn0
+	stop peer
+	PEER_ID=44
+	gw_peer_new && gw_key aes-gcm 256 && peer_up &&
+		peer_key aes-gcm 256 && pings "$peer" 10.8.0.1 || return
+	mark
+	# its inner source is now the new peer's
+	inject "$PEER_PORT" "${held[0]}" && risen_to drops.source 1 &&
+		pings "$peer" 10.8.0.1 && pings "$lan" 10.8.0.2 &&
+		expect "all drops" "$(drop_sum)" -eq 1
+}
+
 # Routes of the outer packets that lead nowhere, or into the tunnel
 outer_route() { # REASON ROUTE...
 	run ip -n "$gw" route add "${@:2}" || return
@@ -417,12 +436,14 @@ check "a flood of forged packets" flood
 check "a flood of control packets" control_flood
 check "no route to the peer" outer_route no-route unreachable 192.0.2.2/32
 check "the route to the peer is a loop" outer_route loop 192.0.2.2/32 dev tun0
+check "a late packet of an old session" late_packet
 check "a peer that sends what it likes" evil_peer
 check "R4: inner packets that are not IP" inner_garbage
 check "inner packets that make no sense" inner_nonsense
 check "OpenVPN's ping" openvpn_ping
 
 restart() {
+	PEER_ID=42
 	run "$tool" -n "$peer" nl nf-ovpn instance-del ifindex=evil0
 	stop evil0
 	tunnel_down

@@ -162,19 +162,24 @@ key_swaps() {
 }
 
 # Other peers come and go.
-churn() {
-	local n
+churn() { "$tool" -n "$gw" batch nf-ovpn <"$tmp/batch"; }
+
+churn_batch() {
+	local n key
+	key=$(PEER_ID=ID gw_key_words chacha20-poly1305 256)
 	for ((n = 1000; n < 1050; n++)); do
-		echo "peer-new ifindex=tun0 peer{ id=$n remote-ipv4=192.0.2.9 remote-port=$n vpn-ipv4=10.9.0.$((n - 1000)) keepalive-timeout=1000 }"
-		echo "key-new ifindex=tun0 keyconf{ peer-id=$n slot=primary key-id=0 cipher-alg=chacha20-poly1305 encrypt-dir{ cipher-key=$KEY_UP nonce-tail=$TAIL_UP } decrypt-dir{ cipher-key=$KEY_DOWN nonce-tail=$TAIL_DOWN } }"
-	done >"$tmp/batch"
+		echo "peer-new ifindex=tun0 peer{ id=$n remote-ipv4=192.0.2.9" \
+			"remote-port=$n vpn-ipv4=10.9.0.$((n - 1000))" \
+			"keepalive-timeout=1000 }"
+		echo "key-new ifindex=tun0 ${key/ID/$n}"
+	done
 	for ((n = 1000; n < 1050; n++)); do
 		echo "peer-del ifindex=tun0 peer{ id=$n }"
-	done >>"$tmp/batch"
-	"$tool" -n "$gw" batch nf-ovpn <"$tmp/batch"
+	done
 }
 
 peer_churn() {
+	churn_batch >"$tmp/batch"
 	traffic_on && lossless churn && flowing || return
 	traffic_off
 	[[ $(gwnl instance-get ifindex=tun0) == *"instance.peers=1 "* ]] ||
@@ -183,12 +188,15 @@ peer_churn() {
 
 # The peer that the packets are for: what is under way may be lost, and no more
 peer_again() {
-	local n
+	local n key
+	key=$(gw_key_words aes-gcm 256)
 	traffic_on || return
 	for ((n = 0; n < 100; n++)); do
 		echo "peer-del ifindex=tun0 peer{ id=$PEER_ID }"
-		echo "peer-new ifindex=tun0 peer{ id=$PEER_ID remote-ipv4=192.0.2.2 remote-port=$PEER_PORT vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 }"
-		echo "key-new ifindex=tun0 keyconf{ peer-id=$PEER_ID slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=$KEY_DOWN nonce-tail=$TAIL_DOWN } decrypt-dir{ cipher-key=$KEY_UP nonce-tail=$TAIL_UP } }"
+		echo "peer-new ifindex=tun0 peer{ id=$PEER_ID" \
+			"remote-ipv4=192.0.2.2 remote-port=$PEER_PORT" \
+			"vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 }"
+		echo "key-new ifindex=tun0 $key"
 	done | "$tool" -n "$gw" batch nf-ovpn || return
 	traffic_off
 	new_keys
@@ -233,8 +241,9 @@ stale_flow() {
 }
 
 log_clean() {
-	dmesg | grep -E 'WARNING:|BUG:|Oops|Call Trace|KASAN|UBSAN|refcount_t|unregister_netdevice: waiting' |
-		head -n 20 | tee "$tmp/complaints"
+	local bad='WARNING:|BUG:|Oops|Call Trace|KASAN|UBSAN|refcount_t'
+	bad+='|unregister_netdevice: waiting'
+	dmesg | grep -E "$bad" | head -n 20 | tee "$tmp/complaints"
 	[ ! -s "$tmp/complaints" ] &&
 		[ "$(cat /proc/sys/kernel/tainted)" = "$tainted" ]
 }

@@ -12,6 +12,12 @@ same() {
 	[ "$1" = "$2" ] || fail "it differs"
 }
 
+# ANSWER WORD...: the words are in the answer, one after the other
+says() {
+	echo "  $1"
+	[[ "$1 " == *" ${*:2} "* ]] || fail "it does not say ${*:2}"
+}
+
 start() {
 	outer_addresses 4
 	gw_tun_up && gw_socket_up "$gw_addr" &&
@@ -22,9 +28,10 @@ start() {
 
 # The table: a request, and in the next line what comes of it in the words of
 # ovpn_tool. TUN stands for "ifindex=tun0", KEY32 for both directions of a key
-# with that many bytes.
+# with that many bytes, CKEY for a cipher key.
 refusals() {
-	cat <<-'TABLE'
+	# with continuation lines
+	sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' <<-'TABLE'
 	instance-new
 		| EINVAL ifindex missing
 	instance-new TUN
@@ -175,13 +182,17 @@ refusals() {
 		| EINVAL keyconf.cipher-alg missing
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm }
 		| EINVAL keyconf.encrypt-dir missing
-	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ } decrypt-dir{ } }
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		encrypt-dir{ } decrypt-dir{ } }
 		| EINVAL keyconf.encrypt-dir.cipher-key missing
-	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=00112233445566778899aabbccddeeff nonce-tail=0011223344556677 } }
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		encrypt-dir{ CKEY nonce-tail=0011223344556677 } }
 		| EINVAL keyconf.decrypt-dir missing
-	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=00112233445566778899aabbccddeeff } decrypt-dir{ } }
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		encrypt-dir{ CKEY } decrypt-dir{ } }
 		| EINVAL keyconf.encrypt-dir.nonce-tail missing
-	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm encrypt-dir{ cipher-key=00112233445566778899aabbccddeeff nonce-tail=00 } decrypt-dir{ } }
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		encrypt-dir{ CKEY nonce-tail=00 } decrypt-dir{ } }
 		| ERANGE keyconf.encrypt-dir.nonce-tail: binary attribute size out of range
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm KEY31 }
 		| EINVAL keyconf.encrypt-dir: the cipher has no keys of this length
@@ -199,7 +210,8 @@ refusals() {
 		| ERANGE keyconf.slot: integer out of range
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=8 cipher-alg=aes-gcm KEY32 }
 		| ERANGE keyconf.key-id: integer out of range
-	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm tx-packet-id=9 KEY32 }
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		tx-packet-id=9 KEY32 }
 		| EINVAL keyconf.tx-packet-id: Unknown attribute type
 	key-get TUN
 		| EINVAL keyconf missing
@@ -241,7 +253,7 @@ refusals() {
 }
 
 # LENGTH: a pair of key directions
-key_words() {
+zero_key() {
 	local zeros
 	printf -v zeros "%0$((2 * $1))d" 0
 	[ "$1" -gt 0 ] || zeros=
@@ -252,8 +264,9 @@ key_words() {
 refused() { # REQUEST WANTED
 	local request=$1 words answer status
 	request=${request//TUN/ifindex=tun0}
+	request=${request//CKEY/cipher-key=00112233445566778899aabbccddeeff}
 	if [[ $request =~ KEY([0-9]+) ]]; then
-		request=${request/${BASH_REMATCH[0]}/$(key_words \
+		request=${request/${BASH_REMATCH[0]}/$(zero_key \
 			"${BASH_REMATCH[1]}")}
 	fi
 	read -ra words <<<"$request"
@@ -275,7 +288,7 @@ nothing_changed() {
 
 listener_taken() {
 	local status=0
-	gw_tun_up tun1 10.9.0.1/24 fd09::1/64 || return
+	gw_tun_add tun1 10.9.0.1/24 fd09::1/64 || return
 	refused "instance-new ifindex=tun1 instance{ listener{ local-port=$GW_PORT } }" \
 		"EADDRINUSE: another instance has this listener" || status=1
 	refused "instance-get ifindex=tun1" \
@@ -286,7 +299,7 @@ listener_taken() {
 
 second_p2p_peer() {
 	local status=0
-	gw_tun_up tun1 10.9.0.1/24 fd09::1/64 &&
+	gw_tun_add tun1 10.9.0.1/24 fd09::1/64 &&
 		run gwnl instance-new ifindex=tun1 "instance{" mode=p2p \
 			"listener{" local-port=1300 "}" "}" &&
 		run gwnl peer-new ifindex=tun1 "peer{" id=1 \
@@ -300,7 +313,7 @@ second_p2p_peer() {
 # No listener of the family: which port is ours?
 no_local_port() {
 	local status=0
-	gw_tun_up tun1 10.9.0.1/24 fd09::1/64 &&
+	gw_tun_add tun1 10.9.0.1/24 fd09::1/64 &&
 		run gwnl instance-new ifindex=tun1 "instance{" "listener{" \
 			local-ipv4=192.0.2.1 local-port=1300 "}" "}" || return
 	refused "peer-new ifindex=tun1 peer{ id=1 remote-ipv6=2001:db8::9 remote-port=1 }" \
@@ -334,56 +347,63 @@ unprivileged() {
 }
 
 instance_shown() {
-	local answer
-	answer=$(gwnl instance-get ifindex=tun0)
-	echo "$answer"
-	[[ $answer == *" instance.mode=mp instance.fastpath=accepted instance.peers=1 instance.listener.local-port=$GW_PORT "* ]] ||
-		fail "not what was asked for"
+	says "$(gwnl instance-get ifindex=tun0)" instance.mode=mp \
+		instance.fastpath=accepted instance.peers=1 \
+		instance.listener.local-port=$GW_PORT
 }
 
 peer_shown() {
-	local answer
-	answer=$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")
-	echo "$answer"
-	[[ $answer == *" peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.2 peer.vpn-ipv6=fd08::2 peer.keepalive-interval=0 "* ]] ||
-		fail "not what was asked for" || return
+	says "$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")" \
+		peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 \
+		peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT \
+		peer.vpn-ipv4=10.8.0.2 peer.vpn-ipv6=fd08::2 \
+		peer.keepalive-interval=0 peer.keepalive-timeout=0 || return
 	run gwnl peer-set ifindex=tun0 "peer{" id=42 tx-id=7 \
 		remote-ipv6=2001:db8:1::2 remote-port=5 \
 		local-ipv6=2001:db8:1::1 vpn-ipv4=10.8.0.77 \
 		keepalive-interval=100 "}" || return
-	answer=$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")
-	echo "$answer"
-	[[ $answer == *" peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.77 peer.vpn-ipv6=fd08::2 peer.keepalive-interval=100 "* ]] ||
-		fail "not what was changed" || return
-	# and the address it had is free
+	says "$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")" \
+		peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 \
+		peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 \
+		peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.77 \
+		peer.vpn-ipv6=fd08::2 peer.keepalive-interval=100 || return
+	# and the address that it had is free
 	run gwnl peer-new ifindex=tun0 "peer{" id=43 remote-ipv4=192.0.2.9 \
 		remote-port=1 vpn-ipv4=10.8.0.2 "}" &&
 		run gwnl peer-del ifindex=tun0 "peer{" id=43 "}"
 }
 
-# Everything that is said of a key, and that is no secret
+# SLOT KEY-ID CIPHER: everything that is said of an unused key, and that is no
+# secret
+key_answer() {
+	echo " ifindex=$(nsexec "$gw" cat /sys/class/net/tun0/ifindex)" \
+		"keyconf.peer-id=42 keyconf.slot=$1 keyconf.key-id=$2" \
+		"keyconf.cipher-alg=$3 keyconf.key-bits=256" \
+		"keyconf.tx-packet-id=0 keyconf.rx-packet-id=0"
+}
+
 keys_shown() {
-	local answer tun
-	tun=$(nsexec "$gw" cat /sys/class/net/tun0/ifindex)
+	local answer
 	answer=$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0 "keyconf{" \
-		peer-id=42 "}") || return
-	same " ifindex=$tun keyconf.peer-id=42 keyconf.slot=primary keyconf.key-id=3 keyconf.cipher-alg=aes-gcm keyconf.key-bits=256 keyconf.tx-packet-id=0 keyconf.rx-packet-id=0
- ifindex=$tun keyconf.peer-id=42 keyconf.slot=secondary keyconf.key-id=4 keyconf.cipher-alg=chacha20-poly1305 keyconf.key-bits=256 keyconf.tx-packet-id=0 keyconf.rx-packet-id=0" \
-		"$answer" || return
-	run gwnl key-swap ifindex=tun0 "keyconf{" peer-id=42 "}" || return
-	answer=$(gwnl key-get ifindex=tun0 "keyconf{" peer-id=42 slot=primary "}")
-	same " ifindex=$tun keyconf.peer-id=42 keyconf.slot=primary keyconf.key-id=4 keyconf.cipher-alg=chacha20-poly1305 keyconf.key-bits=256 keyconf.tx-packet-id=0 keyconf.rx-packet-id=0" \
-		"$answer" || return
-	run gwnl key-del ifindex=tun0 "keyconf{" peer-id=42 slot=primary "}" &&
-		same 1 "$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0 \
-			"keyconf{" peer-id=42 "}" | wc -l)"
+		peer-id=42 "}") &&
+		same "$(key_answer primary 3 aes-gcm
+			key_answer secondary 4 chacha20-poly1305)" "$answer" &&
+		run gwnl key-swap ifindex=tun0 "keyconf{" peer-id=42 "}" &&
+		answer=$(gwnl key-get ifindex=tun0 "keyconf{" peer-id=42 \
+			slot=primary "}") &&
+		same "$(key_answer primary 4 chacha20-poly1305)" "$answer" &&
+		run gwnl key-del ifindex=tun0 "keyconf{" peer-id=42 \
+			slot=primary "}" || return
+	same 1 "$("$tool" -n "$gw" dump nf-ovpn key-get ifindex=tun0 \
+		"keyconf{" peer-id=42 "}" | wc -l)"
 }
 
 # More peers than a message holds: each is in the dump, once
 many_peers() {
 	local n answer
 	for ((n = 1000; n < 1500; n++)); do
-		echo "peer-new ifindex=tun0 peer{ id=$n remote-ipv4=192.0.2.9 remote-port=$n vpn-ipv4=10.9.$((n / 256)).$((n % 256)) }"
+		echo "peer-new ifindex=tun0 peer{ id=$n remote-ipv4=192.0.2.9" \
+			"remote-port=$n vpn-ipv4=10.9.$((n / 256)).$((n % 256)) }"
 	done | "$tool" -n "$gw" batch nf-ovpn || return
 	answer=$("$tool" -n "$gw" dump nf-ovpn peer-get ifindex=tun0 |
 		grep -o 'peer.id=[0-9]*')

@@ -357,7 +357,7 @@ static void put(struct request *req, int type, const void *data, size_t len)
 	req->nlh.nlmsg_len += NLA_ALIGN(nla->nla_len);
 }
 
-static uint32_t number(const char *text, const char *const *names)
+static uint32_t parse_number(const char *text, const char *const *names)
 {
 	char *end;
 	uint32_t n;
@@ -380,16 +380,16 @@ static void put_value(struct request *req, const struct attr *attr,
 
 	switch (attr->type) {
 	case IFINDEX:
-		n = if_nametoindex(text) ?: number(text, NULL);
+		n = if_nametoindex(text) ?: parse_number(text, NULL);
 		put(req, attr->id, &n, sizeof(n));
 		break;
 	case U32:
 	case ENUM:
-		n = number(text, attr->names);
+		n = parse_number(text, attr->names);
 		put(req, attr->id, &n, sizeof(n));
 		break;
 	case PORT:
-		port = htons(number(text, NULL));
+		port = htons(parse_number(text, NULL));
 		put(req, attr->id, &port, sizeof(port));
 		break;
 	case IP4:
@@ -450,13 +450,22 @@ static char **put_words(struct request *req, const struct attr *set,
 	return words;
 }
 
-#define for_each_attr(nla, data, len)					\
-	for (nla = (const struct nlattr *)(data);			\
-	     (const uint8_t *)nla + NLA_HDRLEN <=			\
-			(const uint8_t *)(data) + (len) &&		\
-	     nla->nla_len >= NLA_HDRLEN;				\
-	     nla = (const struct nlattr *)((const uint8_t *)nla +	\
-					   NLA_ALIGN(nla->nla_len)))
+/* The attribute at @data, NULL when there is no whole one before @end. */
+static const struct nlattr *nla_at(const uint8_t *data, const uint8_t *end)
+{
+	const struct nlattr *nla = (const struct nlattr *)data;
+
+	if (end - data < NLA_HDRLEN || nla->nla_len < NLA_HDRLEN ||
+	    nla->nla_len > end - data)
+		return NULL;
+	return nla;
+}
+
+static const struct nlattr *nla_next(const struct nlattr *nla,
+				     const uint8_t *end)
+{
+	return nla_at((const uint8_t *)nla + NLA_ALIGN(nla->nla_len), end);
+}
 
 static const uint8_t *nla_data(const struct nlattr *nla)
 {
@@ -473,7 +482,8 @@ static void print_attrs(const struct attr *set, const uint8_t *data, size_t len,
 {
 	const struct nlattr *nla;
 
-	for_each_attr(nla, data, len) {
+	for (nla = nla_at(data, data + len); nla;
+	     nla = nla_next(nla, data + len)) {
 		int type = nla->nla_type & NLA_TYPE_MASK;
 		const struct attr *attr = attr_by_id(set, type);
 		const uint8_t *value = nla_data(nla);
@@ -547,7 +557,8 @@ static bool print_path(const struct attr *set, const uint8_t *base,
 {
 	const struct nlattr *nla;
 
-	for_each_attr(nla, data, len) {
+	for (nla = nla_at(data, data + len); nla;
+	     nla = nla_next(nla, data + len)) {
 		int type = nla->nla_type & NLA_TYPE_MASK;
 		const struct attr *attr = attr_by_id(set, type);
 		size_t at = (const uint8_t *)nla - base;
@@ -573,7 +584,8 @@ static const struct attr *nest_at(const struct attr *set, const uint8_t *base,
 {
 	const struct nlattr *nla;
 
-	for_each_attr(nla, data, len) {
+	for (nla = nla_at(data, data + len); nla;
+	     nla = nla_next(nla, data + len)) {
 		const struct attr *attr =
 			attr_by_id(set, nla->nla_type & NLA_TYPE_MASK);
 		size_t at = (const uint8_t *)nla - base;
@@ -599,7 +611,8 @@ static void print_error(const struct family *family, const struct request *req,
 	int miss = -1;
 
 	printf("%s", strerrorname_np(-error));
-	for_each_attr(nla, data, len) {
+	for (nla = nla_at(data, data + len); nla;
+	     nla = nla_next(nla, data + len)) {
 		memcpy(&u32, nla_data(nla), sizeof(u32));
 		switch (nla->nla_type & NLA_TYPE_MASK) {
 		case NLMSGERR_ATTR_MSG:
@@ -650,6 +663,18 @@ static int netlink_socket(void)
 	return fd;
 }
 
+static uint32_t group_id(const struct nlattr *grp)
+{
+	const uint8_t *end = nla_data(grp) + nla_len(grp);
+	const struct nlattr *nla;
+	uint32_t id = 0;
+
+	for (nla = nla_at(nla_data(grp), end); nla; nla = nla_next(nla, end))
+		if ((nla->nla_type & NLA_TYPE_MASK) == CTRL_ATTR_MCAST_GRP_ID)
+			memcpy(&id, nla_data(nla), sizeof(id));
+	return id;
+}
+
 /* The number of a family and, when asked for, of its one multicast group. */
 static int family_id(int fd, const char *name, uint32_t *group)
 {
@@ -659,9 +684,10 @@ static int family_id(int fd, const char *name, uint32_t *group)
 		.nlmsg_flags = NLM_F_REQUEST,
 	} };
 	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
-	const struct nlattr *nla, *grp, *field;
-	uint8_t buf[16384] __attribute__((aligned(8)));
+	const struct nlattr *nla, *grp;
+	_Alignas(8) uint8_t buf[16384];
 	const struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	const uint8_t *end;
 	uint16_t id = 0;
 	ssize_t len;
 
@@ -675,22 +701,18 @@ static int family_id(int fd, const char *name, uint32_t *group)
 	if (nlh->nlmsg_type == NLMSG_ERROR)
 		errx(3, "the kernel has no netlink family %s", name);
 
-	for_each_attr(nla, buf + NLMSG_HDRLEN + GENL_HDRLEN,
-		      nlh->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN) {
+	end = buf + nlh->nlmsg_len;
+	for (nla = nla_at(buf + NLMSG_HDRLEN + GENL_HDRLEN, end); nla;
+	     nla = nla_next(nla, end)) {
 		switch (nla->nla_type & NLA_TYPE_MASK) {
 		case CTRL_ATTR_FAMILY_ID:
 			memcpy(&id, nla_data(nla), sizeof(id));
 			break;
 		case CTRL_ATTR_MCAST_GROUPS:
-			if (!group)
-				break;
-			for_each_attr(grp, nla_data(nla), nla_len(nla))
-				for_each_attr(field, nla_data(grp),
-					      nla_len(grp))
-					if ((field->nla_type & NLA_TYPE_MASK) ==
-					    CTRL_ATTR_MCAST_GRP_ID)
-						memcpy(group, nla_data(field),
-						       sizeof(*group));
+			/* of which each family here has one */
+			grp = nla_at(nla_data(nla), nla_data(nla) + nla_len(nla));
+			if (group && grp)
+				*group = group_id(grp);
 			break;
 		}
 	}
@@ -701,7 +723,7 @@ static int family_id(int fd, const char *name, uint32_t *group)
 static int transact(int fd, const struct family *family, int id, char **words,
 		    bool dump)
 {
-	static uint8_t buf[65536] __attribute__((aligned(8)));
+	static _Alignas(8) uint8_t buf[65536];
 	struct request req = { .nlh = {
 		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
 		.nlmsg_type = id,
@@ -808,7 +830,7 @@ static void ready(void)
 static int cmd_monitor(void)
 {
 	const struct family *family = &families[0];
-	static uint8_t buf[65536] __attribute__((aligned(8)));
+	static _Alignas(8) uint8_t buf[65536];
 	const struct nlmsghdr *nlh;
 	int fd = netlink_socket();
 	uint32_t group = 0;
@@ -867,10 +889,10 @@ static void sockaddr_set(struct sockaddr_storage *ss, const char *addr,
 	memset(ss, 0, sizeof(*ss));
 	if (inet_pton(AF_INET, addr, &sin->sin_addr) == 1) {
 		ss->ss_family = AF_INET;
-		sin->sin_port = htons(number(port, NULL));
+		sin->sin_port = htons(parse_number(port, NULL));
 	} else if (inet_pton(AF_INET6, addr, &sin6->sin6_addr) == 1) {
 		ss->ss_family = AF_INET6;
-		sin6->sin6_port = htons(number(port, NULL));
+		sin6->sin6_port = htons(parse_number(port, NULL));
 	} else {
 		errx(2, "bad address %s", addr);
 	}
@@ -965,11 +987,11 @@ static int cmd_send(char **words)
 
 	for (; strchr(*words, '='); words++) {
 		if (!strncmp(*words, "checksum=", 9))
-			check = number(*words + 9, NULL);
+			check = parse_number(*words + 9, NULL);
 		else if (!strncmp(*words, "length=", 7))
-			length = number(*words + 7, NULL);
+			length = parse_number(*words + 7, NULL);
 		else if (!strncmp(*words, "tos=", 4))
-			tos = number(*words + 4, NULL);
+			tos = parse_number(*words + 4, NULL);
 		else
 			errx(2, "bad option %s", *words);
 	}
@@ -1012,7 +1034,7 @@ static int cmd_send(char **words)
 			put16(udp + 2, ntohs(d->sin_port));
 			sum = checksum_add(IPPROTO_UDP + udp_len, pkt + 12, 8);
 			d->sin_port = 0;
-			put16(udp + 2, number(words[3], NULL));
+			put16(udp + 2, parse_number(words[3], NULL));
 		} else {
 			struct sockaddr_in6 *s = (void *)&src;
 			struct sockaddr_in6 *d = (void *)&dst;
@@ -1027,7 +1049,7 @@ static int cmd_send(char **words)
 			put16(udp, ntohs(s->sin6_port));
 			sum = checksum_add(IPPROTO_UDP + udp_len, pkt + 8, 32);
 			d->sin6_port = 0;
-			put16(udp + 2, number(words[3], NULL));
+			put16(udp + 2, parse_number(words[3], NULL));
 		}
 		put16(udp + 4, length >= 0 ? length : (long)udp_len);
 		sum = checksum_fold(checksum_add(sum, udp, udp_len)) ?: 0xffff;
@@ -1050,7 +1072,7 @@ static int cmd_capture(char **words)
 		.sll_ifindex = if_nametoindex(words[0]),
 	};
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	int dport = number(words[1], NULL), count = number(words[2], NULL);
+	int dport = parse_number(words[1], NULL), count = parse_number(words[2], NULL);
 	static uint8_t buf[DATAGRAM_MAX];
 	socklen_t from_len;
 	ssize_t len, off;
@@ -1081,7 +1103,7 @@ static int cmd_inject(char **words)
 {
 	struct sockaddr_ll ll = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = htons(number(words[1], NULL)),
+		.sll_protocol = htons(parse_number(words[1], NULL)),
 		.sll_ifindex = if_nametoindex(words[0]),
 	};
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
