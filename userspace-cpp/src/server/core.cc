@@ -288,8 +288,8 @@ void ServerCore::remove(Client& client, TimePoint now) {
 }
 
 void ServerCore::forget_tombstones(TimePoint now) {
-    while (!tombstone_order_.empty() && (tombstone_order_.front().first <= now ||
-                                         tombstone_order_.size() >= kMaxTombstones)) {
+    while (!tombstone_order_.empty() &&
+           (tombstone_order_.front().first <= now || tombstone_order_.size() >= kMaxTombstones)) {
         auto [until, key] = tombstone_order_.front();
         auto at = tombstones_.find(key);
         if (at != tombstones_.end() && at->second == until)

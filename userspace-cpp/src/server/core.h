@@ -55,10 +55,10 @@ struct CoreSettings {
     bool duplicate_cn = false; ///< several clients may have the same common name
     /// What clients are told when the server stops; empty: nothing.
     std::string restart_message = "RESTART";
-    TokenBucket::Rate initial_per_source = {32, std::chrono::seconds(10)};
+    TokenBucket::Rate initial_per_source = {128, std::chrono::seconds(10)};
     TokenBucket::Rate initial_total = {10000, std::chrono::seconds(10)};
     std::size_t max_half_open = 2048;
-    std::size_t max_half_open_per_source = 64;
+    std::size_t max_half_open_per_source = 128;
 };
 
 /// What happened to datagrams that reached no session.

@@ -157,6 +157,8 @@ void Daemon::set_up_device() {
 }
 
 void Daemon::run() {
+    // A log that nobody reads any more is no reason to stop.
+    std::signal(SIGPIPE, SIG_IGN);
     log::info("listening on UDP {}:{}, device {}, {} to {} for clients",
               to_string(config_.local.value_or(Ipv4{})), config_.port, tun_.name(),
               to_string(config_.pool_first), to_string(config_.pool_last));

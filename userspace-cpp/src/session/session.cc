@@ -194,6 +194,13 @@ void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
             choice_ = *choice;
         else
             refusal_ = Refusal{choice.error().reason};
+        // OpenVPN assumes 1500 on both sides when nothing else is said.
+        if (choice && choice_.client_max_mtu == 0 && settings_.tun_mtu != 1500)
+            host_.notice(*this, "cannot be told the tun-mtu; its own configuration must have it");
+        else if (choice && choice_.client_max_mtu != 0 &&
+                 choice_.client_max_mtu < settings_.tun_mtu)
+            host_.notice(*this, "has room for a tun-mtu of " +
+                                    std::to_string(choice_.client_max_mtu) + " only");
     }
 
     wire::KeyMethod2 own;

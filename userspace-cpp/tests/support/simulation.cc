@@ -82,10 +82,13 @@ bool Simulation::send_data(std::uint32_t peer_id, ByteView plaintext) {
 
 void Simulation::deliver(const Datagram& datagram) {
     if (!datagram.for_server) {
-        for (auto& host : hosts) {
-            if (host->endpoint == datagram.client)
-                host->client->receive(datagram.bytes, now);
-        }
+        auto host = std::find_if(hosts.begin(), hosts.end(), [&](const auto& candidate) {
+            return candidate->endpoint == datagram.client;
+        });
+        if (host == hosts.end())
+            to_strangers.emplace_back(datagram.client, datagram.bytes);
+        else
+            (*host)->client->receive(datagram.bytes, now);
         return;
     }
     // The kernel's place: data packets of known peers stop here.

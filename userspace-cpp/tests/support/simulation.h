@@ -61,7 +61,8 @@ public:
     std::unique_ptr<server::ServerCore> core;
     std::vector<std::unique_ptr<Host>> hosts;
     std::uint64_t datagrams_to_clients = 0;
-    std::vector<Bytes> at_server;   ///< plaintext of data packets
+    std::vector<std::pair<Endpoint, Bytes>> to_strangers; ///< what arrived where no client is
+    std::vector<Bytes> at_server;                         ///< plaintext of data packets
     std::uint64_t data_unknown = 0; ///< data packets of peers that the data plane does not know
 
 private:
