@@ -598,8 +598,9 @@ void Parser::key(const Directive& d) {
     auto text = contents(d);
     if (!text)
         return;
-    config().private_key = SecretBytes(as_bytes(*text));
-    OPENSSL_cleanse(text->data(), text->size());
+    std::string& pem = *text;
+    config().private_key = SecretBytes(as_bytes(pem));
+    OPENSSL_cleanse(pem.data(), pem.size());
 }
 
 void Parser::dh(const Directive& d) {

@@ -114,7 +114,8 @@ void Attributes::each(const std::function<void(const nlattr*)>& visit) const {
         if (mnl_attr_ok(attribute, static_cast<int>(rest.size())) == 0)
             return;
         visit(attribute);
-        rest = rest.subspan(std::min(rest.size(), std::size_t{MNL_ALIGN(attribute->nla_len)}));
+        rest = rest.subspan(
+            std::min(rest.size(), static_cast<std::size_t>(MNL_ALIGN(attribute->nla_len))));
     }
 }
 
