@@ -79,12 +79,13 @@ endpoint() {
 
 risen() { [ "$(rise "$1")" -ge "$2" ]; }
 
+# How many packets were dropped since "mark", for all reasons
 drop_sum() {
-	local name sum=0
-	for name in "${!base[@]}"; do
-		[[ $name != drops.* ]] || sum=$((sum + $(rise "$name")))
+	local word was=0
+	for word in "${!base[@]}"; do
+		[[ $word != drops.* ]] || was=$((was + ${base[$word]}))
 	done
-	echo $sum
+	echo $(($(drops) - was))
 }
 
 # REASON PORT [OPTION...] HEX...: they are dropped for that reason alone

@@ -122,14 +122,14 @@ namespace_removed() {
 	setup_ns gw && setup_links && up && pings "$peer" 198.51.100.2
 }
 
-# COMMAND...: done again and again under traffic, and not one of 300 pings each
+# COMMAND...: done again and again under traffic, and not one of 200 pings each
 # way is lost
 lossless() {
 	local up_pid down_pid n=0
-	nsexec "$peer" ping -q -i 0.01 -c 300 -W 2 198.51.100.2 \
+	nsexec "$peer" ping -q -i 0.01 -c 200 -W 2 198.51.100.2 \
 		>"$tmp/ping.up" &
 	up_pid=$!
-	nsexec "$lan" ping -q -i 0.01 -c 300 -W 2 fd08::2 >"$tmp/ping.down" &
+	nsexec "$lan" ping -q -i 0.01 -c 200 -W 2 fd08::2 >"$tmp/ping.down" &
 	down_pid=$!
 	while kill -0 $up_pid 2>/dev/null || kill -0 $down_pid 2>/dev/null; do
 		"$@" || return

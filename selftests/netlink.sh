@@ -312,21 +312,22 @@ second_p2p_peer() {
 
 # No listener of the family: which port is ours?
 no_local_port() {
-	local status=0
+	local status=0 wanted="EINVAL peer.local-port missing: "
+	wanted+="local-port is needed: no listener of this family"
 	gw_tun_add tun1 10.9.0.1/24 fd09::1/64 &&
 		run gwnl instance-new ifindex=tun1 "instance{" "listener{" \
 			local-ipv4=192.0.2.1 local-port=1300 "}" "}" || return
 	refused "peer-new ifindex=tun1 peer{ id=1 remote-ipv6=2001:db8::9 remote-port=1 }" \
-		"EINVAL peer.local-port missing: local-port is needed: no listener of this family" ||
-		status=1
+		"$wanted" || status=1
 	stop tun1
 	return $status
 }
 
 same_key_id() {
-	gw_key aes-gcm 256 3 primary &&
-		refused "key-new TUN keyconf{ peer-id=42 slot=secondary key-id=3 cipher-alg=aes-gcm KEY32 }" \
-			"EEXIST keyconf.key-id: the key in the other slot has this ID" &&
+	local request="key-new TUN keyconf{ peer-id=42 slot=secondary key-id=3"
+	request+=" cipher-alg=aes-gcm KEY32 }"
+	gw_key aes-gcm 256 3 primary && refused "$request" \
+		"EEXIST keyconf.key-id: the key in the other slot has this ID" &&
 		gw_key chacha20-poly1305 256 4 secondary
 }
 

@@ -685,7 +685,7 @@ static int family_id(int fd, const char *name, uint32_t *group)
 	} };
 	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
 	const struct nlattr *nla, *grp;
-	_Alignas(8) uint8_t buf[16384];
+	uint64_t buf[2048];
 	const struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 	const uint8_t *end;
 	uint16_t id = 0;
@@ -701,8 +701,8 @@ static int family_id(int fd, const char *name, uint32_t *group)
 	if (nlh->nlmsg_type == NLMSG_ERROR)
 		errx(3, "the kernel has no netlink family %s", name);
 
-	end = buf + nlh->nlmsg_len;
-	for (nla = nla_at(buf + NLMSG_HDRLEN + GENL_HDRLEN, end); nla;
+	end = (uint8_t *)buf + nlh->nlmsg_len;
+	for (nla = nla_at((uint8_t *)buf + NLMSG_HDRLEN + GENL_HDRLEN, end); nla;
 	     nla = nla_next(nla, end)) {
 		switch (nla->nla_type & NLA_TYPE_MASK) {
 		case CTRL_ATTR_FAMILY_ID:
@@ -723,7 +723,7 @@ static int family_id(int fd, const char *name, uint32_t *group)
 static int transact(int fd, const struct family *family, int id, char **words,
 		    bool dump)
 {
-	static _Alignas(8) uint8_t buf[65536];
+	static uint64_t buf[8192];
 	struct request req = { .nlh = {
 		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
 		.nlmsg_type = id,
@@ -791,8 +791,8 @@ static int cmd_batch(char **words)
 	id = family_id(fd, family->name, NULL);
 	while (fgets(line, sizeof(line), stdin)) {
 		n = 0;
-		for (char *word = strtok(line, " \n"); word && n < 255;
-		     word = strtok(NULL, " \n"))
+		for (char *word = strtok(line, "\n "); word && n < 255;
+		     word = strtok(NULL, "\n "))
 			argv[n++] = word;
 		argv[n] = NULL;
 		if (n && transact(fd, family, id, argv, false))
@@ -830,7 +830,7 @@ static void ready(void)
 static int cmd_monitor(void)
 {
 	const struct family *family = &families[0];
-	static _Alignas(8) uint8_t buf[65536];
+	static uint64_t buf[8192];
 	const struct nlmsghdr *nlh;
 	int fd = netlink_socket();
 	uint32_t group = 0;
