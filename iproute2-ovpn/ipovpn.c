@@ -121,6 +121,7 @@ static const struct counter drop_counters[] = {
 	{ NF_OVPN_A_DROPS_NO_ROUTE,	"no-route",	"no_route" },
 	{ NF_OVPN_A_DROPS_LOOP,		"loop",		"loop" },
 	{ NF_OVPN_A_DROPS_NO_MEMORY,	"no-memory",	"no_memory" },
+	{ NF_OVPN_A_DROPS_CONNTRACK,	"conntrack",	"conntrack" },
 };
 
 /* The statistics are printed as a table: one line for each of these. */

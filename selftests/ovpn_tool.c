@@ -83,6 +83,7 @@ static const struct attr nf_drops[] = {
 	{ "no-route", NF_OVPN_A_DROPS_NO_ROUTE, UINT },
 	{ "loop", NF_OVPN_A_DROPS_LOOP, UINT },
 	{ "no-memory", NF_OVPN_A_DROPS_NO_MEMORY, UINT },
+	{ "conntrack", NF_OVPN_A_DROPS_CONNTRACK, UINT },
 	{ }
 };
 

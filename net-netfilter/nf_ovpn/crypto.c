@@ -6,6 +6,12 @@
  * first four bytes, the packet ID, are never zero, so that the kernel's
  * chacha20poly1305_encrypt(), made for 64-bit nonces, cannot be used: the
  * construction of RFC 8439, 2.8, is made here from its two parts.
+ *
+ * A packet begins with a short piece of its own, FIRST_SIZE bytes, which is
+ * handled in a buffer on the stack: what the caller has in two places is put
+ * together there, and with ChaCha20 the block that keys Poly1305 comes out of
+ * the same call as the first of the text, in vector code, instead of a call for
+ * a single block.
  */
 #include <crypto/poly1305.h>
 #include <crypto/utils.h>
@@ -57,21 +63,39 @@ static void nonce_write(const struct nf_ovpn_cipher *cipher, __be32 packet_id,
 	       NF_OVPN_NONCE_TAIL_SIZE);
 }
 
-/* RFC 8439, 2.6 and 2.8: key stream block 0 keys Poly1305, the text follows
- * from block 1.
- */
-static void chachapoly_init(struct chacha_state *state,
-			    struct poly1305_desc_ctx *poly,
-			    const u32 *key, const u8 *nonce)
+/* With the block before it, four blocks: vector code likes a power of two. */
+#define FIRST_SIZE	(3 * CHACHA_BLOCK_SIZE)
+static_assert(FIRST_SIZE >= NF_OVPN_TEXT_HEAD_MAX);
+static_assert(FIRST_SIZE % AES_BLOCK_SIZE == 0);
+
+/* Copy what comes first of a text; what is left of it is in @text after. */
+static size_t text_first(u8 *first, struct nf_ovpn_text *text)
 {
-	u8 block[POLY1305_KEY_SIZE] = {};
+	size_t n = min_t(size_t, FIRST_SIZE - text->head_len, text->body_len);
+
+	memcpy(first, text->head, text->head_len);
+	memcpy(first + text->head_len, text->body, n);
+	text->body += n;
+	text->body_len -= n;
+	return text->head_len + n;
+}
+
+/* RFC 8439, 2.6 and 2.8: key stream block 0 keys Poly1305, the text follows
+ * from block 1. @buf has room for the block before the @len bytes of text.
+ */
+static void chachapoly_first(struct chacha_state *state,
+			     struct poly1305_desc_ctx *poly,
+			     const struct nf_ovpn_cipher *cipher,
+			     __be32 packet_id, u8 *buf, size_t len)
+{
 	u8 iv[CHACHA_IV_SIZE] = {};
 
-	memcpy(iv + sizeof(__le32), nonce, NF_OVPN_NONCE_SIZE);
-	chacha_init(state, key, iv);
-	chacha20_crypt(state, block, block, sizeof(block));
-	poly1305_init(poly, block);
-	memzero_explicit(block, sizeof(block));
+	nonce_write(cipher, packet_id, iv + sizeof(__le32));
+	chacha_init(state, cipher->chacha, iv);
+	memset(buf, 0, CHACHA_BLOCK_SIZE);
+	chacha20_crypt(state, buf, buf, CHACHA_BLOCK_SIZE + len);
+	poly1305_init(poly, buf);
+	memzero_explicit(buf, CHACHA_BLOCK_SIZE);
 }
 
 static void chachapoly_tag(struct poly1305_desc_ctx *poly, const u8 *text,
@@ -88,12 +112,72 @@ static void chachapoly_tag(struct poly1305_desc_ctx *poly, const u8 *text,
 	poly1305_final(poly, tag);
 }
 
+static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
+			    struct nf_ovpn_text text, u8 *tag, const u8 *ad,
+			    size_t ad_len, __be32 packet_id)
+{
+	size_t n, len = text.head_len + text.body_len;
+	u8 buf[CHACHA_BLOCK_SIZE + FIRST_SIZE];
+	struct poly1305_desc_ctx poly;
+	struct chacha_state state;
+
+	n = text_first(buf + CHACHA_BLOCK_SIZE, &text);
+	chachapoly_first(&state, &poly, cipher, packet_id, buf, n);
+	memcpy(dst, buf + CHACHA_BLOCK_SIZE, n);
+	if (text.body_len)
+		chacha20_crypt(&state, dst + n, text.body, text.body_len);
+	chachapoly_tag(&poly, dst, len, ad, ad_len, tag);
+	chacha_zeroize_state(&state);
+}
+
+static bool chachapoly_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
+			    const u8 *src, size_t len, const u8 *tag,
+			    const u8 *ad, size_t ad_len, __be32 packet_id)
+{
+	size_t n = min_t(size_t, len, FIRST_SIZE);
+	u8 buf[CHACHA_BLOCK_SIZE + FIRST_SIZE];
+	u8 expected[NF_OVPN_TAG_SIZE];
+	struct poly1305_desc_ctx poly;
+	struct chacha_state state;
+	bool ok;
+
+	memcpy(buf + CHACHA_BLOCK_SIZE, src, n);
+	chachapoly_first(&state, &poly, cipher, packet_id, buf, n);
+	chachapoly_tag(&poly, src, len, ad, ad_len, expected);
+	ok = !crypto_memneq(expected, tag, sizeof(expected));
+	if (ok) {
+		memcpy(dst, buf + CHACHA_BLOCK_SIZE, n);
+		if (len > n)
+			chacha20_crypt(&state, dst + n, src + n, len - n);
+	}
+	chacha_zeroize_state(&state);
+	return ok;
+}
+
+static void gcm_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
+		     struct nf_ovpn_text text, u8 *tag, const u8 *ad,
+		     size_t ad_len, const u8 *nonce)
+{
+	struct aes_gcm_ctx ctx;
+	u8 first[FIRST_SIZE];
+	size_t n = 0;
+
+	aes_gcm_init(&ctx, nonce, &cipher->gcm);
+	aes_gcm_auth_update(&ctx, ad, ad_len);
+	if (text.head_len) {
+		n = text_first(first, &text);
+		aes_gcm_encrypt_update(&ctx, dst, first, n);
+	}
+	aes_gcm_encrypt_update(&ctx, dst + n, text.body, text.body_len);
+	aes_gcm_encrypt_final(&ctx, tag);
+}
+
 /**
  * nf_ovpn_cipher_seal - encrypt and authenticate one packet
  * @cipher: key of the transmit direction
- * @dst: where the ciphertext goes, @src or a buffer apart from it
- * @src: plaintext
- * @len: its length in bytes
+ * @dst: where the ciphertext goes; the body of the text may be where its own
+ *	 ciphertext is going to be, else it is apart from that
+ * @text: plaintext
  * @tag: NF_OVPN_TAG_SIZE bytes, written
  * @ad: associated data
  * @ad_len: its length in bytes
@@ -102,25 +186,17 @@ static void chachapoly_tag(struct poly1305_desc_ctx *poly, const u8 *text,
  * Context: Any context.
  */
 void nf_ovpn_cipher_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
-			 const u8 *src, size_t len, u8 *tag, const u8 *ad,
-			 size_t ad_len, __be32 packet_id)
+			 const struct nf_ovpn_text *text, u8 *tag,
+			 const u8 *ad, size_t ad_len, __be32 packet_id)
 {
 	u8 nonce[NF_OVPN_NONCE_SIZE];
-	struct poly1305_desc_ctx poly;
-	struct chacha_state state;
 
-	nonce_write(cipher, packet_id, nonce);
-
-	if (cipher->alg == NF_OVPN_CIPHER_ALG_AES_GCM) {
-		aes_gcm_encrypt(dst, src, len, tag, ad, ad_len, nonce,
-				&cipher->gcm);
+	if (cipher->alg != NF_OVPN_CIPHER_ALG_AES_GCM) {
+		chachapoly_seal(cipher, dst, *text, tag, ad, ad_len, packet_id);
 		return;
 	}
-
-	chachapoly_init(&state, &poly, cipher->chacha, nonce);
-	chacha20_crypt(&state, dst, src, len);
-	chachapoly_tag(&poly, dst, len, ad, ad_len, tag);
-	chacha_zeroize_state(&state);
+	nonce_write(cipher, packet_id, nonce);
+	gcm_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
 }
 
 /**
@@ -141,23 +217,12 @@ bool nf_ovpn_cipher_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			 const u8 *src, size_t len, const u8 *tag,
 			 const u8 *ad, size_t ad_len, __be32 packet_id)
 {
-	u8 expected[NF_OVPN_TAG_SIZE];
 	u8 nonce[NF_OVPN_NONCE_SIZE];
-	struct poly1305_desc_ctx poly;
-	struct chacha_state state;
-	bool ok;
 
+	if (cipher->alg != NF_OVPN_CIPHER_ALG_AES_GCM)
+		return chachapoly_open(cipher, dst, src, len, tag, ad, ad_len,
+				       packet_id);
 	nonce_write(cipher, packet_id, nonce);
-
-	if (cipher->alg == NF_OVPN_CIPHER_ALG_AES_GCM)
-		return !aes_gcm_decrypt(dst, src, len, tag, ad, ad_len, nonce,
-					&cipher->gcm);
-
-	chachapoly_init(&state, &poly, cipher->chacha, nonce);
-	chachapoly_tag(&poly, src, len, ad, ad_len, expected);
-	ok = !crypto_memneq(expected, tag, sizeof(expected));
-	if (ok)
-		chacha20_crypt(&state, dst, src, len);
-	chacha_zeroize_state(&state);
-	return ok;
+	return !aes_gcm_decrypt(dst, src, len, tag, ad, ad_len, nonce,
+				&cipher->gcm);
 }

@@ -26,12 +26,28 @@ struct nf_ovpn_cipher {
 	};
 };
 
+/**
+ * struct nf_ovpn_text - plaintext that lies in one or two places
+ * @head: first part, NULL when all is in @body
+ * @head_len: its length, at most NF_OVPN_TEXT_HEAD_MAX
+ * @body: the rest
+ * @body_len: its length
+ */
+struct nf_ovpn_text {
+	const u8	*head;
+	size_t		head_len;
+	const u8	*body;
+	size_t		body_len;
+};
+
+#define NF_OVPN_TEXT_HEAD_MAX	128
+
 int nf_ovpn_cipher_init(struct nf_ovpn_cipher *cipher,
 			enum nf_ovpn_cipher_alg alg, const u8 *key,
 			size_t key_len, const u8 *nonce_tail);
 void nf_ovpn_cipher_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
-			 const u8 *src, size_t len, u8 *tag, const u8 *ad,
-			 size_t ad_len, __be32 packet_id);
+			 const struct nf_ovpn_text *text, u8 *tag,
+			 const u8 *ad, size_t ad_len, __be32 packet_id);
 bool nf_ovpn_cipher_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			 const u8 *src, size_t len, const u8 *tag,
 			 const u8 *ad, size_t ad_len, __be32 packet_id);

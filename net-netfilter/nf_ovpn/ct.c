@@ -30,6 +30,9 @@
 #define HANDLE_INDEX_BITS	24
 #define HANDLE_SERIAL_BITS	39
 
+/* What each conntrack entry of a host with VPNs pays. */
+static_assert(sizeof(struct nf_conn_ovpn) <= 24);
+
 /**
  * nf_ovpn_gen - current generation of rules, routes and instances
  * @net: network namespace

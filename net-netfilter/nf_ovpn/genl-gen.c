@@ -38,7 +38,7 @@ static const struct netlink_range_validation nf_ovpn_a_ifindex_range = {
 };
 
 /* Common nested types */
-const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_NO_MEMORY + 1] = {
+const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_CONNTRACK + 1] = {
 	[NF_OVPN_A_DROPS_MALFORMED] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CHECKSUM] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_AUTH] = { .type = NLA_UINT, },
@@ -51,6 +51,7 @@ const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_NO_MEMORY + 1] =
 	[NF_OVPN_A_DROPS_NO_ROUTE] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_LOOP] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_NO_MEMORY] = { .type = NLA_UINT, },
+	[NF_OVPN_A_DROPS_CONNTRACK] = { .type = NLA_UINT, },
 };
 
 const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_LISTENER + 1] = {

@@ -13,7 +13,7 @@
 #include <uapi/linux/nf_ovpn.h>
 
 /* Common nested types */
-extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_NO_MEMORY + 1];
+extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_CONNTRACK + 1];
 extern const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_LISTENER + 1];
 extern const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_LISTENER + 1];
 extern const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1];

@@ -163,8 +163,8 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 {
 	enum ip_conntrack_dir dir = CTINFO2DIR(ctinfo);
 	const struct nf_conn_ovpn *ext;
+	struct nf_ovpn_key *key = NULL;
 	struct nf_ovpn_peer *peer;
-	bool sent;
 	u32 gen;
 
 	ext = nf_ct_ovpn_find(ct);
@@ -173,10 +173,11 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 
 	gen = nf_ovpn_gen(state->net);
 	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
-	if (!peer ||
-	    !shortcut_takes(skb, ct, ctinfo, peer->inst, state->pf, forward) ||
-	    (!forward && skb_dst(skb)->dev != peer->inst->dev) ||
-	    !nf_ovpn_peer_tx_key(peer)) {
+	if (peer &&
+	    shortcut_takes(skb, ct, ctinfo, peer->inst, state->pf, forward) &&
+	    (forward || skb_dst(skb)->dev == peer->inst->dev))
+		key = nf_ovpn_peer_tx_key(peer);
+	if (!key) {
 		nf_ovpn_ct_ask(skb, gen);
 		return NF_ACCEPT;
 	}
@@ -186,8 +187,11 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 		if (skb_ensure_writable(skb, skb_network_offset(skb) +
 					(state->pf == NFPROTO_IPV4 ?
 					 sizeof(struct iphdr) :
-					 sizeof(struct ipv6hdr))))
+					 sizeof(struct ipv6hdr)))) {
+			nf_ovpn_stats_drop(peer->inst,
+					   NF_OVPN_A_DROPS_NO_MEMORY, 1);
 			return NF_DROP;
+		}
 		if (state->pf == NFPROTO_IPV4)
 			ip_decrease_ttl(ip_hdr(skb));
 		else
@@ -199,10 +203,9 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 		nf_ct_deliver_cached_events(ct);
 
 	local_bh_disable();
-	sent = nf_ovpn_tx(peer, skb, NF_OVPN_A_STATS_TX_FAST_PACKETS);
+	nf_ovpn_tx(peer, key, skb, NF_OVPN_A_STATS_TX_FAST_PACKETS);
 	local_bh_enable();
-	/* Only a key deleted just now, after the check, is not taken. */
-	return sent ? NF_STOLEN : NF_DROP;
+	return NF_STOLEN;
 }
 
 /* PREROUTING, after conntrack and DNAT: what is forwarded to a peer, and the
@@ -308,12 +311,17 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn_ovpn *ext;
 	enum ip_conntrack_dir dir;
+	struct nf_ovpn_key *key = NULL;
 	struct nf_ovpn_peer *peer;
 	struct nf_conn *ct;
 
 	peer = nf_ovpn_peer_by_vpn_addr(inst, skb, false);
-	if (!peer || !nf_ovpn_peer_tx_key(peer))
-		goto userspace;
+	if (peer)
+		key = nf_ovpn_peer_tx_key(peer);
+	if (!key) {
+		nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_TX_USERSPACE_PACKETS);
+		return NF_ACCEPT;
+	}
 
 	ct = nf_ct_get(skb, &ctinfo);
 	if (ct && READ_ONCE(inst->fastpath) != NF_OVPN_FASTPATH_OFF &&
@@ -324,11 +332,8 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 			nf_ovpn_ct_arm(inst->net, ct, dir, skb, peer->handle);
 	}
 
-	if (nf_ovpn_tx(peer, skb, NF_OVPN_A_STATS_TX_EGRESS_PACKETS))
-		return NF_STOLEN;
-userspace:
-	nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_TX_USERSPACE_PACKETS);
-	return NF_ACCEPT;
+	nf_ovpn_tx(peer, key, skb, NF_OVPN_A_STATS_TX_EGRESS_PACKETS);
+	return NF_STOLEN;
 }
 
 #define HOOK(fn, family, num, prio)			\

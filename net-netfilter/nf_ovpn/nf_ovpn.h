@@ -237,7 +237,8 @@ unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 int nf_ovpn_rx_peer_id(struct sk_buff *skb, u8 pf, u32 *peer_id);
 
 /* tx.c */
-bool nf_ovpn_tx(struct nf_ovpn_peer *peer, struct sk_buff *skb, int path);
+void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
+		struct sk_buff *skb, int path);
 void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer);
 
 /* peer.c */

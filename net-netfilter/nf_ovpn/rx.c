@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Receive: from an outer datagram to an inner packet in the tun device's
- * receive path. Read from the bottom up: nf_ovpn_rx() splits what GRO has
- * merged, rx_datagram() takes one datagram.
+ * receive path. Read from the bottom up: nf_ovpn_rx() takes a packet from a
+ * hook, one datagram or as many as GRO has merged; rx_open() decrypts one.
  *
  * Nothing changes before a packet is authenticated; then the replay window,
  * the peer's address and the outer flow do, in this order.
@@ -17,14 +17,14 @@
 #include <net/netfilter/nf_conntrack_core.h>
 
 #include "nf_ovpn.h"
+#include "segment.h"
 
 #define D(name)		NF_OVPN_A_DROPS_##name
 
-static int drop(struct nf_ovpn_instance *inst, struct sk_buff *skb, int reason)
+static void drop(struct nf_ovpn_instance *inst, struct sk_buff *skb, int reason)
 {
-	nf_ovpn_stats_drop(inst, reason);
+	nf_ovpn_stats_drop(inst, reason, 1);
 	kfree_skb(skb);
-	return NF_STOLEN;
 }
 
 /* Find the OpenVPN header behind the outer headers.
@@ -95,127 +95,296 @@ static __be16 inner_protocol(struct sk_buff *skb)
 	return 0;
 }
 
-/* The inner packet is "received" by the tun device. */
-static void deliver(struct nf_ovpn_instance *inst, struct sk_buff *skb)
+/* What the datagrams of one outer packet have in common. */
+struct rx {
+	struct nf_ovpn_peer		*peer;
+	struct sk_buff			*skb;
+	const struct nf_hook_state	*state;
+	const void			*asked;
+	int				path;
+	bool				known;
+	u8				tos;
+	struct nf_ovpn_tally		tally;
+};
+
+/* A datagram is authentic: the first of a packet tells where the peer is, and
+ * of a packet that went through INPUT that its flow may go past it.
+ *
+ * Returns a reason to drop the packet, or 0.
+ */
+static int rx_known(struct rx *rx)
 {
+	enum ip_conntrack_info ctinfo;
+	enum ip_conntrack_dir dir;
+	struct nf_conn *ct;
+
+	if (likely(rx->known))
+		return 0;
+	rx->known = true;
+
+	ct = nf_ct_get(rx->skb, &ctinfo);
+	dir = CTINFO2DIR(ctinfo);
+	nf_ovpn_peer_seen_at(rx->peer, ct, dir, rx->state->in->ifindex);
+	nf_ovpn_touch(&rx->peer->last_rx);
+
+	if (rx->path == NF_OVPN_A_STATS_RX_FAST_PACKETS)
+		return 0;
+
+	/* As nf_confirm() would, which this packet does not reach. */
+	if (nf_conntrack_confirm(rx->skb) != NF_ACCEPT)
+		return D(CONNTRACK);
+	/* It may be another entry now, see __nf_conntrack_confirm(). */
+	ct = nf_ct_get(rx->skb, &ctinfo);
+	if (nf_ct_ovpn_find(ct))
+		nf_ovpn_ct_arm(rx->peer->inst->net, ct, dir, rx->asked,
+			       rx->peer->handle | NF_OVPN_HANDLE_OUTER);
+	return 0;
+}
+
+/* Verify and decrypt one datagram, @len bytes of text.
+ *
+ * Returns a reason to drop it, or 0.
+ */
+static int rx_open(struct rx *rx, const struct nf_ovpn_hdr *hdr, u8 *dst,
+		   const u8 *src, unsigned int len)
+{
+	struct nf_ovpn_key *key;
+
+	key = key_by_id(rx->peer, be32_to_cpu(hdr->op) >> NF_OVPN_KEY_ID_SHIFT &
+				  NF_OVPN_KEY_ID_MASK);
+	if (!key)
+		return D(NO_KEY);
+	if (!nf_ovpn_cipher_open(&key->rx, dst, src, len, hdr->tag,
+				 (const u8 *)hdr, NF_OVPN_AD_SIZE,
+				 hdr->packet_id))
+		return D(AUTH);
+	if (!nf_ovpn_replay_accept(&key->replay, ntohl(hdr->packet_id)))
+		return D(REPLAY);
+	return rx_known(rx);
+}
+
+/* The inner packet is "received" by the tun device. */
+static void rx_inner(struct rx *rx, struct sk_buff *skb)
+{
+	struct nf_ovpn_instance *inst = rx->peer->inst;
 	unsigned int len = skb->len;
 
-	skb->dev = inst->dev;
-	skb->ip_summed = CHECKSUM_NONE;
-	skb_clear_hash(skb);
-	skb_set_queue_mapping(skb, 0);
-	skb_scrub_packet(skb, true);
-	skb_reset_mac_header(skb);
-	skb_reset_inner_headers(skb);
+	rx->tally.link_packets++;
+	rx->tally.link_bytes += sizeof(struct nf_ovpn_hdr) + len;
 
+	if (len == sizeof(nf_ovpn_ping) &&
+	    !memcmp(skb->data, nf_ovpn_ping, sizeof(nf_ovpn_ping))) {
+		consume_skb(skb);
+		return;
+	}
+
+	skb_reset_network_header(skb);
+	skb->protocol = inner_protocol(skb);
+	if (!skb->protocol) {
+		drop(inst, skb, D(INNER));
+		return;
+	}
+	if (nf_ovpn_peer_by_vpn_addr(inst, skb, true) != rx->peer) {
+		drop(inst, skb, D(SOURCE));
+		return;
+	}
+	/* RFC 6040, 4.2: 2 is the one combination that must be dropped. */
+	if (INET_ECN_decapsulate(skb, rx->tos, skb->protocol ==
+				 htons(ETH_P_IP) ? ip_hdr(skb)->tos :
+				 ipv6_get_dsfield(ipv6_hdr(skb))) > 1) {
+		drop(inst, skb, D(ECN));
+		return;
+	}
+
+	rx->tally.vpn_packets++;
+	rx->tally.vpn_bytes += len;
+	skb->dev = inst->dev;
+	skb_reset_mac_header(skb);
 	if (gro_cells_receive(&inst->gro_cells, skb) == NET_RX_SUCCESS)
 		dev_sw_netstats_rx_add(inst->dev, len);
 }
 
-/* Take one datagram, data at its network header. @asked is the address of
- * the packet that it was part of.
+/* Take a datagram into a packet of its own. Such as the device would have
+ * allocated it, GRO merges best.
  */
-static int rx_datagram(struct nf_ovpn_peer *peer, struct sk_buff *skb, u32 op,
-		       unsigned int udp_off, const struct nf_hook_state *state,
-		       int path, const void *asked)
+static void rx_copy(struct rx *rx, unsigned int off, unsigned int len)
 {
-	struct nf_ovpn_instance *inst = peer->inst;
-	unsigned int udp_len, link_len, vpn_len;
+	struct nf_ovpn_instance *inst = rx->peer->inst;
 	const struct nf_ovpn_hdr *hdr;
-	enum ip_conntrack_info ctinfo;
-	enum ip_conntrack_dir dir;
-	const struct udphdr *uh;
-	struct nf_ovpn_key *key;
-	struct nf_conn *ct;
-	u8 *text, tos;
+	struct nf_ovpn_hdr buf;
+	struct sk_buff *skb;
+	const u8 *src;
+	int reason;
 
-	uh = (struct udphdr *)(skb->data + udp_off);
-	udp_len = ntohs(uh->len);
-	if (udp_len < sizeof(*uh) + sizeof(*hdr) || udp_len > skb->len - udp_off)
-		return drop(inst, skb, D(MALFORMED));
-	if (uh->check && nf_checksum(skb, state->hook, udp_off, IPPROTO_UDP,
-				     state->pf))
-		return drop(inst, skb, D(CHECKSUM));
+	/* cannot fail, the length is known to be right */
+	hdr = skb_header_pointer(rx->skb, off, sizeof(buf), &buf);
+	off += sizeof(*hdr);
+	len -= sizeof(*hdr);
 
-	key = key_by_id(peer, op >> NF_OVPN_KEY_ID_SHIFT & NF_OVPN_KEY_ID_MASK);
-	if (!key)
-		return drop(inst, skb, D(NO_KEY));
+	skb = netdev_alloc_skb(inst->dev, len);
+	if (!skb) {
+		nf_ovpn_stats_drop(inst, D(NO_MEMORY), 1);
+		return;
+	}
+	__skb_put(skb, len);
+	src = nf_ovpn_skb_piece(rx->skb, off, len);
+	if (!src) {
+		skb_copy_bits(rx->skb, off, skb->data, len);
+		src = skb->data;
+	}
 
-	if (skb_linearize_cow(skb))
-		return drop(inst, skb, D(NO_MEMORY));
+	reason = rx_open(rx, hdr, skb->data, src, len);
+	if (reason)
+		drop(inst, skb, reason);
+	else
+		rx_inner(rx, skb);
+}
 
-	tos = state->pf == NFPROTO_IPV4 ? ip_hdr(skb)->tos :
-					  ipv6_get_dsfield(ipv6_hdr(skb));
-	link_len = udp_len - sizeof(*uh);
-	vpn_len = link_len - sizeof(*hdr);
-	hdr = (struct nf_ovpn_hdr *)(skb->data + udp_off + sizeof(*uh));
-	text = (u8 *)(hdr + 1);
+/* Take the only datagram of a packet where it lies. */
+static void rx_in_place(struct rx *rx, unsigned int off, unsigned int len)
+{
+	struct sk_buff *skb = rx->skb;
+	struct nf_ovpn_hdr *hdr = (struct nf_ovpn_hdr *)(skb->data + off);
+	u8 *text = (u8 *)(hdr + 1);
+	int reason;
 
-	if (!nf_ovpn_cipher_open(&key->rx, text, text, vpn_len, hdr->tag,
-				 (const u8 *)hdr, NF_OVPN_AD_SIZE,
-				 hdr->packet_id))
-		return drop(inst, skb, D(AUTH));
-	if (!nf_ovpn_replay_accept(&key->replay, ntohl(hdr->packet_id)))
-		return drop(inst, skb, D(REPLAY));
-
-	ct = nf_ct_get(skb, &ctinfo);
-	dir = CTINFO2DIR(ctinfo);
-	nf_ovpn_peer_seen_at(peer, ct, dir, state->in->ifindex);
-	nf_ovpn_touch(&peer->last_rx);
-
-	if (path == NF_OVPN_A_STATS_RX_SLOW_PACKETS) {
-		/* As nf_confirm() would, which this packet does not reach. */
-		if (nf_conntrack_confirm(skb) != NF_ACCEPT)
-			return drop(inst, skb, D(NO_MEMORY));
-		/* It may be another entry now, see __nf_conntrack_confirm(). */
-		ct = nf_ct_get(skb, &ctinfo);
-		if (nf_ct_ovpn_find(ct))
-			nf_ovpn_ct_arm(inst->net, ct, dir, asked,
-				       peer->handle | NF_OVPN_HANDLE_OUTER);
+	len -= sizeof(*hdr);
+	reason = rx_open(rx, hdr, text, text, len);
+	if (reason) {
+		drop(rx->peer->inst, skb, reason);
+		return;
 	}
 
 	skb_pull(skb, text - skb->data);
-	skb_trim(skb, vpn_len);
-	skb_reset_network_header(skb);
+	skb_trim(skb, len);
+	skb->ip_summed = CHECKSUM_NONE;
+	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
+	skb_scrub_packet(skb, true);
+	skb_reset_inner_headers(skb);
+	rx_inner(rx, skb);
+}
 
-	if (vpn_len == sizeof(nf_ovpn_ping) &&
-	    !memcmp(skb->data, nf_ovpn_ping, sizeof(nf_ovpn_ping))) {
-		nf_ovpn_stats_rx(peer, path, 0, link_len);
-		consume_skb(skb);
-		return NF_STOLEN;
+/* Take a packet of one datagram. */
+static void rx_one(struct rx *rx, unsigned int udp_off)
+{
+	struct nf_ovpn_instance *inst = rx->peer->inst;
+	struct sk_buff *skb = rx->skb;
+	const struct udphdr *uh = (struct udphdr *)(skb->data + udp_off);
+	unsigned int off = udp_off + sizeof(*uh);
+	unsigned int len = ntohs(uh->len);
+
+	if (len < sizeof(*uh) + sizeof(struct nf_ovpn_hdr) ||
+	    len > skb->len - udp_off) {
+		drop(inst, skb, D(MALFORMED));
+		return;
+	}
+	if (uh->check && nf_checksum(skb, rx->state->hook, udp_off, IPPROTO_UDP,
+				     rx->state->pf)) {
+		drop(inst, skb, D(CHECKSUM));
+		return;
 	}
 
-	skb->protocol = inner_protocol(skb);
-	if (!skb->protocol)
-		return drop(inst, skb, D(INNER));
-	if (nf_ovpn_peer_by_vpn_addr(inst, skb, true) != peer)
-		return drop(inst, skb, D(SOURCE));
-	/* RFC 6040, 4.2: 2 is the one combination that must be dropped. */
-	if (INET_ECN_decapsulate(skb, tos, skb->protocol == htons(ETH_P_IP) ?
-				 ip_hdr(skb)->tos :
-				 ipv6_get_dsfield(ipv6_hdr(skb))) > 1)
-		return drop(inst, skb, D(ECN));
-
-	nf_ovpn_stats_rx(peer, path, vpn_len, link_len);
-	deliver(inst, skb);
-	return NF_STOLEN;
+	len -= sizeof(*uh);
+	if (!skb_cloned(skb) && off + len <= skb_headlen(skb)) {
+		rx_in_place(rx, off, len);
+		return;
+	}
+	rx_copy(rx, off, len);
+	consume_skb(skb);
 }
 
-/* Split what GRO has merged. As udp_rcv_segment(), which needs a socket. */
-static struct sk_buff *split(struct sk_buff *skb)
-{
-	if (!(skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4))
-		return NULL;
-	return __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_IP_CSUM |
-				 NETIF_F_IPV6_CSUM, false);
-}
-
-/* A client that starts again from the same port is another peer on the flow of
- * the old one.
+/* Take a packet of many datagrams, made by GRO, which has verified their
+ * checksums, or on this machine.
  */
+static void rx_many(struct rx *rx, unsigned int udp_off)
+{
+	unsigned int off = udp_off + sizeof(struct udphdr);
+	unsigned int size = skb_shinfo(rx->skb)->gso_size;
+	unsigned int len;
+
+	for (; off < rx->skb->len; off += len) {
+		len = min(size, rx->skb->len - off);
+		if (len < sizeof(struct nf_ovpn_hdr))
+			nf_ovpn_stats_drop(rx->peer->inst, D(MALFORMED), 1);
+		else
+			rx_copy(rx, off, len);
+	}
+	consume_skb(rx->skb);
+}
+
 static bool is_of_peer(u32 op, const struct nf_ovpn_peer *peer)
 {
-	return op && (op & NF_OVPN_PEER_ID_MASK) == peer->id;
+	return op >> NF_OVPN_OP_SHIFT == NF_OVPN_P_DATA_V2 &&
+	       (op & NF_OVPN_PEER_ID_MASK) == peer->id;
+}
+
+/* Whether all datagrams that GRO has merged are data packets of this peer. */
+static bool all_of_peer(const struct sk_buff *skb, unsigned int udp_off,
+			const struct nf_ovpn_peer *peer)
+{
+	unsigned int off = udp_off + sizeof(struct udphdr);
+	__be32 buf, *op;
+
+	for (; off < skb->len; off += skb_shinfo(skb)->gso_size) {
+		op = skb_header_pointer(skb, off, sizeof(buf), &buf);
+		if (!op || !is_of_peer(be32_to_cpup(op), peer))
+			return false;
+	}
+	return true;
+}
+
+static void rx_packet(struct nf_ovpn_peer *peer, struct sk_buff *skb,
+		      unsigned int udp_off, const struct nf_hook_state *state,
+		      int path, const void *asked)
+{
+	struct rx rx = {
+		.peer	= peer,
+		.skb	= skb,
+		.state	= state,
+		.asked	= asked,
+		.path	= path,
+		.tos	= state->pf == NFPROTO_IPV4 ? ip_hdr(skb)->tos :
+			  ipv6_get_dsfield(ipv6_hdr(skb)),
+	};
+
+	if (skb_is_gso(skb))
+		rx_many(&rx, udp_off);
+	else
+		rx_one(&rx, udp_off);
+	if (rx.tally.link_packets)
+		nf_ovpn_stats_rx(peer, path, &rx.tally);
+}
+
+/* Packets of many datagrams that are not all for the same: one at a time, and
+ * what is not ours goes through by itself.
+ */
+static unsigned int rx_split(struct nf_ovpn_peer *peer, struct sk_buff *skb,
+			     const struct nf_hook_state *state, int path)
+{
+	struct sk_buff *segs, *seg, *next;
+	const void *asked = skb;
+	unsigned int udp_off;
+
+	/* As udp_rcv_segment(), which needs a socket. */
+	segs = __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_IP_CSUM |
+				 NETIF_F_IPV6_CSUM, false);
+	if (IS_ERR_OR_NULL(segs)) {
+		drop(peer->inst, skb, D(NO_MEMORY));
+		return NF_STOLEN;
+	}
+	consume_skb(skb);
+
+	skb_list_walk_safe(segs, seg, next) {
+		skb_mark_not_on_list(seg);
+		if (is_of_peer(data_op(seg, state->pf, &udp_off), peer)) {
+			rx_packet(peer, seg, udp_off, state, path, asked);
+			continue;
+		}
+		nf_reset_ct(seg);
+		netif_rx(seg);
+	}
+	return NF_STOLEN;
 }
 
 /**
@@ -225,39 +394,26 @@ static bool is_of_peer(u32 op, const struct nf_ovpn_peer *peer)
  * @state: hook state
  * @path: NF_OVPN_A_STATS_RX_FAST_PACKETS at PREROUTING, _SLOW_ at LOCAL_IN
  *
+ * A client that starts again from the same port is another peer on the flow of
+ * the old one; its packets are not taken here.
+ *
  * Context: RCU read side, BH disabled.
  * Return: NF_ACCEPT when it is for the socket or another peer, else NF_STOLEN.
  */
 unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 			const struct nf_hook_state *state, int path)
 {
-	struct sk_buff *segs, *seg, *next;
-	const void *asked = skb;
 	unsigned int udp_off;
-	u32 op;
 
-	op = data_op(skb, state->pf, &udp_off);
-	if (!is_of_peer(op, peer) || !nf_ovpn_peer_has_key(peer))
+	if (!is_of_peer(data_op(skb, state->pf, &udp_off), peer) ||
+	    !nf_ovpn_peer_has_key(peer))
 		return NF_ACCEPT;
 
-	if (likely(!skb_is_gso(skb)))
-		return rx_datagram(peer, skb, op, udp_off, state, path, asked);
+	if (skb_is_gso(skb) &&
+	    (!(skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4) ||
+	     !all_of_peer(skb, udp_off, peer)))
+		return rx_split(peer, skb, state, path);
 
-	segs = split(skb);
-	if (IS_ERR_OR_NULL(segs))
-		return drop(peer->inst, skb, D(NO_MEMORY));
-	consume_skb(skb);
-
-	skb_list_walk_safe(segs, seg, next) {
-		skb_mark_not_on_list(seg);
-		op = data_op(seg, state->pf, &udp_off);
-		if (is_of_peer(op, peer)) {
-			rx_datagram(peer, seg, op, udp_off, state, path, asked);
-			continue;
-		}
-		/* Not ours among them: by itself, it goes through. */
-		nf_reset_ct(seg);
-		netif_rx(seg);
-	}
+	rx_packet(peer, skb, udp_off, state, path, skb);
 	return NF_STOLEN;
 }

@@ -6,40 +6,50 @@
 
 #define S(name)		NF_OVPN_A_STATS_##name
 
-static void add(u64_stats_t *count, int packets_at, int bytes_at, u32 packets,
-		u32 bytes)
+/* The numbers of what is sent follow those of what is received. */
+static_assert(S(VPN_TX_BYTES) == S(VPN_RX_BYTES) + 1);
+static_assert(S(VPN_TX_PACKETS) == S(VPN_RX_PACKETS) + 1);
+static_assert(S(LINK_TX_BYTES) == S(LINK_RX_BYTES) + 1);
+static_assert(S(LINK_TX_PACKETS) == S(LINK_RX_PACKETS) + 1);
+
+static void add_tally(u64_stats_t *count, int tx,
+		      const struct nf_ovpn_tally *tally)
 {
-	u64_stats_add(&count[packets_at], packets);
-	u64_stats_add(&count[bytes_at], bytes);
+	u64_stats_add(&count[S(VPN_RX_BYTES) + tx], tally->vpn_bytes);
+	u64_stats_add(&count[S(VPN_RX_PACKETS) + tx], tally->vpn_packets);
+	u64_stats_add(&count[S(LINK_RX_BYTES) + tx], tally->link_bytes);
+	u64_stats_add(&count[S(LINK_RX_PACKETS) + tx], tally->link_packets);
 }
 
-/**
- * nf_ovpn_stats_rx - count an authenticated data packet
- * @peer: whose packet
- * @path: NF_OVPN_A_STATS_RX_FAST_PACKETS or _SLOW_
- * @vpn_bytes: length of the inner packet, 0 for a ping
- * @link_bytes: length of the UDP payload
- *
- * Context: BH disabled.
- */
-void nf_ovpn_stats_rx(struct nf_ovpn_peer *peer, int path,
-		      u32 vpn_bytes, u32 link_bytes)
+static void count_tally(struct nf_ovpn_peer *peer, int tx, int path,
+			const struct nf_ovpn_tally *tally)
 {
 	struct nf_ovpn_inst_stats *is = this_cpu_ptr(peer->inst->stats);
 	struct nf_ovpn_peer_stats *ps = this_cpu_ptr(peer->stats);
 
 	u64_stats_update_begin(&ps->syncp);
-	add(ps->count, S(LINK_RX_PACKETS), S(LINK_RX_BYTES), 1, link_bytes);
-	add(ps->count, S(VPN_RX_PACKETS), S(VPN_RX_BYTES), !!vpn_bytes,
-	    vpn_bytes);
+	add_tally(ps->count, tx, tally);
 	u64_stats_update_end(&ps->syncp);
 
 	u64_stats_update_begin(&is->syncp);
-	add(is->count, S(LINK_RX_PACKETS), S(LINK_RX_BYTES), 1, link_bytes);
-	add(is->count, S(VPN_RX_PACKETS), S(VPN_RX_BYTES), !!vpn_bytes,
-	    vpn_bytes);
-	u64_stats_inc(&is->count[path]);
+	add_tally(is->count, tx, tally);
+	if (path)
+		u64_stats_add(&is->count[path], tally->link_packets);
 	u64_stats_update_end(&is->syncp);
+}
+
+/**
+ * nf_ovpn_stats_rx - count authenticated data packets
+ * @peer: whose packets
+ * @path: NF_OVPN_A_STATS_RX_FAST_PACKETS or _SLOW_
+ * @tally: how much
+ *
+ * Context: BH disabled.
+ */
+void nf_ovpn_stats_rx(struct nf_ovpn_peer *peer, int path,
+		      const struct nf_ovpn_tally *tally)
+{
+	count_tally(peer, 0, path, tally);
 }
 
 /**
@@ -53,25 +63,7 @@ void nf_ovpn_stats_rx(struct nf_ovpn_peer *peer, int path,
 void nf_ovpn_stats_tx(struct nf_ovpn_peer *peer, int path,
 		      const struct nf_ovpn_tally *tally)
 {
-	struct nf_ovpn_inst_stats *is = this_cpu_ptr(peer->inst->stats);
-	struct nf_ovpn_peer_stats *ps = this_cpu_ptr(peer->stats);
-	u32 vpn_packets = path ? tally->packets : 0;
-
-	u64_stats_update_begin(&ps->syncp);
-	add(ps->count, S(LINK_TX_PACKETS), S(LINK_TX_BYTES), tally->packets,
-	    tally->link_bytes);
-	add(ps->count, S(VPN_TX_PACKETS), S(VPN_TX_BYTES), vpn_packets,
-	    tally->vpn_bytes);
-	u64_stats_update_end(&ps->syncp);
-
-	u64_stats_update_begin(&is->syncp);
-	add(is->count, S(LINK_TX_PACKETS), S(LINK_TX_BYTES), tally->packets,
-	    tally->link_bytes);
-	add(is->count, S(VPN_TX_PACKETS), S(VPN_TX_BYTES), vpn_packets,
-	    tally->vpn_bytes);
-	if (path)
-		u64_stats_add(&is->count[path], tally->packets);
-	u64_stats_update_end(&is->syncp);
+	count_tally(peer, 1, path, tally);
 }
 
 /**
@@ -91,18 +83,20 @@ void nf_ovpn_stats_path(struct nf_ovpn_instance *inst, int path)
 }
 
 /**
- * nf_ovpn_stats_drop - count a packet that is dropped
+ * nf_ovpn_stats_drop - count packets that are dropped
  * @inst: the instance
  * @reason: one of NF_OVPN_A_DROPS_*
+ * @packets: how many
  *
  * Context: BH disabled.
  */
-void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason)
+void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
+			unsigned int packets)
 {
 	struct nf_ovpn_inst_stats *is = this_cpu_ptr(inst->stats);
 
 	u64_stats_update_begin(&is->syncp);
-	u64_stats_inc(&is->drops[reason]);
+	u64_stats_add(&is->drops[reason], packets);
 	u64_stats_update_end(&is->syncp);
 }
 

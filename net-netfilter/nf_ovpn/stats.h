@@ -11,7 +11,7 @@
 #define NF_OVPN_PEER_STATS	NF_OVPN_A_STATS_LINK_TX_PACKETS
 /* More counters of an instance: the paths, then the reasons for a drop. */
 #define NF_OVPN_INST_STATS	NF_OVPN_A_STATS_TX_USERSPACE_PACKETS
-#define NF_OVPN_INST_DROPS	NF_OVPN_A_DROPS_NO_MEMORY
+#define NF_OVPN_INST_DROPS	NF_OVPN_A_DROPS_MAX
 
 struct nf_ovpn_peer_stats {
 	u64_stats_t		count[NF_OVPN_PEER_STATS + 1];
@@ -25,14 +25,16 @@ struct nf_ovpn_inst_stats {
 };
 
 /**
- * struct nf_ovpn_tally - what happened to one packet or batch
- * @packets: inner packets
+ * struct nf_ovpn_tally - packets of one peer that were sent or received together
+ * @vpn_packets: inner packets
  * @vpn_bytes: their bytes
- * @link_bytes: bytes of UDP payload that carried them
+ * @link_packets: datagrams, those of pings among them
+ * @link_bytes: bytes of UDP payload
  */
 struct nf_ovpn_tally {
-	u32	packets;
+	u32	vpn_packets;
 	u32	vpn_bytes;
+	u32	link_packets;
 	u32	link_bytes;
 };
 
@@ -40,11 +42,12 @@ struct nf_ovpn_instance;
 struct nf_ovpn_peer;
 
 void nf_ovpn_stats_rx(struct nf_ovpn_peer *peer, int path,
-		      u32 vpn_bytes, u32 link_bytes);
+		      const struct nf_ovpn_tally *tally);
 void nf_ovpn_stats_tx(struct nf_ovpn_peer *peer, int path,
 		      const struct nf_ovpn_tally *tally);
 void nf_ovpn_stats_path(struct nf_ovpn_instance *inst, int path);
-void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason);
+void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
+			unsigned int packets);
 void nf_ovpn_stats_peer_sum(const struct nf_ovpn_peer *peer, u64 *count);
 void nf_ovpn_stats_inst_sum(const struct nf_ovpn_instance *inst, u64 *count,
 			    u64 *drops);

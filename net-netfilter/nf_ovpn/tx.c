@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Transmit: from an inner packet to datagrams on their way out. Read from the
- * bottom up: nf_ovpn_tx() takes a packet from a hook, tx_list() its segments,
- * encapsulate() makes a datagram of one. Datagrams of one size are gathered
- * and go down the stack as one UDP GSO packet: one route, one conntrack pass,
- * one pass through the qdisc for all of them. It is split again, without a
- * copy, where the device cannot do it.
+ * bottom up: nf_ovpn_tx() takes a packet from a hook.
+ *
+ * A packet of one segment is encrypted where it lies (tx_one()). The segments
+ * of a GSO packet are encrypted from its pages into new ones, without a packet
+ * made of each (tx_gso()): they go down the stack as one UDP GSO packet, with
+ * one route, one conntrack pass, one pass through the qdisc for all of them.
+ * It is split where the device cannot do it.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -19,6 +21,7 @@
 #include <net/udp_tunnel.h>
 
 #include "nf_ovpn.h"
+#include "segment.h"
 
 #define D(name)		NF_OVPN_A_DROPS_##name
 
@@ -26,171 +29,50 @@
 #define TX_HEADROOM	(sizeof(struct ipv6hdr) + sizeof(struct udphdr) + \
 			 sizeof(struct nf_ovpn_hdr))
 
-/* A route to the peer and the local address that goes with it. */
-struct tx_route {
+/* What datagrams that go out together have in common. */
+struct tx {
+	struct nf_ovpn_peer	*peer;
+	struct nf_ovpn_key	*key;
+	struct nf_ovpn_endpoint	*ep;
 	struct dst_entry	*dst;
 	union nf_inet_addr	local;
+	unsigned int		headroom;
+	u32			packet_id;
+	u8			ecn;
+	struct nf_ovpn_tally	tally;
 };
 
-static int tx_route(const struct nf_ovpn_instance *inst,
-		    struct nf_ovpn_endpoint *ep, struct sk_buff *skb,
-		    struct tx_route *route)
+static int tx_route(struct tx *tx, struct sk_buff *skb)
 {
+	const struct nf_ovpn_instance *inst = tx->peer->inst;
+	struct nf_ovpn_endpoint *ep = tx->ep;
 	struct ip_tunnel_key key = {};
 
-	route->local = ep->local;
+	tx->local = ep->local;
 	if (ep->family == NFPROTO_IPV4) {
 		struct rtable *rt;
 
 		key.u.ipv4.src = ep->local.ip;
 		key.u.ipv4.dst = ep->remote.ip;
 		rt = udp_tunnel_dst_lookup(skb, inst->dev, inst->net, 0,
-					   &route->local.ip, &key,
-					   ep->local_port, ep->remote_port, 0,
-					   &ep->dst_cache);
+					   &tx->local.ip, &key, ep->local_port,
+					   ep->remote_port, 0, &ep->dst_cache);
 		if (IS_ERR(rt))
 			return PTR_ERR(rt);
-		route->dst = &rt->dst;
+		tx->dst = &rt->dst;
 		return 0;
 	}
 #if IS_ENABLED(CONFIG_IPV6)
 	key.u.ipv6.src = ep->local.in6;
 	key.u.ipv6.dst = ep->remote.in6;
-	route->dst = udp_tunnel6_dst_lookup(skb, inst->dev, inst->net, NULL,
-					    ep->scope_id, &route->local.in6,
-					    &key, ep->local_port,
-					    ep->remote_port, 0, &ep->dst_cache);
-	return PTR_ERR_OR_ZERO(route->dst);
+	tx->dst = udp_tunnel6_dst_lookup(skb, inst->dev, inst->net, NULL,
+					 ep->scope_id, &tx->local.in6, &key,
+					 ep->local_port, ep->remote_port, 0,
+					 &ep->dst_cache);
+	return PTR_ERR_OR_ZERO(tx->dst);
 #else
 	return -EAFNOSUPPORT;
 #endif
-}
-
-/* Make the packet linear, ours alone, with its checksum in place and room for
- * the outer headers; then encrypt it and put the OpenVPN header in front.
- */
-static int encapsulate(const struct nf_ovpn_peer *peer,
-		       const struct nf_ovpn_key *key, u32 packet_id,
-		       struct sk_buff *skb, unsigned int headroom)
-{
-	unsigned int len = skb->len;
-	struct nf_ovpn_hdr *hdr;
-
-	if (skb_linearize(skb) || skb_cow(skb, headroom))
-		return -ENOMEM;
-	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
-		return -ENOMEM;
-	skb->ip_summed = CHECKSUM_NONE;
-	skb->encapsulation = 0;
-
-	hdr = __skb_push(skb, sizeof(*hdr));
-	hdr->op = htonl(NF_OVPN_P_DATA_V2 << NF_OVPN_OP_SHIFT |
-			key->key_id << NF_OVPN_KEY_ID_SHIFT | peer->tx_id);
-	hdr->packet_id = htonl(packet_id);
-	nf_ovpn_cipher_seal(&key->tx, (u8 *)(hdr + 1), (u8 *)(hdr + 1), len,
-			    hdr->tag, (const u8 *)hdr, NF_OVPN_AD_SIZE,
-			    hdr->packet_id);
-	return 0;
-}
-
-/* Datagrams that go out together: the first is the packet, the others its
- * frag_list. All are as long as the first but for the last, which may be
- * shorter.
- */
-struct tx_batch {
-	struct nf_ovpn_endpoint	*ep;
-	struct tx_route		route;
-	struct sk_buff		*head;
-	struct sk_buff		*tail;
-	unsigned int		count;
-	unsigned int		size;
-	u8			ecn;
-};
-
-static void tx_flush(struct tx_batch *batch)
-{
-	const struct nf_ovpn_endpoint *ep = batch->ep;
-	const struct tx_route *route = &batch->route;
-	struct sk_buff *skb = batch->head;
-
-	if (!skb)
-		return;
-	batch->head = NULL;
-
-	if (batch->count > 1) {
-		struct skb_shared_info *shinfo = skb_shinfo(skb);
-
-		shinfo->gso_size = batch->size;
-		shinfo->gso_segs = batch->count;
-		shinfo->gso_type = SKB_GSO_UDP_L4;
-		/* where the UDP header is going to be */
-		skb->ip_summed = CHECKSUM_PARTIAL;
-		skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
-		skb->csum_offset = offsetof(struct udphdr, check);
-	}
-
-	dst_hold(route->dst);
-	if (ep->family == NFPROTO_IPV4) {
-		udp_tunnel_xmit_skb(dst_rtable(route->dst), NULL, skb,
-				    route->local.ip, ep->remote.ip, batch->ecn,
-				    ip4_dst_hoplimit(route->dst), 0,
-				    ep->local_port, ep->remote_port, true,
-				    false, 0);
-		return;
-	}
-#if IS_ENABLED(CONFIG_IPV6)
-	/* Too large for the path: fragments, as with IPv4 */
-	skb->ignore_df = 1;
-	udp_tunnel6_xmit_skb(route->dst, NULL, skb, NULL, &route->local.in6,
-			     &ep->remote.in6, batch->ecn,
-			     ip6_dst_hoplimit(route->dst), 0, ep->local_port,
-			     ep->remote_port, false, 0);
-#endif
-}
-
-static bool tx_batch_takes(const struct tx_batch *batch,
-			   const struct sk_buff *skb, u8 ecn)
-{
-	const struct sk_buff *head = batch->head;
-	const struct net_device *dev = batch->route.dst->dev;
-	unsigned int max = min_t(unsigned int, READ_ONCE(dev->gso_max_size),
-				 GSO_LEGACY_MAX_SIZE);
-
-	return head && ecn == batch->ecn && skb->len <= batch->size &&
-	       /* whole so far */
-	       head->len == batch->count * batch->size &&
-	       batch->count < READ_ONCE(dev->gso_max_segs) &&
-	       head->len + skb->len + TX_HEADROOM + LL_MAX_HEADER < max &&
-	       head->sk == skb->sk && head->destructor == skb->destructor;
-}
-
-static void tx_add(struct tx_batch *batch, struct sk_buff *skb, u8 ecn)
-{
-	struct sk_buff *head = batch->head;
-
-	if (!tx_batch_takes(batch, skb, ecn)) {
-		tx_flush(batch);
-		batch->head = skb;
-		batch->tail = skb;
-		batch->count = 1;
-		batch->size = skb->len;
-		batch->ecn = ecn;
-		return;
-	}
-
-	/* The socket goes on being charged, by the first for all. */
-	skb->destructor = NULL;
-	skb->sk = NULL;
-
-	if (batch->count == 1)
-		skb_shinfo(head)->frag_list = skb;
-	else
-		batch->tail->next = skb;
-	batch->tail = skb;
-	batch->count++;
-	head->len += skb->len;
-	head->data_len += skb->len;
-	head->truesize += skb->truesize;
 }
 
 /* ECN of the outer header (RFC 6040, 4.1, normal mode) */
@@ -206,6 +88,220 @@ static u8 outer_ecn(const struct sk_buff *skb)
 	}
 }
 
+/* Hand an encrypted packet, GSO or not, to the stack. */
+static void tx_send(const struct tx *tx, struct sk_buff *skb)
+{
+	const struct nf_ovpn_endpoint *ep = tx->ep;
+
+	dst_hold(tx->dst);
+	if (ep->family == NFPROTO_IPV4) {
+		udp_tunnel_xmit_skb(dst_rtable(tx->dst), NULL, skb,
+				    tx->local.ip, ep->remote.ip, tx->ecn,
+				    ip4_dst_hoplimit(tx->dst), 0,
+				    ep->local_port, ep->remote_port, true,
+				    false, 0);
+		return;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	/* Too large for the path: fragments, as with IPv4 */
+	skb->ignore_df = 1;
+	udp_tunnel6_xmit_skb(tx->dst, NULL, skb, NULL, &tx->local.in6,
+			     &ep->remote.in6, tx->ecn,
+			     ip6_dst_hoplimit(tx->dst), 0, ep->local_port,
+			     ep->remote_port, false, 0);
+#endif
+}
+
+/* Make one datagram at @gram, with the next packet ID. */
+static void tx_seal(struct tx *tx, u8 *gram, const struct nf_ovpn_text *text)
+{
+	unsigned int len = text->head_len + text->body_len;
+	struct nf_ovpn_hdr *hdr = (struct nf_ovpn_hdr *)gram;
+
+	hdr->op = htonl(NF_OVPN_P_DATA_V2 << NF_OVPN_OP_SHIFT |
+			tx->key->key_id << NF_OVPN_KEY_ID_SHIFT |
+			tx->peer->tx_id);
+	hdr->packet_id = htonl(tx->packet_id++);
+	nf_ovpn_cipher_seal(&tx->key->tx, (u8 *)(hdr + 1), text, hdr->tag,
+			    (const u8 *)hdr, NF_OVPN_AD_SIZE, hdr->packet_id);
+
+	tx->tally.link_packets++;
+	tx->tally.link_bytes += sizeof(*hdr) + len;
+}
+
+/* Send one packet: make it linear, ours alone, with its checksum in place and
+ * room for the outer headers, then encrypt it as it lies.
+ */
+static void tx_one(struct tx *tx, struct sk_buff *skb)
+{
+	struct nf_ovpn_text text = {};
+
+	if (skb_linearize(skb) || skb_cow(skb, tx->headroom) ||
+	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))) {
+		nf_ovpn_stats_drop(tx->peer->inst, D(NO_MEMORY), 1);
+		kfree_skb(skb);
+		return;
+	}
+	skb->ip_summed = CHECKSUM_NONE;
+	skb->encapsulation = 0;
+
+	text.body = skb->data;
+	text.body_len = skb->len;
+	tx_seal(tx, __skb_push(skb, sizeof(struct nf_ovpn_hdr)), &text);
+	tx_send(tx, skb);
+}
+
+/* Datagrams in the pages of one packet. All are as long as the first but for
+ * the last, which may be shorter.
+ */
+struct tx_batch {
+	struct sk_buff	*skb;
+	unsigned int	count;
+	unsigned int	size;
+	unsigned int	room;
+};
+
+/* Pages for so many bytes of datagrams; more than a page at a time does not
+ * always succeed.
+ */
+#define TX_BATCH_CHUNK	SZ_32K
+
+/* Room for a datagram of @len bytes, of which @left more are to come. */
+static u8 *tx_batch_put(const struct tx *tx, struct tx_batch *batch,
+			unsigned int len, unsigned int left)
+{
+	struct skb_shared_info *shinfo;
+	unsigned int chunk = 0;
+	struct page *page;
+	skb_frag_t *frag;
+	u8 *data = NULL;
+
+	if (!batch->skb) {
+		batch->skb = alloc_skb(tx->headroom, GFP_ATOMIC);
+		if (!batch->skb)
+			return NULL;
+		skb_reserve(batch->skb, tx->headroom);
+		batch->count = 0;
+		batch->size = len;
+		batch->room = 0;
+	}
+	shinfo = skb_shinfo(batch->skb);
+
+	if (batch->room < len) {
+		if (len < TX_BATCH_CHUNK) {
+			chunk = len * min(left + 1, TX_BATCH_CHUNK / len);
+			data = napi_alloc_frag(chunk);
+		}
+		if (!data) {
+			chunk = len;
+			data = napi_alloc_frag(chunk);
+		}
+		if (!data)
+			return NULL;
+		page = virt_to_head_page(data);
+		skb_add_rx_frag(batch->skb, shinfo->nr_frags, page,
+				data - (u8 *)page_address(page), 0,
+				SKB_DATA_ALIGN(chunk));
+		batch->room = chunk;
+	}
+
+	frag = &shinfo->frags[shinfo->nr_frags - 1];
+	data = skb_frag_address(frag) + skb_frag_size(frag);
+	skb_frag_size_add(frag, len);
+	batch->skb->len += len;
+	batch->skb->data_len += len;
+	batch->room -= len;
+	batch->count++;
+	return data;
+}
+
+/* Whether a datagram of @len bytes has to go into the next batch. */
+static bool tx_batch_full(const struct tx *tx, const struct tx_batch *batch,
+			  unsigned int len)
+{
+	const struct net_device *dev = tx->dst->dev;
+	const struct sk_buff *skb = batch->skb;
+	unsigned int max;
+
+	if (!skb)
+		return false;
+	max = min_t(unsigned int, READ_ONCE(dev->gso_max_size),
+		    GSO_LEGACY_MAX_SIZE);
+	return skb->len + len + TX_HEADROOM + LL_MAX_HEADER > max ||
+	       batch->count >= READ_ONCE(dev->gso_max_segs) ||
+	       (batch->room < len &&
+		skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS);
+}
+
+static void tx_batch_send(const struct tx *tx, struct tx_batch *batch)
+{
+	struct sk_buff *skb = batch->skb;
+	struct skb_shared_info *shinfo;
+
+	if (!skb)
+		return;
+	batch->skb = NULL;
+	shinfo = skb_shinfo(skb);
+
+	if (batch->count > 1) {
+		shinfo->gso_size = batch->size;
+		shinfo->gso_segs = batch->count;
+		shinfo->gso_type = SKB_GSO_UDP_L4;
+		/* where the UDP header is going to be */
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
+		skb->csum_offset = offsetof(struct udphdr, check);
+	}
+	tx_send(tx, skb);
+}
+
+/* Send the segments of a GSO packet. */
+static void tx_gso(struct tx *tx, struct nf_ovpn_segments *segs)
+{
+	struct sk_buff *skb = segs->skb;
+	u8 head[NF_OVPN_SEGMENT_HEAD_MAX];
+	struct tx_batch batch = {};
+	struct nf_ovpn_text text;
+	unsigned int len;
+	u8 *gram;
+
+	text.head = head;
+	text.head_len = segs->head_len;
+
+	while (segs->left) {
+		len = sizeof(struct nf_ovpn_hdr) + segs->head_len +
+		      nf_ovpn_segment_len(segs);
+		if (tx_batch_full(tx, &batch, len))
+			tx_batch_send(tx, &batch);
+		gram = tx_batch_put(tx, &batch, len,
+				    nf_ovpn_segments_left(segs) - 1);
+		if (!gram) {
+			nf_ovpn_stats_drop(tx->peer->inst, D(NO_MEMORY),
+					   nf_ovpn_segments_left(segs));
+			break;
+		}
+		text.body_len =
+			nf_ovpn_segments_next(segs, head,
+					      gram + sizeof(struct nf_ovpn_hdr) +
+					      segs->head_len, &text.body);
+		tx_seal(tx, gram, &text);
+		batch.skb->priority = skb->priority;
+	}
+
+	if (batch.skb && batch.skb->len) {
+		/* As skb_segment(): the last is charged to the socket for all
+		 * of them, with what it was charged for the packet.
+		 */
+		swap(batch.skb->truesize, skb->truesize);
+		swap(batch.skb->destructor, skb->destructor);
+		swap(batch.skb->sk, skb->sk);
+		tx_batch_send(tx, &batch);
+	} else {
+		kfree_skb(batch.skb);
+	}
+	consume_skb(skb);
+}
+
 static void drop_list(struct nf_ovpn_instance *inst, struct sk_buff *list,
 		      int reason)
 {
@@ -213,65 +309,70 @@ static void drop_list(struct nf_ovpn_instance *inst, struct sk_buff *list,
 
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
-		nf_ovpn_stats_drop(inst, reason);
+		nf_ovpn_stats_drop(inst, reason, 1);
 		kfree_skb(skb);
 	}
 }
 
-/* Send a list of packets to one peer: packet IDs and the route are taken once
- * for all of them. The packets have no dst, no mark and no conntrack any more.
+/* Send a list of packets to one peer, or the segments of the only one in it.
+ * The route is found and packet IDs are taken once for all of them. The
+ * packets have no dst, no mark and no conntrack any more.
  */
 static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
-		    struct sk_buff *list, int path)
+		    struct sk_buff *list, struct nf_ovpn_segments *segs,
+		    int path)
 {
+	struct tx tx = {
+		.peer	= peer,
+		.key	= key,
+		.ep	= rcu_dereference(peer->endpoint),
+		.ecn	= outer_ecn(list),
+	};
 	struct nf_ovpn_instance *inst = peer->inst;
-	struct nf_ovpn_tally tally = {};
-	struct tx_batch batch = {};
 	struct sk_buff *skb, *next;
-	unsigned int headroom;
 	bool warn = false;
-	u32 id, n = 0;
+	u32 n = 0;
 	int err;
 
-	batch.ep = rcu_dereference(peer->endpoint);
-	err = tx_route(inst, batch.ep, list, &batch.route);
+	err = tx_route(&tx, list);
 	if (err) {
 		drop_list(inst, list, err == -ELOOP ? D(LOOP) : D(NO_ROUTE));
 		return;
 	}
-	headroom = LL_RESERVED_SPACE(batch.route.dst->dev) +
-		   batch.route.dst->header_len + TX_HEADROOM;
+	tx.headroom = LL_RESERVED_SPACE(tx.dst->dev) + tx.dst->header_len +
+		      TX_HEADROOM;
 
-	for (skb = list; skb; skb = skb->next)
-		n++;
-	if (!nf_ovpn_key_reserve(key, n, &id, &warn)) {
+	if (segs)
+		n = nf_ovpn_segments_left(segs);
+	else
+		for (skb = list; skb; skb = skb->next)
+			n++;
+	if (!nf_ovpn_key_reserve(key, n, &tx.packet_id, &warn)) {
 		drop_list(inst, list, D(KEY_LIMIT));
 		goto out;
 	}
 
-	skb_list_walk_safe(list, skb, next) {
-		unsigned int len = skb->len;
-		u8 ecn = outer_ecn(skb);
-
-		skb_mark_not_on_list(skb);
-		if (encapsulate(peer, key, id++, skb, headroom)) {
-			drop_list(inst, skb, D(NO_MEMORY));
-			continue;
+	if (segs) {
+		tx_gso(&tx, segs);
+	} else {
+		skb_list_walk_safe(list, skb, next) {
+			skb_mark_not_on_list(skb);
+			tx_one(&tx, skb);
 		}
-		tally.packets++;
-		tally.vpn_bytes += len;
-		tally.link_bytes += skb->len;
-		tx_add(&batch, skb, ecn);
 	}
-	tx_flush(&batch);
 
-	nf_ovpn_stats_tx(peer, path, &tally);
-	if (path)
-		dev_sw_netstats_tx_add(inst->dev, tally.packets,
-				       tally.vpn_bytes);
+	if (path) {
+		tx.tally.vpn_packets = tx.tally.link_packets;
+		tx.tally.vpn_bytes = tx.tally.link_bytes -
+				     tx.tally.link_packets *
+				     sizeof(struct nf_ovpn_hdr);
+	}
+	nf_ovpn_stats_tx(peer, path, &tx.tally);
+	dev_sw_netstats_tx_add(inst->dev, tx.tally.vpn_packets,
+			       tx.tally.vpn_bytes);
 	nf_ovpn_touch(&peer->last_tx);
 out:
-	dst_release(batch.route.dst);
+	dst_release(tx.dst);
 	if (unlikely(warn))
 		nf_ovpn_nl_key_limit_ntf(peer, key);
 }
@@ -279,45 +380,45 @@ out:
 /**
  * nf_ovpn_tx - encrypt an inner packet and send it to a peer
  * @peer: the peer
+ * @key: its key, of nf_ovpn_peer_tx_key()
  * @skb: inner packet, GSO or not, data at its network header
  * @path: NF_OVPN_A_STATS_TX_FAST_PACKETS or _EGRESS_
  *
+ * The packet is sent, or dropped and counted.
+ *
  * Context: RCU read side, BH disabled.
- * Return: false when the peer has no key to encrypt with; else the packet is
- * sent or dropped and counted.
  */
-bool nf_ovpn_tx(struct nf_ovpn_peer *peer, struct sk_buff *skb, int path)
+void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
+		struct sk_buff *skb, int path)
 {
-	struct nf_ovpn_key *key;
-	struct sk_buff *segs;
-
-	key = nf_ovpn_peer_tx_key(peer);
-	if (!key)
-		return false;
+	struct nf_ovpn_segments segs;
+	struct sk_buff *list;
 
 	/* Without a device: it is counted here, not by the tunnel code. */
 	skb->dev = NULL;
 	skb_scrub_packet(skb, true);
+	skb_mark_not_on_list(skb);
 
-	if (skb_is_gso(skb)) {
-		/* Once here is cheaper than once a segment. */
-		if (skb_cow_head(skb, LL_MAX_HEADER + TX_HEADROOM)) {
-			drop_list(peer->inst, skb, D(NO_MEMORY));
-			return true;
-		}
-		segs = skb_gso_segment(skb, 0);
-		if (IS_ERR_OR_NULL(segs)) {
-			drop_list(peer->inst, skb, D(NO_MEMORY));
-			return true;
-		}
-		consume_skb(skb);
-		skb = segs;
-	} else {
-		skb_mark_not_on_list(skb);
+	if (!skb_is_gso(skb)) {
+		tx_list(peer, key, skb, NULL, path);
+		return;
+	}
+	if (nf_ovpn_segments_start(&segs, skb)) {
+		tx_list(peer, key, skb, &segs, path);
+		return;
 	}
 
-	tx_list(peer, key, skb, path);
-	return true;
+	/* What segments.c leaves to the stack. Headroom for all of them at
+	 * once is cheaper than for each.
+	 */
+	list = skb_cow_head(skb, LL_MAX_HEADER + TX_HEADROOM) ?
+	       NULL : skb_gso_segment(skb, 0);
+	if (IS_ERR_OR_NULL(list)) {
+		drop_list(peer->inst, skb, D(NO_MEMORY));
+		return;
+	}
+	consume_skb(skb);
+	tx_list(peer, key, list, NULL, path);
 }
 
 /**
@@ -338,10 +439,10 @@ void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer)
 	skb = alloc_skb(LL_MAX_HEADER + TX_HEADROOM + sizeof(nf_ovpn_ping),
 			GFP_ATOMIC);
 	if (!skb) {
-		nf_ovpn_stats_drop(peer->inst, D(NO_MEMORY));
+		nf_ovpn_stats_drop(peer->inst, D(NO_MEMORY), 1);
 		return;
 	}
 	skb_reserve(skb, LL_MAX_HEADER + TX_HEADROOM);
 	skb_put_data(skb, nf_ovpn_ping, sizeof(nf_ovpn_ping));
-	tx_list(peer, key, skb, 0);
+	tx_list(peer, key, skb, NULL, 0);
 }

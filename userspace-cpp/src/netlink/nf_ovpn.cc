@@ -77,6 +77,7 @@ constexpr CounterName kDrops[] = {
     {NF_OVPN_A_DROPS_NO_ROUTE, "drops.no-route"},
     {NF_OVPN_A_DROPS_LOOP, "drops.loop"},
     {NF_OVPN_A_DROPS_NO_MEMORY, "drops.no-memory"},
+    {NF_OVPN_A_DROPS_CONNTRACK, "drops.conntrack"},
 };
 
 std::uint32_t u32(const Attributes& attributes, std::uint16_t type) {
