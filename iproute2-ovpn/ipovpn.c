@@ -277,6 +277,23 @@ static int parse_dev(const char *name)
 	return ifindex;
 }
 
+/*
+ * Whether the argument is @name, which may be given once. If so its value is
+ * the argument then.
+ */
+static bool option(int *argc, char ***argv, const char *name, bool *given)
+{
+	if (strcmp(**argv, name))
+		return false;
+	(*argv)++;
+	if (--*argc <= 0)
+		incomplete_command();
+	if (*given)
+		duparg(name, **argv);
+	*given = true;
+	return true;
+}
+
 static __u32 parse_id(const char *arg)
 {
 	__u32 id;
@@ -461,14 +478,19 @@ static void print_stats(const struct rtattr *attr)
 	open_json_object("stats");
 	for (i = 0; i < ARRAY_SIZE(stat_lines); i++) {
 		const struct counter *c = stat_lines[i].counters;
+		bool any = false;
 
-		print_string(PRINT_FP, NULL, "%s", _SL_);
-		print_string(PRINT_FP, NULL, "    %-6s", stat_lines[i].title);
 		for (j = 0; j < ARRAY_SIZE(stat_lines[i].counters); j++) {
 			__u64 value;
 
 			if (!c[j].attr || !tb[c[j].attr])
 				continue;
+			if (!any) {
+				print_string(PRINT_FP, NULL, "%s", _SL_);
+				print_string(PRINT_FP, NULL, "    %-6s",
+					     stat_lines[i].title);
+				any = true;
+			}
 			value = getattr_uint(tb[c[j].attr]);
 			print_u64(PRINT_JSON, c[j].json, NULL, value);
 			print_string(PRINT_FP, NULL, " %s ", c[j].text);
@@ -480,11 +502,72 @@ static void print_stats(const struct rtattr *attr)
 	close_json_object();
 }
 
+static int cmp_attr(const struct rtattr *a, const struct rtattr *b)
+{
+	if (!a || !b)
+		return !!a - !!b;
+	return memcmp(RTA_DATA(a), RTA_DATA(b), RTA_PAYLOAD(b));
+}
+
+/* Any address, then IPv4, then IPv6; by address, and by port. */
+static int cmp_listeners(const void *a, const void *b)
+{
+	static const int order[] = {
+		NF_OVPN_A_LISTENER_LOCAL_IPV6, NF_OVPN_A_LISTENER_LOCAL_IPV4,
+		NF_OVPN_A_LISTENER_LOCAL_PORT,
+	};
+	struct rtattr *la[NF_OVPN_A_LISTENER_MAX + 1];
+	struct rtattr *lb[NF_OVPN_A_LISTENER_MAX + 1];
+	unsigned int i;
+	int cmp = 0;
+
+	parse_rtattr_nested(la, NF_OVPN_A_LISTENER_MAX,
+			    *(struct rtattr * const *)a);
+	parse_rtattr_nested(lb, NF_OVPN_A_LISTENER_MAX,
+			    *(struct rtattr * const *)b);
+	for (i = 0; i < ARRAY_SIZE(order) && !cmp; i++)
+		cmp = cmp_attr(la[order[i]], lb[order[i]]);
+	return cmp;
+}
+
+/* The kernel has them in a hash table and tells them in no order. */
+static void print_listeners(const struct rtattr *instance)
+{
+	/* as many as there are attributes will do */
+	size_t i, num = RTA_PAYLOAD(instance) / RTA_LENGTH(0);
+	const struct rtattr **sorted, *pos;
+
+	sorted = calloc(num, sizeof(*sorted));
+	if (!sorted) {
+		perror("calloc");
+		return;
+	}
+	num = 0;
+	rtattr_for_each_nested(pos, instance) {
+		if ((pos->rta_type & NLA_TYPE_MASK) ==
+		    NF_OVPN_A_INSTANCE_LISTENER)
+			sorted[num++] = pos;
+	}
+	qsort(sorted, num, sizeof(*sorted), cmp_listeners);
+
+	open_json_array(PRINT_JSON, "listen");
+	for (i = 0; i < num; i++) {
+		struct rtattr *ln[NF_OVPN_A_LISTENER_MAX + 1];
+
+		parse_rtattr_nested(ln, NF_OVPN_A_LISTENER_MAX, sorted[i]);
+		print_string(PRINT_FP, NULL, " %s ", "listen");
+		print_endpoint(NULL, ln[NF_OVPN_A_LISTENER_LOCAL_IPV4],
+			       ln[NF_OVPN_A_LISTENER_LOCAL_IPV6], NULL,
+			       ln[NF_OVPN_A_LISTENER_LOCAL_PORT]);
+	}
+	close_json_array(PRINT_JSON, NULL);
+	free(sorted);
+}
+
 static int print_instance(struct nlmsghdr *n, void *arg)
 {
 	struct rtattr *tb[NF_OVPN_A_MAX + 1];
 	struct rtattr *in[NF_OVPN_A_INSTANCE_MAX + 1];
-	const struct rtattr *pos;
 
 	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] ||
 	    !tb[NF_OVPN_A_INSTANCE])
@@ -502,21 +585,7 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 		PRINT_NAME("fastpath", " fastpath %s", fastpath_names,
 			   in[NF_OVPN_A_INSTANCE_FASTPATH]);
 
-	open_json_array(PRINT_JSON, "listen");
-	rtattr_for_each_nested(pos, tb[NF_OVPN_A_INSTANCE]) {
-		struct rtattr *ln[NF_OVPN_A_LISTENER_MAX + 1];
-
-		if ((pos->rta_type & NLA_TYPE_MASK) !=
-		    NF_OVPN_A_INSTANCE_LISTENER)
-			continue;
-		parse_rtattr_nested(ln, NF_OVPN_A_LISTENER_MAX, pos);
-		print_string(PRINT_FP, NULL, " %s ", "listen");
-		print_endpoint(NULL, ln[NF_OVPN_A_LISTENER_LOCAL_IPV4],
-			       ln[NF_OVPN_A_LISTENER_LOCAL_IPV6], NULL,
-			       ln[NF_OVPN_A_LISTENER_LOCAL_PORT]);
-	}
-	close_json_array(PRINT_JSON, NULL);
-
+	print_listeners(tb[NF_OVPN_A_INSTANCE]);
 	if (in[NF_OVPN_A_INSTANCE_PEERS])
 		print_uint(PRINT_ANY, "peers", " peers %u",
 			   rta_getattr_u32(in[NF_OVPN_A_INSTANCE_PEERS]));
@@ -745,37 +814,26 @@ static int instance_modify(int argc, char **argv, int cmd)
 {
 	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
 	struct endpoint listen[OVPN_LISTENERS_MAX];
-	bool has_mode = false, has_fastpath = false;
+	bool has_dev = false, has_mode = false, has_fastpath = false;
 	unsigned int i, listeners = 0;
 	__u32 mode = 0, fastpath = 0;
 	struct rtattr *in, *ln;
 	int ifindex = 0;
 
 	while (argc > 0) {
-		if (strcmp(*argv, "dev") == 0) {
-			NEXT_ARG();
-			if (ifindex)
-				duparg("dev", *argv);
+		if (option(&argc, &argv, "dev", &has_dev)) {
 			ifindex = parse_dev(*argv);
 		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
-			   strcmp(*argv, "mode") == 0) {
-			NEXT_ARG();
-			if (has_mode)
-				duparg("mode", *argv);
+			   option(&argc, &argv, "mode", &has_mode)) {
 			if (parse_name(*argv, mode_names,
 				       ARRAY_SIZE(mode_names), &mode))
 				invarg("mode is \"p2p\" or \"mp\"", *argv);
-			has_mode = true;
 		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
-			   strcmp(*argv, "fastpath") == 0) {
-			NEXT_ARG();
-			if (has_fastpath)
-				duparg("fastpath", *argv);
+			   option(&argc, &argv, "fastpath", &has_fastpath)) {
 			if (parse_name(*argv, fastpath_names,
 				       ARRAY_SIZE(fastpath_names), &fastpath))
 				invarg("fastpath is \"off\", \"accepted\" or \"eager\"",
 				       *argv);
-			has_fastpath = true;
 		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
 			   strcmp(*argv, "listen") == 0) {
 			NEXT_ARG();
@@ -792,7 +850,7 @@ static int instance_modify(int argc, char **argv, int cmd)
 		NEXT_ARG_FWD();
 	}
 
-	if (!ifindex)
+	if (!has_dev)
 		missarg("dev");
 
 	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
@@ -849,48 +907,29 @@ static int peer_modify(int argc, char **argv, int cmd)
 {
 	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
 	bool adding = cmd != NF_OVPN_CMD_PEER_DEL;
-	bool has_id = false, has_tx_id = false, has_keepalive = false;
+	bool has_dev = false, has_id = false, has_tx_id = false;
 	__u8 vpn4[sizeof(struct in6_addr)], vpn6[sizeof(struct in6_addr)];
 	struct endpoint remote = {}, local = {};
 	bool has_vpn4 = false, has_vpn6 = false;
-	bool has_remote = false, has_local = false;
+	bool has_remote = false, has_local = false, has_keepalive = false;
 	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0;
 	struct rtattr *p;
 	int ifindex = 0;
 
 	while (argc > 0) {
-		if (strcmp(*argv, "dev") == 0) {
-			NEXT_ARG();
-			if (ifindex)
-				duparg("dev", *argv);
+		if (option(&argc, &argv, "dev", &has_dev)) {
 			ifindex = parse_dev(*argv);
-		} else if (strcmp(*argv, "id") == 0) {
-			NEXT_ARG();
-			if (has_id)
-				duparg("id", *argv);
+		} else if (option(&argc, &argv, "id", &has_id)) {
 			id = parse_id(*argv);
-			has_id = true;
-		} else if (adding && strcmp(*argv, "tx-id") == 0) {
-			NEXT_ARG();
-			if (has_tx_id)
-				duparg("tx-id", *argv);
+		} else if (adding && option(&argc, &argv, "tx-id", &has_tx_id)) {
 			tx_id = parse_id(*argv);
-			has_tx_id = true;
-		} else if (adding && strcmp(*argv, "remote") == 0) {
-			NEXT_ARG();
-			if (has_remote)
-				duparg("remote", *argv);
+		} else if (adding && option(&argc, &argv, "remote", &has_remote)) {
 			if (parse_endpoint(*argv, &remote) ||
 			    !remote.has_port || remote.family == AF_UNSPEC)
 				invarg("expected ADDR:PORT", *argv);
-			has_remote = true;
-		} else if (adding && strcmp(*argv, "local") == 0) {
-			NEXT_ARG();
-			if (has_local)
-				duparg("local", *argv);
+		} else if (adding && option(&argc, &argv, "local", &has_local)) {
 			if (parse_endpoint(*argv, &local) || local.scope_id)
 				invarg("expected ADDR[:PORT] or PORT", *argv);
-			has_local = true;
 		} else if (adding && strcmp(*argv, "vpn") == 0) {
 			__u8 addr[sizeof(struct in6_addr)];
 			int family;
@@ -908,21 +947,17 @@ static int peer_modify(int argc, char **argv, int cmd)
 				memcpy(vpn6, addr, sizeof(vpn6));
 				has_vpn6 = true;
 			}
-		} else if (adding && strcmp(*argv, "keepalive") == 0) {
-			NEXT_ARG();
-			if (has_keepalive)
-				duparg("keepalive", *argv);
+		} else if (adding && option(&argc, &argv, "keepalive", &has_keepalive)) {
 			interval = parse_seconds(*argv);
 			NEXT_ARG();
 			timeout = parse_seconds(*argv);
-			has_keepalive = true;
 		} else {
 			invarg("unknown argument", *argv);
 		}
 		NEXT_ARG_FWD();
 	}
 
-	if (!ifindex)
+	if (!has_dev)
 		missarg("dev");
 	if (!has_id)
 		missarg("id");
@@ -972,12 +1007,8 @@ static int peer_show(int argc, char **argv)
 	int ret;
 
 	while (argc > 0) {
-		if (strcmp(*argv, "id") == 0) {
-			NEXT_ARG();
-			if (has_id)
-				duparg("id", *argv);
+		if (option(&argc, &argv, "id", &has_id)) {
 			id = parse_id(*argv);
-			has_id = true;
 		} else {
 			if (strcmp(*argv, "dev") == 0)
 				NEXT_ARG();
@@ -1168,7 +1199,7 @@ static void add_secret(struct nlmsghdr *n, int attr, const struct secret *s)
 
 struct key_args {
 	int ifindex;
-	bool has_peer, has_slot, has_key_id, has_cipher;
+	bool has_dev, has_peer, has_slot, has_key_id, has_cipher, has_file;
 	__u32 peer, slot, key_id, cipher;
 	const char *file;
 };
@@ -1178,50 +1209,29 @@ static void parse_key_args(int argc, char **argv, int cmd, struct key_args *a)
 	bool new = cmd == NF_OVPN_CMD_KEY_NEW;
 
 	while (argc > 0) {
-		if (strcmp(*argv, "dev") == 0) {
-			NEXT_ARG();
-			if (a->ifindex)
-				duparg("dev", *argv);
+		if (option(&argc, &argv, "dev", &a->has_dev)) {
 			a->ifindex = parse_dev(*argv);
-		} else if (strcmp(*argv, "peer") == 0) {
-			NEXT_ARG();
-			if (a->has_peer)
-				duparg("peer", *argv);
+		} else if (option(&argc, &argv, "peer", &a->has_peer)) {
 			a->peer = parse_id(*argv);
-			a->has_peer = true;
 		} else if (cmd != NF_OVPN_CMD_KEY_SWAP &&
-			   strcmp(*argv, "slot") == 0) {
-			NEXT_ARG();
-			if (a->has_slot)
-				duparg("slot", *argv);
+			   option(&argc, &argv, "slot", &a->has_slot)) {
 			a->slot = parse_slot(*argv);
-			a->has_slot = true;
-		} else if (new && strcmp(*argv, "key-id") == 0) {
-			NEXT_ARG();
-			if (a->has_key_id)
-				duparg("key-id", *argv);
+		} else if (new && option(&argc, &argv, "key-id", &a->has_key_id)) {
 			if (get_u32(&a->key_id, *argv, 0) ||
 			    a->key_id > OVPN_KEY_ID_MAX)
 				invarg("a key's ID is 0..7", *argv);
-			a->has_key_id = true;
-		} else if (new && strcmp(*argv, "cipher") == 0) {
-			NEXT_ARG();
-			if (a->has_cipher)
-				duparg("cipher", *argv);
+		} else if (new && option(&argc, &argv, "cipher", &a->has_cipher)) {
 			if (parse_name(*argv, cipher_names,
 				       ARRAY_SIZE(cipher_names), &a->cipher))
 				invarg("cipher is \"aes-gcm\", \"chacha20-poly1305\" or \"none\"",
 				       *argv);
-			a->has_cipher = true;
-		} else if (new && strcmp(*argv, "secret-file") == 0) {
-			NEXT_ARG();
-			if (a->file)
-				duparg("secret-file", *argv);
+		} else if (new && option(&argc, &argv, "secret-file", &a->has_file)) {
 			if (batch_mode && strcmp(*argv, "-") == 0)
 				invarg("standard input holds the batch", *argv);
 			a->file = *argv;
-		} else if (cmd == NF_OVPN_CMD_KEY_GET && !a->ifindex) {
+		} else if (cmd == NF_OVPN_CMD_KEY_GET && !a->has_dev) {
 			a->ifindex = parse_dev(*argv);
+			a->has_dev = true;
 		} else {
 			invarg("unknown argument", *argv);
 		}
@@ -1238,7 +1248,7 @@ static int key_modify(int argc, char **argv, int cmd)
 	int ret = -1;
 
 	parse_key_args(argc, argv, cmd, &a);
-	if (!a.ifindex)
+	if (!a.has_dev)
 		missarg("dev");
 	if (!a.has_peer)
 		missarg("peer");
@@ -1251,9 +1261,9 @@ static int key_modify(int argc, char **argv, int cmd)
 			missarg("key-id");
 		if (!a.has_cipher)
 			missarg("cipher");
-		if (!a.file && a.cipher != NF_OVPN_CIPHER_ALG_NONE)
+		if (!a.has_file && a.cipher != NF_OVPN_CIPHER_ALG_NONE)
 			missarg("secret-file");
-		if (a.file && read_secrets(a.file, &encrypt, &decrypt))
+		if (a.has_file && read_secrets(a.file, &encrypt, &decrypt))
 			goto out;
 		/* A refusal must not bring the request, and the key, back into
 		 * a buffer that is out of reach here. Kernels that do not know
@@ -1277,7 +1287,7 @@ static int key_modify(int argc, char **argv, int cmd)
 	if (a.has_cipher)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_CIPHER_ALG,
 			  a.cipher);
-	if (a.file) {
+	if (a.has_file) {
 		add_secret(&req.n, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, &encrypt);
 		add_secret(&req.n, NF_OVPN_A_KEYCONF_DECRYPT_DIR, &decrypt);
 	}
@@ -1300,7 +1310,7 @@ static int key_show(int argc, char **argv)
 	size_t i;
 
 	parse_key_args(argc, argv, NF_OVPN_CMD_KEY_GET, &a);
-	if (a.has_peer && !a.ifindex)
+	if (a.has_peer && !a.has_dev)
 		missarg("dev");
 	if (a.has_slot && !a.has_peer)
 		missarg("peer");
