@@ -82,6 +82,14 @@ refusals() {
 		| EINVAL instance.mode: Unsupported attribute
 	instance-set TUN instance{ fastpath=9 }
 		| ERANGE instance.fastpath: integer out of range
+	instance-set TUN instance{ dscp=2 }
+		| ERANGE instance.dscp: integer out of range
+	instance-set TUN instance{ df=3 }
+		| ERANGE instance.df: integer out of range
+	instance-set TUN instance{ mark:hex=00 }
+		| EINVAL instance.mark: invalid attribute length
+	instance-set TUN instance{ peers=1 }
+		| EINVAL instance.peers: Unknown attribute type
 	instance-set TUN instance{ listener{ local-ipv4=192.0.2.1 } }
 		| EINVAL instance.listener.local-port missing
 	instance-get
@@ -129,11 +137,35 @@ refusals() {
 	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 del-reason=userspace }
 		| EINVAL peer.del-reason: Unknown attribute type
 	peer-new TUN peer{ id=42 remote-ipv4=192.0.2.9 remote-port=1 }
-		| EEXIST: a peer has this ID
+		| EEXIST peer.id: a peer has this ID
 	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 vpn-ipv4=10.8.0.2 }
-		| EEXIST: vpn-ipv4 belongs to another peer
+		| EEXIST peer.vpn-ipv4: belongs to another peer
 	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 vpn-ipv6=fd08::2 }
-		| EEXIST: vpn-ipv6 belongs to another peer
+		| EEXIST peer.vpn-ipv6: belongs to another peer
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.0 } }
+		| EINVAL peer.network.prefix-len missing
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ prefix-len=8 } }
+		| EINVAL peer.network: a network is of IPv4 or of IPv6
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.0 ipv6=fd09:: prefix-len=8 } }
+		| EINVAL peer.network: a network is of IPv4 or of IPv6
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.0 prefix-len=33 } }
+		| EINVAL peer.network.prefix-len: longer than an IPv4 address
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv6=fd09:: prefix-len=129 } }
+		| ERANGE peer.network.prefix-len: integer out of range
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.1 prefix-len=24 } }
+		| EINVAL peer.network.ipv4: has bits set behind the prefix
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv6=fd09::1 prefix-len=64 } }
+		| EINVAL peer.network.ipv6: has bits set behind the prefix
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv6:hex=00 prefix-len=64 } }
+		| ERANGE peer.network.ipv6: binary attribute size out of range
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 no-networks= network{ ipv4=10.9.0.0 prefix-len=24 } }
+		| EINVAL peer.no-networks: there is a network
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 no-networks:hex=00 }
+		| ERANGE peer.no-networks: Attribute failed policy validation
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 mark:hex=00 }
+		| EINVAL peer.mark: invalid attribute length
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 tcp-mss:hex=00 }
+		| EINVAL peer.tcp-mss: invalid attribute length
 	peer-new ifindex=lo peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 }
 		| ENODEV ifindex: no instance on this device
 	peer-set
@@ -290,7 +322,7 @@ listener_taken() {
 	local status=0
 	gw_tun_add tun1 10.9.0.1/24 fd09::1/64 || return
 	refused "instance-new ifindex=tun1 instance{ listener{ local-port=$GW_PORT } }" \
-		"EADDRINUSE: another instance has this listener" || status=1
+		"EADDRINUSE instance.listener: another instance has this listener" || status=1
 	refused "instance-get ifindex=tun1" \
 		"ENODEV ifindex: no instance on this device" || status=1
 	stop tun1
@@ -305,7 +337,7 @@ second_p2p_peer() {
 		run gwnl peer-new ifindex=tun1 "peer{" id=1 \
 			remote-ipv4=192.0.2.9 remote-port=1 "}" || return
 	refused "peer-new ifindex=tun1 peer{ id=2 remote-ipv4=192.0.2.9 remote-port=2 }" \
-		"EEXIST: a p2p instance has one peer" || status=1
+		"EEXIST peer.id: a p2p instance has one peer" || status=1
 	stop tun1
 	return $status
 }
@@ -349,7 +381,8 @@ unprivileged() {
 
 instance_shown() {
 	says "$(gwnl instance-get ifindex=tun0)" instance.mode=mp \
-		instance.fastpath=accepted instance.peers=1 \
+		instance.fastpath=accepted instance.dscp=zero \
+		instance.df=unset instance.mark=0 instance.peers=1 \
 		instance.listener.local-port=$GW_PORT
 }
 
@@ -358,16 +391,21 @@ peer_shown() {
 		peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 \
 		peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT \
 		peer.vpn-ipv4=10.8.0.2 peer.vpn-ipv6=fd08::2 \
-		peer.keepalive-interval=0 peer.keepalive-timeout=0 || return
+		peer.mark=0 peer.tcp-mss=0 peer.keepalive-interval=0 peer.keepalive-timeout=0 || return
 	run gwnl peer-set ifindex=tun0 "peer{" id=42 tx-id=7 \
 		remote-ipv6=2001:db8:1::2 remote-port=5 \
 		local-ipv6=2001:db8:1::1 vpn-ipv4=10.8.0.77 \
+		"network{" ipv4=10.20.0.0 prefix-len=16 "}" \
+		"network{" ipv6=fd20:: prefix-len=32 "}" mark=5 tcp-mss=1300 \
 		keepalive-interval=100 "}" || return
 	says "$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")" \
 		peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 \
 		peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 \
 		peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.77 \
-		peer.vpn-ipv6=fd08::2 peer.keepalive-interval=100 || return
+		peer.vpn-ipv6=fd08::2 peer.network.ipv4=10.20.0.0 \
+		peer.network.prefix-len=16 peer.network.ipv6=fd20:: \
+		peer.network.prefix-len=32 peer.mark=5 peer.tcp-mss=1300 \
+		peer.keepalive-interval=100 || return
 	# and the address that it had is free
 	run gwnl peer-new ifindex=tun0 "peer{" id=43 remote-ipv4=192.0.2.9 \
 		remote-port=1 vpn-ipv4=10.8.0.2 "}" &&

@@ -50,7 +50,7 @@
 
 /* --- the families --- */
 
-enum type { U32, ENUM, IFINDEX, PORT, IP4, IP6, UINT, BYTES, NEST };
+enum type { U8, U16, U32, FLAG, ENUM, IFINDEX, PORT, IP4, IP6, UINT, BYTES, NEST };
 
 struct attr {
 	const char		*name;
@@ -63,6 +63,8 @@ struct attr {
 static const char *const mode_names[] = { "p2p", "mp", NULL };
 static const char *const fastpath_names[] = { "off", "accepted", "eager",
 					      NULL };
+static const char *const dscp_names[] = { "zero", "inherit", NULL };
+static const char *const df_names[] = { "unset", "set", "inherit", NULL };
 static const char *const cipher_names[] = { "none", "aes-gcm",
 					    "chacha20-poly1305", NULL };
 static const char *const slot_names[] = { "primary", "secondary", NULL };
@@ -84,6 +86,7 @@ static const struct attr nf_drops[] = {
 	{ "loop", NF_OVPN_A_DROPS_LOOP, UINT },
 	{ "no-memory", NF_OVPN_A_DROPS_NO_MEMORY, UINT },
 	{ "conntrack", NF_OVPN_A_DROPS_CONNTRACK, UINT },
+	{ "too-big", NF_OVPN_A_DROPS_TOO_BIG, UINT },
 	{ }
 };
 
@@ -118,8 +121,18 @@ static const struct attr nf_instance[] = {
 	{ "fastpath", NF_OVPN_A_INSTANCE_FASTPATH, ENUM,
 	  .names = fastpath_names },
 	{ "listener", NF_OVPN_A_INSTANCE_LISTENER, NEST, nf_listener },
+	{ "dscp", NF_OVPN_A_INSTANCE_DSCP, ENUM, .names = dscp_names },
+	{ "df", NF_OVPN_A_INSTANCE_DF, ENUM, .names = df_names },
+	{ "mark", NF_OVPN_A_INSTANCE_MARK, U32 },
 	{ "peers", NF_OVPN_A_INSTANCE_PEERS, U32 },
 	{ "stats", NF_OVPN_A_INSTANCE_STATS, NEST, nf_stats },
+	{ }
+};
+
+static const struct attr nf_network[] = {
+	{ "ipv4", NF_OVPN_A_NETWORK_IPV4, IP4 },
+	{ "ipv6", NF_OVPN_A_NETWORK_IPV6, IP6 },
+	{ "prefix-len", NF_OVPN_A_NETWORK_PREFIX_LEN, U8 },
 	{ }
 };
 
@@ -137,6 +150,10 @@ static const struct attr nf_peer[] = {
 	{ "vpn-ipv6", NF_OVPN_A_PEER_VPN_IPV6, IP6 },
 	{ "keepalive-interval", NF_OVPN_A_PEER_KEEPALIVE_INTERVAL, U32 },
 	{ "keepalive-timeout", NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, U32 },
+	{ "network", NF_OVPN_A_PEER_NETWORK, NEST, nf_network },
+	{ "no-networks", NF_OVPN_A_PEER_NO_NETWORKS, FLAG },
+	{ "mark", NF_OVPN_A_PEER_MARK, U32 },
+	{ "tcp-mss", NF_OVPN_A_PEER_TCP_MSS, U16 },
 	{ "del-reason", NF_OVPN_A_PEER_DEL_REASON, ENUM,
 	  .names = reason_names },
 	{ "stats", NF_OVPN_A_PEER_STATS, NEST, nf_stats },
@@ -376,10 +393,22 @@ static void put_value(struct request *req, const struct attr *attr,
 		      const char *text)
 {
 	uint8_t buf[1024];
-	uint16_t port;
+	uint16_t port, n16;
 	uint32_t n;
+	uint8_t n8;
 
 	switch (attr->type) {
+	case U8:
+		n8 = parse_number(text, NULL);
+		put(req, attr->id, &n8, sizeof(n8));
+		break;
+	case U16:
+		n16 = parse_number(text, NULL);
+		put(req, attr->id, &n16, sizeof(n16));
+		break;
+	case FLAG:
+		put(req, attr->id, NULL, 0);
+		break;
 	case IFINDEX:
 		n = if_nametoindex(text) ?: parse_number(text, NULL);
 		put(req, attr->id, &n, sizeof(n));
@@ -491,6 +520,7 @@ static void print_attrs(const struct attr *set, const uint8_t *data, size_t len,
 		char name[256], text[64];
 		uint64_t u64 = 0;
 		uint32_t u32 = 0;
+		uint16_t u16;
 
 		if (!attr) {
 			printf(" %s%d:hex=", path, type);
@@ -512,6 +542,15 @@ static void print_attrs(const struct attr *set, const uint8_t *data, size_t len,
 				printf("%s", attr->names[u32]);
 			else
 				printf("%u", u32);
+			break;
+		case U8:
+			printf("%u", value[0]);
+			break;
+		case U16:
+			memcpy(&u16, value, sizeof(u16));
+			printf("%u", u16);
+			break;
+		case FLAG:
 			break;
 		case UINT:
 			u64 = u32;

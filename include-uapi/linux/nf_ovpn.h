@@ -37,6 +37,31 @@ enum nf_ovpn_fastpath {
 	NF_OVPN_FASTPATH_EAGER,
 };
 
+/**
+ * enum nf_ovpn_dscp - DSCP of outer packets
+ * @NF_OVPN_DSCP_ZERO: Best effort for all
+ * @NF_OVPN_DSCP_INHERIT: That of the inner packet
+ */
+enum nf_ovpn_dscp {
+	NF_OVPN_DSCP_ZERO,
+	NF_OVPN_DSCP_INHERIT,
+};
+
+/**
+ * enum nf_ovpn_df - The "don't fragment" bit of outer packets. Where it is
+ *   set, an inner packet that is too large for the path, and must not be
+ *   fragmented itself, is answered by ICMP.
+ * @NF_OVPN_DF_UNSET: Never set, outer packets may be fragmented
+ * @NF_OVPN_DF_SET: Set but for inner packets that are too large and may be
+ *   fragmented
+ * @NF_OVPN_DF_INHERIT: That of the inner packet, set for IPv6
+ */
+enum nf_ovpn_df {
+	NF_OVPN_DF_UNSET,
+	NF_OVPN_DF_SET,
+	NF_OVPN_DF_INHERIT,
+};
+
 enum nf_ovpn_cipher_alg {
 	NF_OVPN_CIPHER_ALG_NONE,
 	NF_OVPN_CIPHER_ALG_AES_GCM,
@@ -68,6 +93,7 @@ enum {
 	NF_OVPN_A_DROPS_LOOP,
 	NF_OVPN_A_DROPS_NO_MEMORY,
 	NF_OVPN_A_DROPS_CONNTRACK,
+	NF_OVPN_A_DROPS_TOO_BIG,
 
 	__NF_OVPN_A_DROPS_MAX,
 	NF_OVPN_A_DROPS_MAX = (__NF_OVPN_A_DROPS_MAX - 1)
@@ -107,11 +133,23 @@ enum {
 	NF_OVPN_A_INSTANCE_MODE = 1,
 	NF_OVPN_A_INSTANCE_FASTPATH,
 	NF_OVPN_A_INSTANCE_LISTENER,
+	NF_OVPN_A_INSTANCE_DSCP,
+	NF_OVPN_A_INSTANCE_DF,
+	NF_OVPN_A_INSTANCE_MARK,
 	NF_OVPN_A_INSTANCE_PEERS,
 	NF_OVPN_A_INSTANCE_STATS,
 
 	__NF_OVPN_A_INSTANCE_MAX,
 	NF_OVPN_A_INSTANCE_MAX = (__NF_OVPN_A_INSTANCE_MAX - 1)
+};
+
+enum {
+	NF_OVPN_A_NETWORK_IPV4 = 1,
+	NF_OVPN_A_NETWORK_IPV6,
+	NF_OVPN_A_NETWORK_PREFIX_LEN,
+
+	__NF_OVPN_A_NETWORK_MAX,
+	NF_OVPN_A_NETWORK_MAX = (__NF_OVPN_A_NETWORK_MAX - 1)
 };
 
 enum {
@@ -128,6 +166,10 @@ enum {
 	NF_OVPN_A_PEER_VPN_IPV6,
 	NF_OVPN_A_PEER_KEEPALIVE_INTERVAL,
 	NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT,
+	NF_OVPN_A_PEER_NETWORK,
+	NF_OVPN_A_PEER_NO_NETWORKS,
+	NF_OVPN_A_PEER_MARK,
+	NF_OVPN_A_PEER_TCP_MSS,
 	NF_OVPN_A_PEER_DEL_REASON,
 	NF_OVPN_A_PEER_STATS,
 

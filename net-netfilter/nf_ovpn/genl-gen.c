@@ -38,7 +38,7 @@ static const struct netlink_range_validation nf_ovpn_a_ifindex_range = {
 };
 
 /* Common nested types */
-const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_CONNTRACK + 1] = {
+const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_TOO_BIG + 1] = {
 	[NF_OVPN_A_DROPS_MALFORMED] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CHECKSUM] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_AUTH] = { .type = NLA_UINT, },
@@ -52,17 +52,24 @@ const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_CONNTRACK + 1] =
 	[NF_OVPN_A_DROPS_LOOP] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_NO_MEMORY] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CONNTRACK] = { .type = NLA_UINT, },
+	[NF_OVPN_A_DROPS_TOO_BIG] = { .type = NLA_UINT, },
 };
 
-const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_LISTENER + 1] = {
+const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
 	[NF_OVPN_A_INSTANCE_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
+	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
+	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
 };
 
-const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_LISTENER + 1] = {
+const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
 	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
+	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
+	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
 };
 
 const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1] = {
@@ -106,6 +113,12 @@ const struct nla_policy nf_ovpn_listener_nl_policy[NF_OVPN_A_LISTENER_LOCAL_PORT
 	[NF_OVPN_A_LISTENER_LOCAL_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
 };
 
+const struct nla_policy nf_ovpn_network_nl_policy[NF_OVPN_A_NETWORK_PREFIX_LEN + 1] = {
+	[NF_OVPN_A_NETWORK_IPV4] = { .type = NLA_BE32, },
+	[NF_OVPN_A_NETWORK_IPV6] = NLA_POLICY_EXACT_LEN(16),
+	[NF_OVPN_A_NETWORK_PREFIX_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+};
+
 const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1] = {
 	[NF_OVPN_A_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_id_range),
 	[NF_OVPN_A_PEER_TX_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_tx_id_range),
@@ -120,6 +133,10 @@ const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1] = {
 	[NF_OVPN_A_PEER_VPN_IPV6] = NLA_POLICY_EXACT_LEN(16),
 	[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_interval_range),
 	[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_timeout_range),
+	[NF_OVPN_A_PEER_NETWORK] = NLA_POLICY_NESTED(nf_ovpn_network_nl_policy),
+	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
 	[NF_OVPN_A_PEER_DEL_REASON] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_PEER_STATS] = NLA_POLICY_NESTED(nf_ovpn_stats_nl_policy),
 };
@@ -128,7 +145,7 @@ const struct nla_policy nf_ovpn_peer_id_input_nl_policy[NF_OVPN_A_PEER_ID + 1] =
 	[NF_OVPN_A_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_id_range),
 };
 
-const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT + 1] = {
+const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_TCP_MSS + 1] = {
 	[NF_OVPN_A_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_id_range),
 	[NF_OVPN_A_PEER_TX_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_tx_id_range),
 	[NF_OVPN_A_PEER_REMOTE_IPV4] = { .type = NLA_BE32, },
@@ -142,6 +159,10 @@ const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_KEEPALIVE_TI
 	[NF_OVPN_A_PEER_VPN_IPV6] = NLA_POLICY_EXACT_LEN(16),
 	[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_interval_range),
 	[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_timeout_range),
+	[NF_OVPN_A_PEER_NETWORK] = NLA_POLICY_NESTED(nf_ovpn_network_nl_policy),
+	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
 };
 
 const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_DROPS + 1] = {

@@ -19,13 +19,15 @@
  */
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
-#include <net/gso.h>
+#include <linux/icmpv6.h>
+#include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_nat.h>
 
 #include "nf_ovpn.h"
 
@@ -127,9 +129,10 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
  */
 static bool shortcut_takes(struct sk_buff *skb, const struct nf_conn *ct,
 			   enum ip_conntrack_info ctinfo,
-			   const struct nf_ovpn_instance *inst, u8 pf,
+			   const struct nf_ovpn_peer *peer, u8 pf,
 			   bool forward)
 {
+	const struct nf_ovpn_instance *inst = peer->inst;
 	unsigned int mtu = READ_ONCE(inst->dev->mtu);
 
 	if (READ_ONCE(inst->fastpath) == NF_OVPN_FASTPATH_OFF ||
@@ -153,8 +156,37 @@ static bool shortcut_takes(struct sk_buff *skb, const struct nf_conn *ct,
 			return false;
 	}
 
-	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) :
-				 skb->len <= mtu;
+	if (READ_ONCE(inst->df) != NF_OVPN_DF_UNSET)
+		mtu = min(mtu, READ_ONCE(rcu_dereference(peer->endpoint)->mtu));
+	return nf_ovpn_tx_fits(skb, mtu);
+}
+
+/* As ip_forward() and ip6_forward() do. */
+static bool decrease_ttl(struct sk_buff *skb, u8 pf)
+{
+	if (skb_ensure_writable(skb, skb_network_offset(skb) +
+				(pf == NFPROTO_IPV4 ? sizeof(struct iphdr) :
+						      sizeof(struct ipv6hdr))))
+		return false;
+	if (pf == NFPROTO_IPV4)
+		ip_decrease_ttl(ip_hdr(skb));
+	else
+		ipv6_hdr(skb)->hop_limit--;
+	return true;
+}
+
+/* What would be done in POSTROUTING. Destination NAT is done: the shortcut
+ * comes after it.
+ */
+static bool source_nat(struct sk_buff *skb, struct nf_conn *ct,
+		       enum ip_conntrack_info ctinfo)
+{
+#if IS_ENABLED(CONFIG_NF_NAT)
+	return nf_nat_packet(ct, ctinfo, NF_INET_POST_ROUTING, skb) ==
+	       NF_ACCEPT;
+#else
+	return true;
+#endif
 }
 
 static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
@@ -174,7 +206,7 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 	gen = nf_ovpn_gen(state->net);
 	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
 	if (peer &&
-	    shortcut_takes(skb, ct, ctinfo, peer->inst, state->pf, forward) &&
+	    shortcut_takes(skb, ct, ctinfo, peer, state->pf, forward) &&
 	    (forward || skb_dst(skb)->dev == peer->inst->dev))
 		key = nf_ovpn_peer_tx_key(peer);
 	if (!key) {
@@ -182,27 +214,18 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 		return NF_ACCEPT;
 	}
 
-	if (forward) {
-		/* as ip_forward() and ip6_forward() do */
-		if (skb_ensure_writable(skb, skb_network_offset(skb) +
-					(state->pf == NFPROTO_IPV4 ?
-					 sizeof(struct iphdr) :
-					 sizeof(struct ipv6hdr)))) {
-			nf_ovpn_stats_drop(peer->inst,
-					   NF_OVPN_A_DROPS_NO_MEMORY, 1);
-			return NF_DROP;
-		}
-		if (state->pf == NFPROTO_IPV4)
-			ip_decrease_ttl(ip_hdr(skb));
-		else
-			ipv6_hdr(skb)->hop_limit--;
+	local_bh_disable();
+	if ((forward && !decrease_ttl(skb, state->pf)) ||
+	    !source_nat(skb, ct, ctinfo)) {
+		nf_ovpn_stats_drop(peer->inst, NF_OVPN_A_DROPS_NO_MEMORY, 1);
+		local_bh_enable();
+		return NF_DROP;
 	}
 
 	/* nf_confirm() does this on the normal path. */
 	if (nf_ct_ecache_exist(ct))
 		nf_ct_deliver_cached_events(ct);
 
-	local_bh_disable();
 	nf_ovpn_tx(peer, key, skb, NF_OVPN_A_STATS_TX_FAST_PACKETS);
 	local_bh_enable();
 	return NF_STOLEN;
@@ -283,17 +306,43 @@ static unsigned int postrouting_hook(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* Whether this direction can go from PREROUTING straight to a peer. Source
- * NAT would be applied in POSTROUTING only, and helpers look at each packet.
+/* Whether a flow can go from PREROUTING straight to a peer. Helpers look at
+ * each packet.
  */
-static bool may_arm(const struct nf_conn *ct, enum ip_conntrack_dir dir)
+static bool may_arm(const struct nf_conn *ct)
 {
-	unsigned long src_nat = dir == IP_CT_DIR_ORIGINAL ? IPS_SRC_NAT :
-							    IPS_DST_NAT;
-
 	return nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct) &&
-	       !(READ_ONCE(ct->status) & (src_nat | IPS_SEQ_ADJUST)) &&
+	       !(READ_ONCE(ct->status) & IPS_SEQ_ADJUST) &&
 	       !nf_ct_ext_exist(ct, NF_CT_EXT_HELPER);
+}
+
+/* Tell the sender that its packet is too large for the path to the peer, where
+ * outer packets must not be fragmented. It has a route, unlike at the shortcut.
+ */
+static bool too_big(struct nf_ovpn_peer *peer, struct sk_buff *skb)
+{
+	unsigned int mtu;
+
+	if (likely(READ_ONCE(peer->inst->df) == NF_OVPN_DF_UNSET))
+		return false;
+	mtu = nf_ovpn_tx_mtu(peer, skb);
+	if (nf_ovpn_tx_fits(skb, mtu))
+		return false;
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		if (!(ip_hdr(skb)->frag_off & htons(IP_DF)))
+			return false;
+		skb_dst_update_pmtu_no_confirm(skb, mtu);
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+			      htonl(mtu));
+	} else {
+		mtu = max(mtu, IPV6_MIN_MTU);
+		if (nf_ovpn_tx_fits(skb, mtu))
+			return false;
+		skb_dst_update_pmtu_no_confirm(skb, mtu);
+		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+	}
+	return true;
 }
 
 /**
@@ -328,10 +377,14 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 	    !ct_is_error(ctinfo)) {
 		ext = nf_ct_ovpn_find(ct);
 		dir = CTINFO2DIR(ctinfo);
-		if (ext && !ct_is_outer(ext, dir) && may_arm(ct, dir))
+		if (ext && !ct_is_outer(ext, dir) && may_arm(ct))
 			nf_ovpn_ct_arm(inst->net, ct, dir, skb, peer->handle);
 	}
 
+	if (too_big(peer, skb)) {
+		nf_ovpn_stats_drop(inst, NF_OVPN_A_DROPS_TOO_BIG, 1);
+		return NF_DROP;
+	}
 	nf_ovpn_tx(peer, key, skb, NF_OVPN_A_STATS_TX_EGRESS_PACKETS);
 	return NF_STOLEN;
 }

@@ -5,6 +5,7 @@
  * All requests of a namespace are serialised by nf_ovpn_net::lock; those that
  * make or end an instance take RTNL before it, as the device notifier does.
  */
+#include <linux/inetdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
@@ -192,6 +193,9 @@ static int fill_instance(struct sk_buff *skb, const void *arg)
 	if (!nest ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_MODE, inst->mode) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_FASTPATH, inst->fastpath) ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DSCP, inst->dscp) ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DF, inst->df) ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_MARK, inst->mark) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_PEERS, inst->num_peers) ||
 	    fill_listeners(skb, inst))
 		return -EMSGSIZE;
@@ -239,6 +243,25 @@ static int parse_listener(const struct nlattr *attr, struct hlist_head *list,
 	}
 	hlist_add_head(&listener->node, list);
 	return 0;
+}
+
+static void parse_outer(struct nlattr **tb, struct nf_ovpn_instance *inst)
+{
+	struct nlattr *dscp = tb[NF_OVPN_A_INSTANCE_DSCP];
+	struct nlattr *mark = tb[NF_OVPN_A_INSTANCE_MARK];
+	struct nlattr *df = tb[NF_OVPN_A_INSTANCE_DF];
+	struct nf_ovpn_peer *peer;
+	unsigned long id;
+
+	if (dscp)
+		WRITE_ONCE(inst->dscp, nla_get_u32(dscp));
+	if (df)
+		WRITE_ONCE(inst->df, nla_get_u32(df));
+	if (!mark || nla_get_u32(mark) == inst->mark)
+		return;
+	WRITE_ONCE(inst->mark, nla_get_u32(mark));
+	xa_for_each(&inst->peers, id, peer)
+		nf_ovpn_peer_forget_route(peer);
 }
 
 static int parse_listeners(struct genl_info *info, struct hlist_head *list)
@@ -299,9 +322,13 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
 	err = nf_ovpn_instance_new(dev, mode, fastpath, &inst, info->extack);
 	if (!err) {
+		parse_outer(tb, inst);
 		err = nf_ovpn_listeners_set(inst, &listeners, info->extack);
-		if (err)
+		if (err) {
+			NL_SET_BAD_ATTR(info->extack,
+					tb[NF_OVPN_A_INSTANCE_LISTENER]);
 			nf_ovpn_instance_del(inst);
+		}
 	} else {
 		NL_SET_BAD_ATTR(info->extack, info->attrs[NF_OVPN_A_IFINDEX]);
 	}
@@ -334,11 +361,17 @@ int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	if (!hlist_empty(&listeners))
 		err = nf_ovpn_listeners_set(inst, &listeners, info->extack);
-	if (!err && tb[NF_OVPN_A_INSTANCE_FASTPATH]) {
+	if (err) {
+		NL_SET_BAD_ATTR(info->extack, tb[NF_OVPN_A_INSTANCE_LISTENER]);
+		goto unlock;
+	}
+	parse_outer(tb, inst);
+	if (tb[NF_OVPN_A_INSTANCE_FASTPATH]) {
 		WRITE_ONCE(inst->fastpath,
 			   nla_get_u32(tb[NF_OVPN_A_INSTANCE_FASTPATH]));
 		atomic_inc(&nf_ovpn_pernet(inst->net)->gen);
 	}
+unlock:
 	instance_unlock(inst);
 out:
 	nf_ovpn_listeners_free(&listeners);
@@ -439,6 +472,37 @@ out:
 	return err;
 }
 
+static int fill_vpn(struct sk_buff *skb, const struct nf_ovpn_vpn *vpn)
+{
+	const struct nf_ovpn_prefix *network;
+	struct nlattr *nest;
+	unsigned int i;
+	int err;
+
+	if (vpn->has_ip &&
+	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, vpn->ip.ip))
+		return -EMSGSIZE;
+	if (vpn->has_in6 &&
+	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6, &vpn->in6.in6))
+		return -EMSGSIZE;
+	for (i = 0; i < vpn->num; i++) {
+		network = &vpn->networks[i];
+		nest = nla_nest_start(skb, NF_OVPN_A_PEER_NETWORK);
+		if (!nest)
+			return -EMSGSIZE;
+		err = network->family == NFPROTO_IPV4 ?
+		      nla_put_in_addr(skb, NF_OVPN_A_NETWORK_IPV4,
+				      network->addr.ip) :
+		      nla_put_in6_addr(skb, NF_OVPN_A_NETWORK_IPV6,
+				       &network->addr.in6);
+		if (err ||
+		    nla_put_u8(skb, NF_OVPN_A_NETWORK_PREFIX_LEN, network->len))
+			return -EMSGSIZE;
+		nla_nest_end(skb, nest);
+	}
+	return 0;
+}
+
 static int fill_peer(struct sk_buff *skb, const void *arg)
 {
 	const struct nf_ovpn_peer *peer = arg;
@@ -453,14 +517,10 @@ static int fill_peer(struct sk_buff *skb, const void *arg)
 	    nla_put_u32(skb, NF_OVPN_A_PEER_TX_ID, peer->tx_id) ||
 	    fill_endpoint(skb, peer))
 		return -EMSGSIZE;
-	if (peer->vpn.has_ip &&
-	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, peer->vpn.ip.ip))
-		return -EMSGSIZE;
-	if (peer->vpn.has_in6 &&
-	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6,
-			     &peer->vpn.in6.in6))
-		return -EMSGSIZE;
-	if (nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_INTERVAL,
+	if (fill_vpn(skb, nf_ovpn_peer_vpn(peer)) ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_MARK, peer->mark) ||
+	    nla_put_u16(skb, NF_OVPN_A_PEER_TCP_MSS, peer->tcp_mss) ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_INTERVAL,
 			peer->keepalive_interval / HZ) ||
 	    nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT,
 			peer->keepalive_timeout / HZ))
@@ -580,8 +640,91 @@ parse_endpoint(const struct nf_ovpn_instance *inst, struct nlattr *nest,
 	return ep;
 }
 
-static void parse_vpn(struct nlattr **tb, struct nf_ovpn_vpn_addrs *vpn)
+/* Networks of one peer. A route each, and each in one dump message */
+#define MAX_NETWORKS	64
+
+static int parse_network(const struct nlattr *attr,
+			 struct nf_ovpn_prefix *network,
+			 struct netlink_ext_ack *extack)
 {
+	struct nlattr *tb[NF_OVPN_A_NETWORK_MAX + 1];
+	struct nlattr *a4, *a6, *len;
+	union nf_inet_addr masked = {};
+	int err;
+
+	err = nla_parse_nested(tb, NF_OVPN_A_NETWORK_MAX, attr,
+			       nf_ovpn_network_nl_policy, extack);
+	if (err)
+		return err;
+	if (NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_NETWORK_PREFIX_LEN))
+		return -EINVAL;
+	a4 = tb[NF_OVPN_A_NETWORK_IPV4];
+	a6 = tb[NF_OVPN_A_NETWORK_IPV6];
+	len = tb[NF_OVPN_A_NETWORK_PREFIX_LEN];
+	if (!a4 == !a6) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "a network is of IPv4 or of IPv6");
+		return -EINVAL;
+	}
+
+	network->len = nla_get_u8(len);
+	if (a4) {
+		network->family = NFPROTO_IPV4;
+		network->addr.ip = nla_get_in_addr(a4);
+		if (network->len > 32) {
+			NL_SET_ERR_MSG_ATTR(extack, len,
+					    "longer than an IPv4 address");
+			return -EINVAL;
+		}
+		masked.ip = network->addr.ip & inet_make_mask(network->len);
+	} else {
+		network->family = NFPROTO_IPV6;
+		network->addr.in6 = nla_get_in6_addr(a6);
+		ipv6_addr_prefix(&masked.in6, &network->addr.in6, network->len);
+	}
+	if (!nf_inet_addr_cmp(&network->addr, &masked)) {
+		NL_SET_ERR_MSG_ATTR(extack, a4 ?: a6,
+				    "has bits set behind the prefix");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Make what a peer owns of the attributes; @old is what they change, or NULL */
+static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
+				     const struct nf_ovpn_vpn *old,
+				     struct netlink_ext_ack *extack)
+{
+	unsigned int i = 0, num = 0;
+	struct nf_ovpn_vpn *vpn;
+	struct nlattr *attr;
+	int err, rem;
+
+	if (tb[NF_OVPN_A_PEER_NETWORK] && tb[NF_OVPN_A_PEER_NO_NETWORKS]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_NO_NETWORKS],
+				    "there is a network");
+		return ERR_PTR(-EINVAL);
+	}
+	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
+		if (++num > MAX_NETWORKS) {
+			NL_SET_ERR_MSG_ATTR(extack, attr, "too many networks");
+			return ERR_PTR(-E2BIG);
+		}
+	}
+	if (old && !num && !tb[NF_OVPN_A_PEER_NO_NETWORKS])
+		num = old->num;
+
+	vpn = kzalloc_flex(*vpn, networks, num, GFP_KERNEL_ACCOUNT);
+	if (!vpn)
+		return ERR_PTR(-ENOMEM);
+	vpn->num = num;
+
+	if (old) {
+		vpn->ip = old->ip;
+		vpn->has_ip = old->has_ip;
+		vpn->in6 = old->in6;
+		vpn->has_in6 = old->has_in6;
+	}
 	if (tb[NF_OVPN_A_PEER_VPN_IPV4]) {
 		vpn->ip.ip = nla_get_in_addr(tb[NF_OVPN_A_PEER_VPN_IPV4]);
 		vpn->has_ip = true;
@@ -589,6 +732,59 @@ static void parse_vpn(struct nlattr **tb, struct nf_ovpn_vpn_addrs *vpn)
 	if (tb[NF_OVPN_A_PEER_VPN_IPV6]) {
 		vpn->in6.in6 = nla_get_in6_addr(tb[NF_OVPN_A_PEER_VPN_IPV6]);
 		vpn->has_in6 = true;
+	}
+
+	if (!tb[NF_OVPN_A_PEER_NETWORK]) {
+		for (; i < num; i++)
+			vpn->networks[i] = old->networks[i];
+		return vpn;
+	}
+	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
+		err = parse_network(attr, &vpn->networks[i++], extack);
+		if (err) {
+			kfree(vpn);
+			return ERR_PTR(err);
+		}
+	}
+	return vpn;
+}
+
+/* Name the attribute that nf_ovpn_peer_set_vpn() has counted. */
+static void refuse_vpn(struct nlattr *nest, struct nlattr **tb,
+		       unsigned int which, struct netlink_ext_ack *extack)
+{
+	struct nlattr *attr;
+	int rem;
+
+	switch (which) {
+	case 0:
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_VPN_IPV4],
+				    "belongs to another peer");
+		return;
+	case 1:
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_VPN_IPV6],
+				    "belongs to another peer");
+		return;
+	}
+	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
+		if (which-- == 2) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "belongs to another peer");
+			return;
+		}
+	}
+}
+
+static void parse_options(struct nlattr **tb, struct nf_ovpn_peer *peer)
+{
+	struct nlattr *mark = tb[NF_OVPN_A_PEER_MARK];
+	struct nlattr *mss = tb[NF_OVPN_A_PEER_TCP_MSS];
+
+	if (mss)
+		WRITE_ONCE(peer->tcp_mss, nla_get_u16(mss));
+	if (mark && nla_get_u32(mark) != peer->mark) {
+		WRITE_ONCE(peer->mark, nla_get_u32(mark));
+		nf_ovpn_peer_forget_route(peer);
 	}
 }
 
@@ -611,10 +807,11 @@ static void parse_keepalive(struct nlattr **tb, struct nf_ovpn_peer *peer)
 int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
-	struct nf_ovpn_vpn_addrs vpn = {};
+	unsigned int which = UINT_MAX;
 	struct nf_ovpn_instance *inst;
 	struct nf_ovpn_endpoint *ep;
 	struct nf_ovpn_peer *peer;
+	struct nf_ovpn_vpn *vpn;
 	struct nlattr *nest;
 	u32 id, tx_id;
 	int err;
@@ -629,33 +826,63 @@ int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 	id = nla_get_u32(tb[NF_OVPN_A_PEER_ID]);
 	tx_id = tb[NF_OVPN_A_PEER_TX_ID] ?
 		nla_get_u32(tb[NF_OVPN_A_PEER_TX_ID]) : id;
-	parse_vpn(tb, &vpn);
+	vpn = parse_vpn(nest, tb, NULL, info->extack);
+	if (IS_ERR(vpn))
+		return PTR_ERR(vpn);
 
 	inst = instance_lock(info);
-	if (IS_ERR(inst))
+	if (IS_ERR(inst)) {
+		kfree(vpn);
 		return PTR_ERR(inst);
+	}
 	ep = parse_endpoint(inst, nest, tb, NULL, info->extack);
 	if (IS_ERR(ep)) {
 		err = PTR_ERR(ep);
+		kfree(vpn);
 		goto out;
 	}
-	peer = nf_ovpn_peer_new(inst, id, tx_id, ep, &vpn, info->extack);
+	peer = nf_ovpn_peer_new(inst, id, tx_id, ep, vpn, &which, info->extack);
 	if (IS_ERR(peer)) {
 		nf_ovpn_endpoint_free(ep);
+		kfree(vpn);
 		err = PTR_ERR(peer);
+		if (err == -EEXIST && which == UINT_MAX)
+			NL_SET_BAD_ATTR(info->extack, tb[NF_OVPN_A_PEER_ID]);
+		else if (err == -EEXIST)
+			refuse_vpn(nest, tb, which, info->extack);
 		goto out;
 	}
+	parse_options(tb, peer);
 	parse_keepalive(tb, peer);
 out:
 	instance_unlock(inst);
 	return err;
 }
 
+static int peer_set_vpn(struct nf_ovpn_peer *peer, struct nlattr *nest,
+			struct nlattr **tb, struct netlink_ext_ack *extack)
+{
+	struct nf_ovpn_vpn *vpn;
+	unsigned int which;
+	int err;
+
+	vpn = parse_vpn(nest, tb, nf_ovpn_peer_vpn(peer), extack);
+	if (IS_ERR(vpn))
+		return PTR_ERR(vpn);
+	err = nf_ovpn_peer_set_vpn(peer, vpn, &which);
+	if (err) {
+		if (err == -EEXIST)
+			refuse_vpn(nest, tb, which, extack);
+		kfree(vpn);
+	}
+	return err;
+}
+
 int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nlattr *nest = info->attrs[NF_OVPN_A_PEER];
 	struct nf_ovpn_endpoint *ep = NULL;
-	struct nf_ovpn_vpn_addrs vpn;
 	struct nf_ovpn_peer *peer;
 	int err = 0;
 
@@ -673,25 +900,26 @@ int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 			*rcu_dereference(peer->endpoint);
 		rcu_read_unlock();
 
-		ep = parse_endpoint(peer->inst, info->attrs[NF_OVPN_A_PEER],
-				    tb, &old, info->extack);
+		ep = parse_endpoint(peer->inst, nest, tb, &old, info->extack);
 		if (IS_ERR(ep)) {
 			err = PTR_ERR(ep);
 			goto out;
 		}
 	}
 
-	vpn = peer->vpn;
-	parse_vpn(tb, &vpn);
-	err = nf_ovpn_peer_set_vpn(peer, &vpn, info->extack);
-	if (err) {
-		nf_ovpn_endpoint_free(ep);
-		goto out;
+	if (tb[NF_OVPN_A_PEER_VPN_IPV4] || tb[NF_OVPN_A_PEER_VPN_IPV6] ||
+	    tb[NF_OVPN_A_PEER_NETWORK] || tb[NF_OVPN_A_PEER_NO_NETWORKS]) {
+		err = peer_set_vpn(peer, nest, tb, info->extack);
+		if (err) {
+			nf_ovpn_endpoint_free(ep);
+			goto out;
+		}
 	}
 	if (ep)
 		nf_ovpn_peer_set_endpoint(peer, ep);
 	if (tb[NF_OVPN_A_PEER_TX_ID])
 		WRITE_ONCE(peer->tx_id, nla_get_u32(tb[NF_OVPN_A_PEER_TX_ID]));
+	parse_options(tb, peer);
 	parse_keepalive(tb, peer);
 out:
 	instance_unlock(peer->inst);

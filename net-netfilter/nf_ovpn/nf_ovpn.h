@@ -49,10 +49,13 @@ struct nf_ovpn_hdr {
  * @scope_id: interface of a link-local remote address, else 0
  * @remote: address of the peer
  * @local: address of ours, any when all zero
+ * @mark: conntrack mark of the outer flow
+ * @mtu: largest inner packet that goes to the peer whole, as far as is known
  * @dst_cache: route to the peer
  * @rcu: frees the endpoint
  *
- * Never changed once it can be seen; a peer that moves gets another one.
+ * Never changed once it can be seen, but for @mtu and what is in @dst_cache; a
+ * peer that moves gets another one.
  */
 struct nf_ovpn_endpoint {
 	u8			family;
@@ -61,22 +64,44 @@ struct nf_ovpn_endpoint {
 	u32			scope_id;
 	union nf_inet_addr	remote;
 	union nf_inet_addr	local;
+	u32			mark;
+	unsigned int		mtu;
 	struct dst_cache	dst_cache;
 	struct rcu_head		rcu;
 };
 
 /**
- * struct nf_ovpn_vpn_addrs - addresses inside the tunnel
- * @ip: IPv4 address
- * @in6: IPv6 address
+ * struct nf_ovpn_prefix - a network inside the tunnel
+ * @addr: address
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @len: length of the prefix
+ */
+struct nf_ovpn_prefix {
+	union nf_inet_addr	addr;
+	u8			family;
+	u8			len;
+};
+
+/**
+ * struct nf_ovpn_vpn - what a peer owns inside the tunnel
+ * @ip: its IPv4 address
+ * @in6: its IPv6 address
  * @has_ip: @ip is set
  * @has_in6: @in6 is set
+ * @num: number of networks
+ * @rcu: frees it
+ * @networks: networks behind the peer
+ *
+ * Never changed once it can be seen.
  */
-struct nf_ovpn_vpn_addrs {
+struct nf_ovpn_vpn {
 	union nf_inet_addr	ip;
 	union nf_inet_addr	in6;
 	bool			has_ip;
 	bool			has_in6;
+	unsigned int		num;
+	struct rcu_head		rcu;
+	struct nf_ovpn_prefix	networks[] __counted_by(num);
 };
 
 /**
@@ -90,9 +115,11 @@ struct nf_ovpn_vpn_addrs {
  * @primary: which of them is in the primary slot
  * @last_rx: when the last authentic packet came, jiffies
  * @last_tx: when the last packet was sent, jiffies
+ * @mark: mark of outer packets, 0 for that of the instance
+ * @tcp_mss: limit of the MSS inside IPv4, 0 for none
  * @stats: counters
  * @lock: protects @endpoint
- * @vpn: addresses inside the tunnel
+ * @vpn: addresses inside the tunnel, changed under nf_ovpn_net::lock
  * @keepalive_interval: send a ping after so many jiffies without a packet
  * @keepalive_timeout: delete after so many jiffies without a packet
  * @rcu: frees the peer
@@ -107,10 +134,12 @@ struct nf_ovpn_peer {
 	u8				primary;
 	unsigned long			last_rx;
 	unsigned long			last_tx;
+	u32				mark;
+	u16				tcp_mss;
 	struct nf_ovpn_peer_stats __percpu *stats;
 
 	spinlock_t			lock;	/* for endpoint */
-	struct nf_ovpn_vpn_addrs	vpn;
+	struct nf_ovpn_vpn __rcu	*vpn;
 	unsigned long			keepalive_interval;
 	unsigned long			keepalive_timeout;
 	struct rcu_head			rcu;
@@ -142,6 +171,9 @@ struct nf_ovpn_listener {
  * @dev_tracker: reference to @dev
  * @mode: one peer or many
  * @fastpath: when flows may be armed
+ * @dscp: DSCP of outer packets
+ * @df: when they must not be fragmented
+ * @mark: their mark
  * @peers: peers by peer ID
  * @num_peers: how many there are
  * @routes: VPN address -> peer
@@ -159,6 +191,9 @@ struct nf_ovpn_instance {
 	netdevice_tracker		dev_tracker;
 	enum nf_ovpn_mode		mode;
 	enum nf_ovpn_fastpath		fastpath;
+	enum nf_ovpn_dscp		dscp;
+	enum nf_ovpn_df			df;
+	u32				mark;
 	struct xarray			peers;
 	u32				num_peers;
 	struct nf_ovpn_routes		routes;
@@ -240,12 +275,18 @@ int nf_ovpn_rx_peer_id(struct sk_buff *skb, u8 pf, u32 *peer_id);
 void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		struct sk_buff *skb, int path);
 void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer);
+unsigned int nf_ovpn_tx_mtu(struct nf_ovpn_peer *peer, struct sk_buff *skb);
+bool nf_ovpn_tx_fits(const struct sk_buff *skb, unsigned int mtu);
+
+/* mss.c */
+void nf_ovpn_mss_clamp(struct sk_buff *skb, u16 mss);
 
 /* peer.c */
 struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 				      u32 tx_id,
 				      struct nf_ovpn_endpoint *endpoint,
-				      const struct nf_ovpn_vpn_addrs *vpn,
+				      struct nf_ovpn_vpn *vpn,
+				      unsigned int *which,
 				      struct netlink_ext_ack *extack);
 void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 		      enum nf_ovpn_del_peer_reason reason);
@@ -253,14 +294,24 @@ struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp);
 void nf_ovpn_endpoint_free(struct nf_ovpn_endpoint *endpoint);
 void nf_ovpn_peer_set_endpoint(struct nf_ovpn_peer *peer,
 			       struct nf_ovpn_endpoint *endpoint);
-int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer,
-			 const struct nf_ovpn_vpn_addrs *vpn,
-			 struct netlink_ext_ack *extack);
+int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
+			 unsigned int *which);
+void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer);
 void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 			  enum ip_conntrack_dir dir, int ifindex);
 struct nf_ovpn_peer *nf_ovpn_peer_by_vpn_addr(struct nf_ovpn_instance *inst,
 					      const struct sk_buff *skb,
 					      bool source);
+bool nf_ovpn_peer_owns_source(struct nf_ovpn_peer *peer,
+			      const struct sk_buff *skb);
+
+/* What the peer owns inside the tunnel, under nf_ovpn_net::lock. */
+static inline struct nf_ovpn_vpn *
+nf_ovpn_peer_vpn(const struct nf_ovpn_peer *peer)
+{
+	return rcu_dereference_protected(peer->vpn,
+		lockdep_is_held(&nf_ovpn_pernet(peer->inst->net)->lock));
+}
 
 /* The key that encrypts, NULL when there is none. RCU read side. */
 static inline struct nf_ovpn_key *

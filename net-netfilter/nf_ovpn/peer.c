@@ -24,6 +24,8 @@ struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp)
 {
 	struct nf_ovpn_endpoint *endpoint = kzalloc_obj(*endpoint, gfp);
 
+	if (endpoint)
+		endpoint->mtu = UINT_MAX;
 	if (endpoint && dst_cache_init(&endpoint->dst_cache, gfp)) {
 		kfree(endpoint);
 		return NULL;
@@ -66,82 +68,118 @@ void nf_ovpn_peer_set_endpoint(struct nf_ovpn_peer *peer,
 		call_rcu(&old->rcu, endpoint_free_rcu);
 }
 
-static void routes_del(struct nf_ovpn_peer *peer,
-		       const struct nf_ovpn_vpn_addrs *vpn)
-{
-	struct nf_ovpn_routes *routes = &peer->inst->routes;
+/* The prefixes of a peer, numbered: its addresses, then its networks. */
+#define VPN_PREFIXES(vpn)	(2 + (vpn)->num)
 
-	if (vpn->has_ip)
-		nf_ovpn_route_del(routes, peer, NFPROTO_IPV4, &vpn->ip, 32);
-	if (vpn->has_in6)
-		nf_ovpn_route_del(routes, peer, NFPROTO_IPV6, &vpn->in6, 128);
+static bool vpn_prefix(const struct nf_ovpn_vpn *vpn, unsigned int i,
+		       struct nf_ovpn_prefix *prefix)
+{
+	switch (i) {
+	case 0:
+		prefix->addr = vpn->ip;
+		prefix->family = NFPROTO_IPV4;
+		prefix->len = 32;
+		return vpn->has_ip;
+	case 1:
+		prefix->addr = vpn->in6;
+		prefix->family = NFPROTO_IPV6;
+		prefix->len = 128;
+		return vpn->has_in6;
+	default:
+		*prefix = vpn->networks[i - 2];
+		return true;
+	}
 }
 
-static int routes_add(struct nf_ovpn_peer *peer,
-		      const struct nf_ovpn_vpn_addrs *vpn,
-		      struct netlink_ext_ack *extack)
+/* Whether one of the first @n prefixes is @wanted. */
+static bool vpn_has(const struct nf_ovpn_vpn *vpn, unsigned int n,
+		    const struct nf_ovpn_prefix *wanted)
 {
-	struct nf_ovpn_routes *routes = &peer->inst->routes;
-	int err = 0;
+	struct nf_ovpn_prefix prefix;
+	unsigned int i;
 
-	if (vpn->has_ip)
-		err = nf_ovpn_route_add(routes, peer, NFPROTO_IPV4, &vpn->ip,
-					32);
-	if (err) {
-		if (err == -EEXIST)
-			NL_SET_ERR_MSG(extack,
-				       "vpn-ipv4 belongs to another peer");
-		return err;
+	for (i = 0; i < n; i++) {
+		if (vpn_prefix(vpn, i, &prefix) &&
+		    prefix.family == wanted->family &&
+		    prefix.len == wanted->len &&
+		    nf_inet_addr_cmp(&prefix.addr, &wanted->addr))
+			return true;
 	}
-	if (vpn->has_in6)
-		err = nf_ovpn_route_add(routes, peer, NFPROTO_IPV6, &vpn->in6,
-					128);
-	if (err) {
-		if (err == -EEXIST)
-			NL_SET_ERR_MSG(extack,
-				       "vpn-ipv6 belongs to another peer");
-		if (vpn->has_ip)
-			nf_ovpn_route_del(routes, peer, NFPROTO_IPV4, &vpn->ip,
-					  32);
+	return false;
+}
+
+/* Take away the first @n prefixes of @vpn that are not in @keep. */
+static void routes_del(struct nf_ovpn_peer *peer,
+		       const struct nf_ovpn_vpn *vpn, unsigned int n,
+		       const struct nf_ovpn_vpn *keep)
+{
+	struct nf_ovpn_prefix prefix;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (vpn_prefix(vpn, i, &prefix) &&
+		    !(keep && vpn_has(keep, VPN_PREFIXES(keep), &prefix)))
+			nf_ovpn_route_del(&peer->inst->routes, peer,
+					  prefix.family, &prefix.addr,
+					  prefix.len);
 	}
-	return err;
 }
 
 /**
- * nf_ovpn_peer_set_vpn - change the addresses that a peer owns
+ * nf_ovpn_peer_set_vpn - change what a peer owns inside the tunnel
  * @peer: the peer
- * @vpn: all of its addresses
- * @extack: says what is wrong
+ * @vpn: all of its addresses and networks, which the peer owns when this
+ *	 succeeds
+ * @which: what another peer has, written with -EEXIST: 0 for the IPv4 address,
+ *	   1 for the IPv6 address, 2 for the first network and so on
  *
  * Context: Process, under nf_ovpn_net::lock.
- * Return: 0, -EEXIST when another peer has an address, -ENOMEM. The peer
+ * Return: 0, -EEXIST when another peer has one of them, -ENOMEM. The peer
  * keeps what it had when this fails.
  */
-int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer,
-			 const struct nf_ovpn_vpn_addrs *vpn,
-			 struct netlink_ext_ack *extack)
+int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
+			 unsigned int *which)
 {
-	struct nf_ovpn_vpn_addrs add = *vpn, del = peer->vpn;
+	struct nf_ovpn_vpn *old = nf_ovpn_peer_vpn(peer);
+	struct nf_ovpn_prefix prefix;
+	unsigned int i;
 	int err;
 
 	/* Only what differs: what stays must not be missing for a moment. */
-	if (add.has_ip && del.has_ip && add.ip.ip == del.ip.ip) {
-		add.has_ip = false;
-		del.has_ip = false;
-	}
-	if (add.has_in6 && del.has_in6 &&
-	    ipv6_addr_equal(&add.in6.in6, &del.in6.in6)) {
-		add.has_in6 = false;
-		del.has_in6 = false;
+	for (i = 0; i < VPN_PREFIXES(vpn); i++) {
+		if (!vpn_prefix(vpn, i, &prefix) || vpn_has(vpn, i, &prefix) ||
+		    (old && vpn_has(old, VPN_PREFIXES(old), &prefix)))
+			continue;
+		err = nf_ovpn_route_add(&peer->inst->routes, peer,
+					prefix.family, &prefix.addr,
+					prefix.len);
+		if (err) {
+			*which = i;
+			routes_del(peer, vpn, i, old);
+			return err;
+		}
 	}
 
-	err = routes_add(peer, &add, extack);
-	if (err)
-		return err;
-	routes_del(peer, &del);
-	peer->vpn = *vpn;
+	rcu_assign_pointer(peer->vpn, vpn);
+	if (old) {
+		routes_del(peer, old, VPN_PREFIXES(old), vpn);
+		kfree_rcu(old, rcu);
+	}
 	atomic_inc(&nf_ovpn_pernet(peer->inst->net)->gen);
 	return 0;
+}
+
+/**
+ * nf_ovpn_peer_forget_route - outer packets are to be routed anew
+ * @peer: the peer
+ *
+ * Context: Process, under nf_ovpn_net::lock.
+ */
+void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer)
+{
+	rcu_read_lock();
+	dst_cache_reset(&rcu_dereference(peer->endpoint)->dst_cache);
+	rcu_read_unlock();
 }
 
 /**
@@ -150,7 +188,8 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer,
  * @id: peer ID in packets that we receive
  * @tx_id: peer ID in packets that we send
  * @endpoint: where the peer is; owned by the peer when this succeeds
- * @vpn: addresses inside the tunnel
+ * @vpn: addresses inside the tunnel; likewise
+ * @which: as nf_ovpn_peer_set_vpn(), else untouched
  * @extack: says what is wrong
  *
  * Context: Process, under nf_ovpn_net::lock.
@@ -159,7 +198,8 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer,
 struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 				      u32 tx_id,
 				      struct nf_ovpn_endpoint *endpoint,
-				      const struct nf_ovpn_vpn_addrs *vpn,
+				      struct nf_ovpn_vpn *vpn,
+				      unsigned int *which,
 				      struct netlink_ext_ack *extack)
 {
 	struct nf_ovpn_peer *peer;
@@ -204,7 +244,7 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 		goto err_handle;
 	}
 
-	err = nf_ovpn_peer_set_vpn(peer, vpn, extack);
+	err = nf_ovpn_peer_set_vpn(peer, vpn, which);
 	if (err)
 		goto err_id;
 
@@ -232,6 +272,7 @@ static void peer_free_rcu(struct rcu_head *rcu)
 	for (slot = 0; slot < ARRAY_SIZE(peer->keys); slot++)
 		kfree_sensitive(rcu_dereference_raw(peer->keys[slot]));
 	nf_ovpn_endpoint_free(rcu_dereference_raw(peer->endpoint));
+	kfree(rcu_dereference_raw(peer->vpn));
 	free_percpu(peer->stats);
 	kfree(peer);
 }
@@ -247,9 +288,11 @@ void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 		      enum nf_ovpn_del_peer_reason reason)
 {
 	struct nf_ovpn_instance *inst = peer->inst;
+	struct nf_ovpn_vpn *vpn = nf_ovpn_peer_vpn(peer);
 
 	xa_erase(&inst->peers, peer->id);
-	routes_del(peer, &peer->vpn);
+	if (vpn)
+		routes_del(peer, vpn, VPN_PREFIXES(vpn), NULL);
 	nf_ovpn_handle_del(peer);
 	WRITE_ONCE(inst->num_peers, inst->num_peers - 1);
 	nf_ovpn_nl_peer_del_ntf(peer, reason);
@@ -274,8 +317,13 @@ void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 	const struct nf_conntrack_tuple *reply = &ct->tuplehash[!dir].tuple;
 	const struct nf_ovpn_endpoint *old = rcu_dereference(peer->endpoint);
 	struct nf_ovpn_endpoint *endpoint;
+	u32 mark = 0;
 
-	if (likely(old->remote_port == reply->dst.u.udp.port &&
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	mark = READ_ONCE(ct->mark);
+#endif
+	if (likely(old->mark == mark &&
+		   old->remote_port == reply->dst.u.udp.port &&
 		   old->local_port == reply->src.u.udp.port &&
 		   old->family == nf_ct_l3num(ct) &&
 		   nf_inet_addr_cmp(&old->remote, &reply->dst.u3) &&
@@ -290,11 +338,12 @@ void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 	endpoint->remote_port = reply->dst.u.udp.port;
 	endpoint->local = reply->src.u3;
 	endpoint->local_port = reply->src.u.udp.port;
+	endpoint->mark = mark;
 	if (endpoint->family == NFPROTO_IPV6 &&
 	    ipv6_addr_type(&endpoint->remote.in6) & IPV6_ADDR_LINKLOCAL)
 		endpoint->scope_id = ifindex;
 
-	/* A local address that was left open is no move. */
+	/* A local address that was left open is no move, nor is a mark. */
 	if (old->remote_port != endpoint->remote_port ||
 	    !nf_inet_addr_cmp(&old->remote, &endpoint->remote)) {
 		nf_ovpn_peer_set_endpoint(peer, endpoint);
@@ -346,4 +395,29 @@ struct nf_ovpn_peer *nf_ovpn_peer_by_vpn_addr(struct nf_ovpn_instance *inst,
 	default:
 		return NULL;
 	}
+}
+
+/**
+ * nf_ovpn_peer_owns_source - reverse path check of a received packet
+ * @peer: the peer that it came from
+ * @skb: inner packet, linear, data at its network header, protocol set
+ *
+ * The peer's own addresses need no look-up.
+ *
+ * Context: RCU read side.
+ * Return: true when the source address belongs to the peer.
+ */
+bool nf_ovpn_peer_owns_source(struct nf_ovpn_peer *peer,
+			      const struct sk_buff *skb)
+{
+	const struct nf_ovpn_vpn *vpn = rcu_dereference(peer->vpn);
+
+	if (peer->inst->mode == NF_OVPN_MODE_P2P)
+		return true;
+	if (vpn && (skb->protocol == htons(ETH_P_IP) ?
+		    vpn->has_ip && ip_hdr(skb)->saddr == vpn->ip.ip :
+		    vpn->has_in6 && ipv6_addr_equal(&ipv6_hdr(skb)->saddr,
+						    &vpn->in6.in6)))
+		return true;
+	return nf_ovpn_peer_by_vpn_addr(peer->inst, skb, true) == peer;
 }

@@ -168,6 +168,7 @@ static void rx_inner(struct rx *rx, struct sk_buff *skb)
 {
 	struct nf_ovpn_instance *inst = rx->peer->inst;
 	unsigned int len = skb->len;
+	u16 mss;
 
 	rx->tally.link_packets++;
 	rx->tally.link_bytes += sizeof(struct nf_ovpn_hdr) + len;
@@ -184,7 +185,7 @@ static void rx_inner(struct rx *rx, struct sk_buff *skb)
 		drop(inst, skb, D(INNER));
 		return;
 	}
-	if (nf_ovpn_peer_by_vpn_addr(inst, skb, true) != rx->peer) {
+	if (!nf_ovpn_peer_owns_source(rx->peer, skb)) {
 		drop(inst, skb, D(SOURCE));
 		return;
 	}
@@ -195,6 +196,10 @@ static void rx_inner(struct rx *rx, struct sk_buff *skb)
 		drop(inst, skb, D(ECN));
 		return;
 	}
+
+	mss = READ_ONCE(rx->peer->tcp_mss);
+	if (mss)
+		nf_ovpn_mss_clamp(skb, mss);
 
 	rx->tally.vpn_packets++;
 	rx->tally.vpn_bytes += len;

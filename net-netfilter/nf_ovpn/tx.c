@@ -38,17 +38,27 @@ struct tx {
 	union nf_inet_addr	local;
 	unsigned int		headroom;
 	u32			packet_id;
-	u8			ecn;
+	u32			mark;
+	u8			dsfield;
+	__be16			df;
 	struct nf_ovpn_tally	tally;
 };
 
+/* Find the route; its mark is the conntrack mark of the outer flow, else that
+ * of the peer, else that of the instance.
+ */
 static int tx_route(struct tx *tx, struct sk_buff *skb)
 {
 	const struct nf_ovpn_instance *inst = tx->peer->inst;
-	struct nf_ovpn_endpoint *ep = tx->ep;
 	struct ip_tunnel_key key = {};
+	struct nf_ovpn_endpoint *ep;
 
+	ep = rcu_dereference(tx->peer->endpoint);
+	tx->ep = ep;
 	tx->local = ep->local;
+	tx->mark = ep->mark ?: READ_ONCE(tx->peer->mark) ?:
+		   READ_ONCE(inst->mark);
+	skb->mark = tx->mark;
 	if (ep->family == NFPROTO_IPV4) {
 		struct rtable *rt;
 
@@ -75,17 +85,63 @@ static int tx_route(struct tx *tx, struct sk_buff *skb)
 #endif
 }
 
-/* ECN of the outer header (RFC 6040, 4.1, normal mode) */
-static u8 outer_ecn(const struct sk_buff *skb)
+/* What the outer header has of the inner one: ECN (RFC 6040, 4.1, normal mode)
+ * and, if the instance says so, DSCP and DF.
+ */
+static void tx_inherit(struct tx *tx, const struct sk_buff *skb)
 {
+	const struct nf_ovpn_instance *inst = tx->peer->inst;
+	enum nf_ovpn_df df = READ_ONCE(inst->df);
+	bool inner_df = true;
+	u8 inner = 0;
+
 	switch (skb->protocol) {
 	case htons(ETH_P_IP):
-		return INET_ECN_encapsulate(0, ip_hdr(skb)->tos);
+		inner = ip_hdr(skb)->tos;
+		inner_df = ip_hdr(skb)->frag_off & htons(IP_DF);
+		break;
 	case htons(ETH_P_IPV6):
-		return INET_ECN_encapsulate(0, ipv6_get_dsfield(ipv6_hdr(skb)));
+		inner = ipv6_get_dsfield(ipv6_hdr(skb));
+		break;
 	default:
-		return 0;
+		/* a ping */
+		df = NF_OVPN_DF_UNSET;
 	}
+
+	tx->dsfield = READ_ONCE(inst->dscp) == NF_OVPN_DSCP_INHERIT ?
+		      inner & ~INET_ECN_MASK : 0;
+	tx->dsfield = INET_ECN_encapsulate(tx->dsfield, inner);
+	if (df == NF_OVPN_DF_SET || (df == NF_OVPN_DF_INHERIT && inner_df))
+		tx->df = htons(IP_DF);
+}
+
+/* Largest inner packet for which an outer one fits the path */
+static unsigned int tx_mtu(const struct tx *tx)
+{
+	return dst_mtu(tx->dst) - sizeof(struct udphdr) -
+	       sizeof(struct nf_ovpn_hdr) -
+	       (tx->ep->family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
+						 sizeof(struct ipv6hdr));
+}
+
+/* With DF an inner packet that is too large is lost, unless it may be
+ * fragmented and the outer one in its place. What the path takes is noted for
+ * those that come after: they are answered by ICMP.
+ */
+static bool tx_too_big(struct tx *tx, const struct sk_buff *skb)
+{
+	unsigned int mtu = tx_mtu(tx);
+
+	if (READ_ONCE(tx->ep->mtu) != mtu)
+		WRITE_ONCE(tx->ep->mtu, mtu);
+	if (nf_ovpn_tx_fits(skb, mtu))
+		return false;
+	if (skb->protocol == htons(ETH_P_IP) &&
+	    !(ip_hdr(skb)->frag_off & htons(IP_DF))) {
+		tx->df = 0;
+		return false;
+	}
+	return true;
 }
 
 /* Hand an encrypted packet, GSO or not, to the stack. */
@@ -93,20 +149,21 @@ static void tx_send(const struct tx *tx, struct sk_buff *skb)
 {
 	const struct nf_ovpn_endpoint *ep = tx->ep;
 
+	skb->mark = tx->mark;
 	dst_hold(tx->dst);
 	if (ep->family == NFPROTO_IPV4) {
 		udp_tunnel_xmit_skb(dst_rtable(tx->dst), NULL, skb,
-				    tx->local.ip, ep->remote.ip, tx->ecn,
-				    ip4_dst_hoplimit(tx->dst), 0,
-				    ep->local_port, ep->remote_port, true,
+				    tx->local.ip, ep->remote.ip, tx->dsfield,
+				    ip4_dst_hoplimit(tx->dst), tx->df,
+				    ep->local_port, ep->remote_port, false,
 				    false, 0);
 		return;
 	}
 #if IS_ENABLED(CONFIG_IPV6)
 	/* Too large for the path: fragments, as with IPv4 */
-	skb->ignore_df = 1;
+	skb->ignore_df = !tx->df;
 	udp_tunnel6_xmit_skb(tx->dst, NULL, skb, NULL, &tx->local.in6,
-			     &ep->remote.in6, tx->ecn,
+			     &ep->remote.in6, tx->dsfield,
 			     ip6_dst_hoplimit(tx->dst), 0, ep->local_port,
 			     ep->remote_port, false, 0);
 #endif
@@ -325,8 +382,6 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 	struct tx tx = {
 		.peer	= peer,
 		.key	= key,
-		.ep	= rcu_dereference(peer->endpoint),
-		.ecn	= outer_ecn(list),
 	};
 	struct nf_ovpn_instance *inst = peer->inst;
 	struct sk_buff *skb, *next;
@@ -338,6 +393,11 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 	if (err) {
 		drop_list(inst, list, err == -ELOOP ? D(LOOP) : D(NO_ROUTE));
 		return;
+	}
+	tx_inherit(&tx, list);
+	if (tx.df && tx_too_big(&tx, list)) {
+		drop_list(inst, list, D(TOO_BIG));
+		goto out;
 	}
 	tx.headroom = LL_RESERVED_SPACE(tx.dst->dev) + tx.dst->header_len +
 		      TX_HEADROOM;
@@ -393,6 +453,11 @@ void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 {
 	struct nf_ovpn_segments segs;
 	struct sk_buff *list;
+	u16 mss;
+
+	mss = READ_ONCE(peer->tcp_mss);
+	if (mss)
+		nf_ovpn_mss_clamp(skb, mss);
 
 	/* Without a device: it is counted here, not by the tunnel code. */
 	skb->dev = NULL;
@@ -445,4 +510,41 @@ void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer)
 	skb_reserve(skb, LL_MAX_HEADER + TX_HEADROOM);
 	skb_put_data(skb, nf_ovpn_ping, sizeof(nf_ovpn_ping));
 	tx_list(peer, key, skb, NULL, 0);
+}
+
+/**
+ * nf_ovpn_tx_fits - whether a packet, or each of its segments, is not larger
+ * @skb: inner packet, GSO or not
+ * @mtu: than this
+ *
+ * Return: true when it fits.
+ */
+bool nf_ovpn_tx_fits(const struct sk_buff *skb, unsigned int mtu)
+{
+	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) :
+				 skb->len <= mtu;
+}
+
+/**
+ * nf_ovpn_tx_mtu - the largest inner packet that the path takes
+ * @peer: the peer
+ * @skb: packet to it
+ *
+ * Context: RCU read side, BH disabled.
+ * Return: that, or UINT_MAX when outer packets may be fragmented or there is no
+ * route.
+ */
+unsigned int nf_ovpn_tx_mtu(struct nf_ovpn_peer *peer, struct sk_buff *skb)
+{
+	struct tx tx = { .peer = peer };
+	unsigned int mtu = UINT_MAX;
+	u32 mark = skb->mark;
+
+	tx_inherit(&tx, skb);
+	if (tx.df && !tx_route(&tx, skb)) {
+		mtu = tx_mtu(&tx);
+		dst_release(tx.dst);
+	}
+	skb->mark = mark;
+	return mtu;
 }
