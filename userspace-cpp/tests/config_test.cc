@@ -198,6 +198,34 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
     }
 }
 
+TEST(ServerConfig, NumbersAreTakenWithinTheirLimits) {
+    for (const char* name : {"port", "lport", "tun-mtu", "max-packet-size", "max-clients", "ping",
+                             "ping-restart", "reneg-sec", "hand-window", "tran-window",
+                             "tls-timeout", "explicit-exit-notify", "verb"}) {
+        EXPECT_THAT(
+            described(kMinimal + name + " 4294967295\n"),
+            Contains(HasSubstr(std::string(name) + ": \"4294967295\" is not a number from")));
+    }
+    auto c = parse(kMinimal + "lport 7\ntun-mtu 1400\nmax-packet-size 500\nmax-clients 9\nping 1\n"
+                              "ping-restart 2\nreneg-sec 60\nhand-window 3\ntran-window 4\n"
+                              "tls-timeout 5\nexplicit-exit-notify 2\nverb 6\n")
+                 .config;
+    using std::chrono::seconds;
+    EXPECT_EQ(c.port, 7);
+    EXPECT_EQ(c.tun_mtu, 1400u);
+    EXPECT_EQ(c.max_packet_size, 500u);
+    EXPECT_EQ(c.max_clients, 9u);
+    EXPECT_EQ(c.ping, 1u);
+    EXPECT_EQ(c.ping_restart, 2u);
+    EXPECT_EQ(c.reneg_sec, seconds(60));
+    EXPECT_EQ(c.hand_window, seconds(3));
+    EXPECT_EQ(c.tran_window, seconds(4));
+    EXPECT_EQ(c.tls_timeout, seconds(5));
+    EXPECT_EQ(c.explicit_exit_notify, 2);
+    EXPECT_EQ(c.verb, 6);
+    EXPECT_EQ(parse(kMinimal + "explicit-exit-notify\n").config.explicit_exit_notify, 1);
+}
+
 TEST(ServerConfig, IgnoredOptionsWarn) {
     for (const char* line : {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA256",
                              "mssfix 1400", "fast-io", "sndbuf 0", "dh dh.pem", "mute 20",

@@ -7,9 +7,11 @@
 #include "config/server_config.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -80,14 +82,10 @@ private:
     std::optional<Ipv4> address(const Directive& d, std::size_t index);
     std::optional<Network> network(const Directive& d, std::size_t index);
     std::optional<std::string> contents(const Directive& d);
-    template <typename Set>
-    void number_to(const Directive& d, std::uint32_t low, std::uint32_t high, Set set) {
-        if (auto value = number(d, 0, low, high))
-            set(*value);
-    }
+    bool only(const Directive& d, std::string_view word, const std::string& reason);
 
     void local(const Directive& d);
-    void port(const Directive& d);
+    void number_option(const Directive& d);
     void proto(const Directive& d);
     void dev(const Directive& d);
     void dev_type(const Directive& d);
@@ -111,15 +109,11 @@ private:
     void data_ciphers(const Directive& d);
     void data_ciphers_fallback(const Directive& d);
     void keepalive(const Directive& d);
-    void seconds(const Directive& d);
-    void tun_mtu(const Directive& d);
-    void max_packet_size(const Directive& d);
-    void max_clients(const Directive& d);
+    void reneg_sec(const Directive& d);
     void connect_freq_initial(const Directive& d);
     void compress(const Directive& d);
     void comp_lzo(const Directive& d);
     void allow_compression(const Directive& d);
-    void verb(const Directive& d);
     void log(const Directive& d);
     void status(const Directive& d);
     void writepid(const Directive& d);
@@ -152,19 +146,20 @@ constexpr const char* kNoWrapHint = "remove it here and at the clients";
 constexpr const char* kNoV6 = "IPv6 is not supported yet";
 constexpr const char* kAead = "data ciphers are AEAD and authenticate by themselves";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
+constexpr const char* kCiphers = "AES-128-GCM, AES-192-GCM, AES-256-GCM and CHACHA20-POLY1305 are";
 constexpr const char* kRunFrom = "use the service manager's own setting";
 
 const Option Parser::kOptions[] = {
     // where
     {"local", S, 1, 1, &Parser::local, "", ""},
-    {"port", S, 1, 1, &Parser::port, "", ""},
-    {"lport", S, 1, 1, &Parser::port, "", ""},
+    {"port", S, 1, 1, &Parser::number_option, "", ""},
+    {"lport", S, 1, 1, &Parser::number_option, "", ""},
     {"proto", S, 1, 1, &Parser::proto, "", ""},
     {"proto-force", S, 1, 1, &Parser::proto, "", ""},
     {"dev", S, 1, 1, &Parser::dev, "", ""},
     {"dev-type", S, 1, 1, &Parser::dev_type, "", ""},
-    {"tun-mtu", S, 1, 1, &Parser::tun_mtu, "", ""},
-    {"max-packet-size", S, 1, 1, &Parser::max_packet_size, "", ""},
+    {"tun-mtu", S, 1, 1, &Parser::number_option, "", ""},
+    {"max-packet-size", S, 1, 1, &Parser::number_option, "", ""},
     {"multihome", S, 0, 1, &Parser::flag, "", ""},
     {"bind", S, 0, 1, &Parser::flag, "", ""},
     {"float", S, 0, 0, &Parser::flag, "", ""},
@@ -178,7 +173,7 @@ const Option Parser::kOptions[] = {
     {"topology", S, 1, 1, &Parser::topology, "", ""},
     {"route", S, 1, 4, &Parser::route, "", ""},
     {"push", S, 1, 1, &Parser::push, "", ""},
-    {"max-clients", S, 1, 1, &Parser::max_clients, "", ""},
+    {"max-clients", S, 1, 1, &Parser::number_option, "", ""},
     {"duplicate-cn", S, 0, 0, &Parser::flag, "", ""},
     {"client-to-client", S, 0, 0, &Parser::flag, "", ""},
     {"connect-freq-initial", S, 2, 2, &Parser::connect_freq_initial, "", ""},
@@ -204,15 +199,15 @@ const Option Parser::kOptions[] = {
     {"allow-compression", S, 1, 1, &Parser::allow_compression, "", ""},
     // time
     {"keepalive", S, 2, 2, &Parser::keepalive, "", ""},
-    {"ping", S, 1, 1, &Parser::seconds, "", ""},
-    {"ping-restart", S, 1, 1, &Parser::seconds, "", ""},
-    {"reneg-sec", S, 1, 2, &Parser::seconds, "", ""},
-    {"hand-window", S, 1, 1, &Parser::seconds, "", ""},
-    {"tran-window", S, 1, 1, &Parser::seconds, "", ""},
-    {"tls-timeout", S, 1, 1, &Parser::seconds, "", ""},
-    {"explicit-exit-notify", S, 0, 1, &Parser::seconds, "", ""},
+    {"ping", S, 1, 1, &Parser::number_option, "", ""},
+    {"ping-restart", S, 1, 1, &Parser::number_option, "", ""},
+    {"reneg-sec", S, 1, 2, &Parser::reneg_sec, "", ""},
+    {"hand-window", S, 1, 1, &Parser::number_option, "", ""},
+    {"tran-window", S, 1, 1, &Parser::number_option, "", ""},
+    {"tls-timeout", S, 1, 1, &Parser::number_option, "", ""},
+    {"explicit-exit-notify", S, 0, 1, &Parser::number_option, "", ""},
     // operation
-    {"verb", S, 1, 1, &Parser::verb, "", ""},
+    {"verb", S, 1, 1, &Parser::number_option, "", ""},
     {"log", S, 1, 1, &Parser::log, "", ""},
     {"log-append", S, 1, 1, &Parser::log, "", ""},
     {"status", S, 1, 2, &Parser::status, "", ""},
@@ -441,12 +436,58 @@ std::optional<std::string> Parser::contents(const Directive& d) {
     return text;
 }
 
+// Whether the first word is the only one that is accepted.
+bool Parser::only(const Directive& d, std::string_view word, const std::string& reason) {
+    if (d.args[0] == word)
+        return true;
+    error(d, reason, "use " + d.name + " " + std::string(word));
+    return false;
+}
+
 void Parser::local(const Directive& d) {
     config().local = address(d, 0);
 }
 
-void Parser::port(const Directive& d) {
-    number_to(d, 1, 65535, [&](auto v) { config().port = static_cast<std::uint16_t>(v); });
+// Options that are a number, and no more.
+struct NumberOption {
+    const char* name;
+    std::uint32_t low;
+    std::uint32_t high;
+    void (*set)(ServerConfig& config, std::uint32_t value);
+};
+
+const NumberOption kNumberOptions[] = {
+    {"port", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
+    {"lport", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
+    {"tun-mtu", 576, 65535, [](auto& c, auto v) { c.tun_mtu = v; }},
+    {"max-packet-size", 154, 2048, [](auto& c, auto v) { c.max_packet_size = v; }},
+    {"max-clients", 1, kMaxPool, [](auto& c, auto v) { c.max_clients = v; }},
+    {"ping", 0, 86400, [](auto& c, auto v) { c.ping = v; }},
+    {"ping-restart", 0, 86400, [](auto& c, auto v) { c.ping_restart = v; }},
+    {"reneg-sec", 0, 1U << 30, [](auto& c, auto v) { c.reneg_sec = std::chrono::seconds(v); }},
+    {"hand-window", 1, 86400, [](auto& c, auto v) { c.hand_window = std::chrono::seconds(v); }},
+    {"tran-window", 1, 1U << 30, [](auto& c, auto v) { c.tran_window = std::chrono::seconds(v); }},
+    {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
+    {"explicit-exit-notify", 0, 2,
+     [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
+    {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
+};
+
+void Parser::number_option(const Directive& d) {
+    auto option = std::find_if(std::begin(kNumberOptions), std::end(kNumberOptions),
+                               [&](const NumberOption& o) { return o.name == d.name; });
+    // Only explicit-exit-notify may stand without its number, which is 1 then.
+    auto value = d.args.empty() ? 1 : number(d, 0, option->low, option->high);
+    if (value)
+        option->set(config(), *value);
+}
+
+void Parser::reneg_sec(const Directive& d) {
+    number_option(d);
+    if (config().reneg_sec.count() > 0 && config().reneg_sec < std::chrono::seconds(5))
+        error(d, "less than 5 seconds leave no time between two negotiations");
+    if (d.args.size() > 1)
+        warn(d, "the second number has no effect: the time varies between 90 % and all of it");
 }
 
 void Parser::proto(const Directive& d) {
@@ -474,15 +515,12 @@ void Parser::dev(const Directive& d) {
 }
 
 void Parser::dev_type(const Directive& d) {
-    if (d.args[0] != "tun")
-        error(d, "only tun devices are supported", "use dev-type tun");
+    only(d, "tun", "only tun devices are supported");
 }
 
 void Parser::mode(const Directive& d) {
-    if (d.args[0] == "server")
+    if (only(d, "server", "only the server's mode is here"))
         mode_server_ = true;
-    else
-        error(d, "only the server's mode is here", "use mode server");
 }
 
 void Parser::flag(const Directive& d) {
@@ -543,8 +581,7 @@ void Parser::ifconfig_pool(const Directive& d) {
 }
 
 void Parser::topology(const Directive& d) {
-    if (d.args[0] != "subnet")
-        error(d, "only topology subnet is supported", "use topology subnet");
+    only(d, "subnet", "only topology subnet is supported");
 }
 
 void Parser::route(const Directive& d) {
@@ -647,15 +684,13 @@ void Parser::tls_cert_profile(const Directive& d) {
 }
 
 void Parser::remote_cert_tls(const Directive& d) {
-    if (d.args[0] == "client")
+    if (only(d, "client", "the peers of a server are clients"))
         config().remote_cert_tls_client = true;
-    else
-        error(d, "the peers of a server are clients", "use remote-cert-tls client");
 }
 
 void Parser::verify_client_cert(const Directive& d) {
-    if (!d.args.empty() && d.args[0] != "require")
-        error(d, "client certificates are required", "use verify-client-cert require");
+    if (!d.args.empty())
+        only(d, "require", "client certificates are required");
 }
 
 void Parser::data_ciphers(const Directive& d) {
@@ -675,8 +710,7 @@ void Parser::data_ciphers(const Directive& d) {
         else if (!cipher && optional)
             warn(d, name + " is not supported and left out");
         else if (!cipher)
-            error(d, name + " is not supported",
-                  "AES-128-GCM, AES-192-GCM, AES-256-GCM and CHACHA20-POLY1305 are");
+            error(d, name + " is not supported", kCiphers);
     }
     if (ciphers.empty())
         error(d, "no cipher is left");
@@ -686,8 +720,7 @@ void Parser::data_ciphers(const Directive& d) {
 void Parser::data_ciphers_fallback(const Directive& d) {
     config().fallback_cipher = cipher_by_name(d.args[0]);
     if (!config().fallback_cipher)
-        error(d, d.args[0] + " is not supported",
-              "AES-128-GCM, AES-192-GCM, AES-256-GCM and CHACHA20-POLY1305 are");
+        error(d, d.args[0] + " is not supported", kCiphers);
 }
 
 void Parser::compress(const Directive& d) {
@@ -724,43 +757,6 @@ void Parser::keepalive(const Directive& d) {
     config().push.push_back("ping-restart " + d.args[1]);
 }
 
-void Parser::seconds(const Directive& d) {
-    auto& c = config();
-    using std::chrono::seconds;
-    if (d.name == "ping")
-        number_to(d, 0, 86400, [&](auto v) { c.ping = v; });
-    else if (d.name == "ping-restart")
-        number_to(d, 0, 86400, [&](auto v) { c.ping_restart = v; });
-    else if (d.name == "reneg-sec")
-        number_to(d, 0, 1U << 30, [&](auto v) { c.reneg_sec = seconds(v); });
-    else if (d.name == "hand-window")
-        number_to(d, 1, 86400, [&](auto v) { c.hand_window = seconds(v); });
-    else if (d.name == "tran-window")
-        number_to(d, 1, 1U << 30, [&](auto v) { c.tran_window = seconds(v); });
-    else if (d.name == "tls-timeout")
-        number_to(d, 1, 60, [&](auto v) { c.tls_timeout = seconds(v); });
-    else if (d.args.empty())
-        c.explicit_exit_notify = 1;
-    else
-        number_to(d, 0, 2, [&](auto v) { c.explicit_exit_notify = static_cast<int>(v); });
-    if (d.name == "reneg-sec" && c.reneg_sec.count() > 0 && c.reneg_sec < seconds(5))
-        error(d, "less than 5 seconds leave no time between two negotiations");
-    if (d.name == "reneg-sec" && d.args.size() > 1)
-        warn(d, "the second number has no effect: the time varies between 90 % and all of it");
-}
-
-void Parser::tun_mtu(const Directive& d) {
-    number_to(d, 576, 65535, [&](auto v) { config().tun_mtu = v; });
-}
-
-void Parser::max_packet_size(const Directive& d) {
-    number_to(d, 154, 2048, [&](auto v) { config().max_packet_size = v; });
-}
-
-void Parser::max_clients(const Directive& d) {
-    number_to(d, 1, kMaxPool, [&](auto v) { config().max_clients = v; });
-}
-
 void Parser::connect_freq_initial(const Directive& d) {
     auto count = number(d, 0, 1, 1U << 24);
     auto period = number(d, 1, 1, 86400);
@@ -768,10 +764,6 @@ void Parser::connect_freq_initial(const Directive& d) {
         return;
     config().connect_freq_initial = *count;
     config().connect_freq_initial_seconds = *period;
-}
-
-void Parser::verb(const Directive& d) {
-    number_to(d, 0, 11, [&](auto v) { config().verb = static_cast<int>(v); });
 }
 
 void Parser::log(const Directive& d) {
@@ -846,14 +838,14 @@ void Parser::finish() {
     if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
         error("this is not a server's configuration", "server NETWORK NETMASK");
     finish_addresses();
-    if (!seen_.contains("dev"))
-        error("no device is given", "dev tun");
-    if (!seen_.contains("ca"))
-        error("no certificate authority is given", "ca FILE");
-    if (!seen_.contains("cert"))
-        error("no certificate is given", "cert FILE");
-    if (!seen_.contains("key"))
-        error("no private key is given", "key FILE");
+    for (auto [name, reason, hint] : std::initializer_list<std::array<const char*, 3>>{
+             {"dev", "no device is given", "dev tun"},
+             {"ca", "no certificate authority is given", "ca FILE"},
+             {"cert", "no certificate is given", "cert FILE"},
+             {"key", "no private key is given", "key FILE"},
+         })
+        if (!seen_.contains(name))
+            error(reason, hint);
     if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
         error("tls-version-min is above tls-version-max", "");
     if (c.data_ciphers.empty() && !seen_.contains("data-ciphers") && !seen_.contains("ncp-ciphers"))
