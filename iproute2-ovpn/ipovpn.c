@@ -36,7 +36,9 @@ static void usage(void)
 	fprintf(stderr,
 		"Usage:	ip ovpn { add | set } dev NAME [ mode { p2p | mp } ]\n"
 		"			[ fastpath { off | accepted | eager } ]\n"
-		"			[ listen [ADDR:]PORT ]...\n"
+		"			[ listen [ADDR:]PORT ]... [ mark MARK ]\n"
+		"			[ dscp { zero | inherit } ]\n"
+		"			[ df { unset | set | inherit } ]\n"
 		"	ip ovpn del dev NAME\n"
 		"	ip ovpn show [ [ dev ] NAME ]\n"
 		"	ip ovpn peer { add | set } dev NAME id ID [ PEER-OPTS ]\n"
@@ -49,7 +51,8 @@ static void usage(void)
 		"	ip ovpn key show [ [ dev ] NAME [ peer ID [ slot SLOT ] ] ]\n"
 		"	ip ovpn monitor\n"
 		"PEER-OPTS := [ tx-id ID ] [ remote ADDR:PORT ] [ local ADDR[:PORT] ]\n"
-		"	     [ vpn ADDR ]... [ keepalive INTERVAL TIMEOUT ]\n"
+		"	     [ vpn ADDR ]... [ network { PREFIX | none } ]...\n"
+		"	     [ keepalive INTERVAL TIMEOUT ] [ mark MARK ] [ mss MSS ]\n"
 		"SLOT      := { primary | secondary }\n"
 		"CIPHER    := { aes-gcm | chacha20-poly1305 | none }\n"
 		"FILE holds the lines \"encrypt KEY nonce NONCE\" and\n"
@@ -70,6 +73,7 @@ static int genl_family = -1;
 #define OVPN_KEY_ID_MAX		7
 #define OVPN_CIPHER_KEY_MAX	32
 #define OVPN_LISTENERS_MAX	64
+#define OVPN_NETWORKS_MAX	64
 /* two lines of at most 8 + 64 + 7 + 16 characters, and room for comments */
 #define OVPN_SECRET_FILE_MAX	4096
 
@@ -82,6 +86,17 @@ static const char * const fastpath_names[] = {
 	[NF_OVPN_FASTPATH_OFF] = "off",
 	[NF_OVPN_FASTPATH_ACCEPTED] = "accepted",
 	[NF_OVPN_FASTPATH_EAGER] = "eager",
+};
+
+static const char * const dscp_names[] = {
+	[NF_OVPN_DSCP_ZERO] = "zero",
+	[NF_OVPN_DSCP_INHERIT] = "inherit",
+};
+
+static const char * const df_names[] = {
+	[NF_OVPN_DF_UNSET] = "unset",
+	[NF_OVPN_DF_SET] = "set",
+	[NF_OVPN_DF_INHERIT] = "inherit",
 };
 
 static const char * const cipher_names[] = {
@@ -122,6 +137,7 @@ static const struct counter drop_counters[] = {
 	{ NF_OVPN_A_DROPS_LOOP,		"loop",		"loop" },
 	{ NF_OVPN_A_DROPS_NO_MEMORY,	"no-memory",	"no_memory" },
 	{ NF_OVPN_A_DROPS_CONNTRACK,	"conntrack",	"conntrack" },
+	{ NF_OVPN_A_DROPS_TOO_BIG,	"too-big",	"too_big" },
 };
 
 /* The statistics are printed as a table: one line for each of these. */
@@ -564,6 +580,13 @@ static void print_listeners(const struct rtattr *instance)
 	free(sorted);
 }
 
+static void print_mark(const struct rtattr *attr)
+{
+	if (attr && rta_getattr_u32(attr))
+		print_0xhex(PRINT_ANY, "mark", " mark %#llx",
+			    rta_getattr_u32(attr));
+}
+
 static int print_instance(struct nlmsghdr *n, void *arg)
 {
 	struct rtattr *tb[NF_OVPN_A_MAX + 1];
@@ -585,6 +608,14 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 		PRINT_NAME("fastpath", " fastpath %s", fastpath_names,
 			   in[NF_OVPN_A_INSTANCE_FASTPATH]);
 
+	if (in[NF_OVPN_A_INSTANCE_DSCP] &&
+	    rta_getattr_u32(in[NF_OVPN_A_INSTANCE_DSCP]))
+		PRINT_NAME("dscp", " dscp %s", dscp_names,
+			   in[NF_OVPN_A_INSTANCE_DSCP]);
+	if (in[NF_OVPN_A_INSTANCE_DF] &&
+	    rta_getattr_u32(in[NF_OVPN_A_INSTANCE_DF]))
+		PRINT_NAME("df", " df %s", df_names, in[NF_OVPN_A_INSTANCE_DF]);
+	print_mark(in[NF_OVPN_A_INSTANCE_MARK]);
 	print_listeners(tb[NF_OVPN_A_INSTANCE]);
 	if (in[NF_OVPN_A_INSTANCE_PEERS])
 		print_uint(PRINT_ANY, "peers", " peers %u",
@@ -595,8 +626,33 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 	return 0;
 }
 
+static void print_networks(const struct rtattr *peer)
+{
+	struct rtattr *net[NF_OVPN_A_NETWORK_MAX + 1], *addr;
+	const struct rtattr *pos;
+	char buf[INET6_ADDRSTRLEN + sizeof("/128")];
+	int family;
+
+	open_json_array(PRINT_JSON, "networks");
+	rtattr_for_each_nested(pos, peer) {
+		if ((pos->rta_type & NLA_TYPE_MASK) != NF_OVPN_A_PEER_NETWORK)
+			continue;
+		parse_rtattr_nested(net, NF_OVPN_A_NETWORK_MAX, pos);
+		family = net[NF_OVPN_A_NETWORK_IPV4] ? AF_INET : AF_INET6;
+		addr = net[family == AF_INET ? NF_OVPN_A_NETWORK_IPV4 :
+					       NF_OVPN_A_NETWORK_IPV6];
+		if (!addr || !net[NF_OVPN_A_NETWORK_PREFIX_LEN])
+			continue;
+		snprintf(buf, sizeof(buf), "%s/%u",
+			 format_host_rta(family, addr),
+			 rta_getattr_u8(net[NF_OVPN_A_NETWORK_PREFIX_LEN]));
+		print_string(PRINT_ANY, NULL, " network %s", buf);
+	}
+	close_json_array(PRINT_JSON, NULL);
+}
+
 /* What of a peer is told by a dump and by a notification. */
-static void print_peer_attrs(struct rtattr **p)
+static void print_peer_attrs(const struct rtattr *peer, struct rtattr **p)
 {
 	if (p[NF_OVPN_A_PEER_ID])
 		print_uint(PRINT_ANY, "id", " id %u",
@@ -624,6 +680,13 @@ static void print_peer_attrs(struct rtattr **p)
 				   " vpn %s");
 		close_json_array(PRINT_JSON, NULL);
 	}
+	if (p[NF_OVPN_A_PEER_NETWORK])
+		print_networks(peer);
+	print_mark(p[NF_OVPN_A_PEER_MARK]);
+	if (p[NF_OVPN_A_PEER_TCP_MSS] &&
+	    rta_getattr_u16(p[NF_OVPN_A_PEER_TCP_MSS]))
+		print_uint(PRINT_ANY, "mss", " mss %u",
+			   rta_getattr_u16(p[NF_OVPN_A_PEER_TCP_MSS]));
 	if (p[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL] &&
 	    p[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT]) {
 		open_json_object("keepalive");
@@ -647,7 +710,7 @@ static int print_peer(struct nlmsghdr *n, void *arg)
 
 	open_json_object(NULL);
 	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
-	print_peer_attrs(p);
+	print_peer_attrs(tb[NF_OVPN_A_PEER], p);
 	close_json_object();
 	end_line();
 	return 0;
@@ -815,8 +878,9 @@ static int instance_modify(int argc, char **argv, int cmd)
 	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
 	struct endpoint listen[OVPN_LISTENERS_MAX];
 	bool has_dev = false, has_mode = false, has_fastpath = false;
+	bool has_dscp = false, has_df = false, has_mark = false;
+	__u32 mode = 0, fastpath = 0, dscp = 0, df = 0, mark = 0;
 	unsigned int i, listeners = 0;
-	__u32 mode = 0, fastpath = 0;
 	struct rtattr *in, *ln;
 	int ifindex = 0;
 
@@ -834,6 +898,22 @@ static int instance_modify(int argc, char **argv, int cmd)
 				       ARRAY_SIZE(fastpath_names), &fastpath))
 				invarg("fastpath is \"off\", \"accepted\" or \"eager\"",
 				       *argv);
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   option(&argc, &argv, "dscp", &has_dscp)) {
+			if (parse_name(*argv, dscp_names,
+				       ARRAY_SIZE(dscp_names), &dscp))
+				invarg("dscp is \"zero\" or \"inherit\"",
+				       *argv);
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   option(&argc, &argv, "df", &has_df)) {
+			if (parse_name(*argv, df_names, ARRAY_SIZE(df_names),
+				       &df))
+				invarg("df is \"unset\", \"set\" or \"inherit\"",
+				       *argv);
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   option(&argc, &argv, "mark", &has_mark)) {
+			if (get_u32(&mark, *argv, 0))
+				invarg("invalid mark", *argv);
 		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
 			   strcmp(*argv, "listen") == 0) {
 			NEXT_ARG();
@@ -863,6 +943,12 @@ static int instance_modify(int argc, char **argv, int cmd)
 	if (has_fastpath)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_FASTPATH,
 			  fastpath);
+	if (has_dscp)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_DSCP, dscp);
+	if (has_df)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_DF, df);
+	if (has_mark)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_MARK, mark);
 	for (i = 0; i < listeners; i++) {
 		ln = nest(&req.n, NF_OVPN_A_INSTANCE_LISTENER);
 		add_endpoint(&req.n, &listen[i], NF_OVPN_A_LISTENER_LOCAL_IPV4,
@@ -903,6 +989,19 @@ static int instance_show(int argc, char **argv)
 
 /* ---- ip ovpn peer ----------------------------------------------------- */
 
+static void add_network(struct nlmsghdr *n, const inet_prefix *network)
+{
+	struct rtattr *net = nest(n, NF_OVPN_A_PEER_NETWORK);
+
+	addattr_l(n, OVPN_BUFLEN, network->family == AF_INET ?
+				  NF_OVPN_A_NETWORK_IPV4 :
+				  NF_OVPN_A_NETWORK_IPV6,
+		  network->data, network->bytelen);
+	addattr8(n, OVPN_BUFLEN, NF_OVPN_A_NETWORK_PREFIX_LEN,
+		 network->bitlen);
+	addattr_nest_end(n, net);
+}
+
 static int peer_modify(int argc, char **argv, int cmd)
 {
 	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
@@ -912,9 +1011,13 @@ static int peer_modify(int argc, char **argv, int cmd)
 	struct endpoint remote = {}, local = {};
 	bool has_vpn4 = false, has_vpn6 = false;
 	bool has_remote = false, has_local = false, has_keepalive = false;
-	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0;
+	bool has_mark = false, has_mss = false, no_networks = false;
+	inet_prefix networks[OVPN_NETWORKS_MAX];
+	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0, mark = 0;
+	unsigned int i, num_networks = 0;
 	struct rtattr *p;
 	int ifindex = 0;
+	__u16 mss = 0;
 
 	while (argc > 0) {
 		if (option(&argc, &argv, "dev", &has_dev)) {
@@ -951,6 +1054,23 @@ static int peer_modify(int argc, char **argv, int cmd)
 			interval = parse_seconds(*argv);
 			NEXT_ARG();
 			timeout = parse_seconds(*argv);
+		} else if (adding && strcmp(*argv, "network") == 0) {
+			NEXT_ARG();
+			if (strcmp(*argv, "none") == 0)
+				no_networks = true;
+			else if (num_networks == ARRAY_SIZE(networks))
+				invarg("too many networks", *argv);
+			else
+				get_prefix(&networks[num_networks++], *argv,
+					   AF_UNSPEC);
+			if (no_networks && num_networks)
+				invarg("there is a network", "none");
+		} else if (adding && option(&argc, &argv, "mark", &has_mark)) {
+			if (get_u32(&mark, *argv, 0))
+				invarg("invalid mark", *argv);
+		} else if (adding && option(&argc, &argv, "mss", &has_mss)) {
+			if (get_u16(&mss, *argv, 0))
+				invarg("invalid MSS", *argv);
 		} else {
 			invarg("unknown argument", *argv);
 		}
@@ -993,6 +1113,14 @@ static int peer_modify(int argc, char **argv, int cmd)
 		addattr32(&req.n, OVPN_BUFLEN,
 			  NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, timeout);
 	}
+	if (no_networks)
+		addattr(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_NO_NETWORKS);
+	for (i = 0; i < num_networks; i++)
+		add_network(&req.n, &networks[i]);
+	if (has_mark)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_MARK, mark);
+	if (has_mss)
+		addattr16(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_TCP_MSS, mss);
 	addattr_nest_end(&req.n, p);
 	return talk(&req.n);
 }
@@ -1395,7 +1523,7 @@ static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 		struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
 
 		parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
-		print_peer_attrs(p);
+		print_peer_attrs(tb[NF_OVPN_A_PEER], p);
 	}
 	if (tb[NF_OVPN_A_KEYCONF]) {
 		struct rtattr *k[NF_OVPN_A_KEYCONF_MAX + 1];

@@ -78,6 +78,7 @@ constexpr CounterName kDrops[] = {
     {NF_OVPN_A_DROPS_LOOP, "drops.loop"},
     {NF_OVPN_A_DROPS_NO_MEMORY, "drops.no-memory"},
     {NF_OVPN_A_DROPS_CONNTRACK, "drops.conntrack"},
+    {NF_OVPN_A_DROPS_TOO_BIG, "drops.too-big"},
 };
 
 std::uint32_t u32(const Attributes& attributes, std::uint16_t type) {
