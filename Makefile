@@ -15,7 +15,8 @@ help: ## this list
 	@echo
 	@echo '  OPENVPN=2.6|2.7   the stock OpenVPN client of "demo" and "shell"   [2.7]'
 	@echo '  CIPHER=NAME       the data channel cipher of "demo"'
-	@echo '  TESTS="NAME ..."  only these groups of "test", named in lab/tests.table'
+	@echo '  TESTS="NAME ..."  only these groups of "test", named in lab/tests.table; those of'
+	@echo '                    "test-debug" and "test-qemu" are in lab/tests/*.table'
 	@echo '  KSRC=DIR          a kernel tree of yours instead of the packaged one'
 	@echo '  NF_OVPN_CACHE=DIR where downloads and objects go   [~/.cache/nf-ovpn]'
 	@echo '  V=1               show the output of long steps'
@@ -35,6 +36,19 @@ shell: setup ## boot the lab to a prompt, in the network of the demo
 .PHONY: test
 test: setup ## every test; the last line counts them
 	@lab/test $(TESTS)
+
+# Not among the tests of "make test": each takes a kernel of its own and a good part of an hour.
+.PHONY: test-debug
+test-debug: setup ## the self tests on a kernel that checks itself, and with allocations that fail
+	@lab/kernel-build uml-debug
+	@LAB_TESTS_TABLE=lab/tests/debug.table lab/test $(TESTS)
+
+.PHONY: test-qemu
+test-qemu: setup ## the self tests on x86-64 in QEMU; 32 bits and big endian compiled
+	@lab/install lab/packages.qemu
+	@lab/kernel-build x86-64
+	@lab/kernel-build x86-64-builtin
+	@LAB_TESTS_TABLE=lab/tests/qemu.table lab/test $(TESTS)
 
 .PHONY: bench
 bench: setup ## throughput beside mainline's ovpn driver
