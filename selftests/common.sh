@@ -34,6 +34,8 @@ test_dir=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")
 . "$test_dir/../../kselftest/ktap_helpers.sh"
 
 tool=$test_dir/ovpn_tool
+# packets of "hold"
+held=()
 # the namespaces, named by setup_ns
 gw='' peer='' lan=''
 
@@ -348,6 +350,12 @@ rise() {
 # NAME OPERATOR WANTED: how much a counter has risen since "mark"
 expect_rise() { expect "rise of $1" "$(rise "$1")" "$2" "$3"; }
 
+risen() { [ "$(rise "$1")" -ge "$2" ]; }
+
+risen_to() {
+	wait_for "$1 to rise by $2" 5 risen "$1" "$2" && expect_rise "$1" -eq "$2"
+}
+
 drops() {
 	local word sum=0
 	for word in $(gwnl instance-get ifindex=tun0); do
@@ -363,6 +371,43 @@ drops() {
 # NAMESPACE ADDRESS [OPTION...]: all of them are to be answered
 pings() {
 	run nsexec "$1" ping -q -c 5 -i 0.02 -W 2 "${@:3}" "$2"
+}
+
+# COUNT [ADDRESS]: genuine packets of the peer that the gateway has not seen,
+# one to a line in "held"
+hold() {
+	run nsexec "$gw" nft -f - <<-RULES || return
+	table netdev hold {
+		chain in {
+			type filter hook ingress device veth0 priority 0
+			udp dport $GW_PORT drop
+		}
+	}
+	RULES
+	rm -f "$tmp/held"
+	run "$tool" -n "$peer" -b -p "$tmp/capture.pid" capture veth0 \
+		"$GW_PORT" "$1" >"$tmp/held" &&
+		run nsexec "$peer" ping -q -c "$1" -i 0.01 -W 0.01 \
+			"${2:-10.8.0.1}"
+	wait_for "$1 packets" 5 held_are "$1" || return
+	rm "$tmp/capture.pid"
+	run nsexec "$gw" nft delete table netdev hold
+	# Rules have changed: arm the outer flow again.
+	pings "$peer" 10.8.0.1
+	mapfile -t held <"$tmp/held"
+}
+
+held_are() { [ "$(wc -l <"$tmp/held")" -ge "$1" ]; }
+
+# [OPTION...] PORT HEX...: to the gateway
+inject() {
+	local options=()
+	while [[ $1 == *=* ]]; do
+		options+=("$1")
+		shift
+	done
+	"$tool" -n "$peer" send "${options[@]}" "$peer_addr" "$1" "$gw_addr" \
+		"$GW_PORT" "${@:2}"
 }
 
 # FROM TO ADDRESS [PORT]: a file, compared at the other end

@@ -35,49 +35,10 @@ gw_key_other() {
 	PEER_ID=$OTHER_ID gw_key chacha20-poly1305 256
 }
 
-# COUNT [ADDRESS]: genuine packets of the peer that the gateway has not seen,
-# one to a line in "held"
-hold() {
-	run nsexec "$gw" nft -f - <<-RULES || return
-	table netdev hold {
-		chain in {
-			type filter hook ingress device veth0 priority 0
-			udp dport $GW_PORT drop
-		}
-	}
-	RULES
-	rm -f "$tmp/held"
-	run "$tool" -n "$peer" -b -p "$tmp/capture.pid" capture veth0 \
-		"$GW_PORT" "$1" >"$tmp/held" &&
-		run nsexec "$peer" ping -q -c "$1" -i 0.01 -W 0.01 \
-			"${2:-10.8.0.1}"
-	wait_for "$1 packets" 5 held_are "$1" || return
-	rm "$tmp/capture.pid"
-	run nsexec "$gw" nft delete table netdev hold
-	# Rules have changed: arm the outer flow again.
-	pings "$peer" 10.8.0.1
-	mapfile -t held <"$tmp/held"
-}
-
-held_are() { [ "$(wc -l <"$tmp/held")" -ge "$1" ]; }
-
-# [OPTION...] PORT HEX...: to the gateway
-inject() {
-	local options=()
-	while [[ $1 == *=* ]]; do
-		options+=("$1")
-		shift
-	done
-	"$tool" -n "$peer" send "${options[@]}" "$peer_addr" "$1" "$gw_addr" \
-		"$GW_PORT" "${@:2}"
-}
-
 endpoint() {
 	gwnl peer-get ifindex=tun0 "peer{" id="$PEER_ID" "}" |
 		grep -o 'peer.remote[^ ]*\|peer.local[^ ]*'
 }
-
-risen() { [ "$(rise "$1")" -ge "$2" ]; }
 
 # How many packets were dropped since "mark", for all reasons
 drop_sum() {
@@ -136,10 +97,6 @@ replayed() {
 		dropped replay "${held[@]}"
 }
 
-risen_to() {
-	wait_for "$1 to rise by $2" 5 risen "$1" "$2" && expect_rise "$1" -eq "$2"
-}
-
 reordered() {
 	hold 5 || return
 	mark
@@ -184,7 +141,17 @@ other_peer_id() {
 
 # 0x48 is opcode 9, key ID 0
 other_key_id() {
-	hold 1 && dropped no-key "49${held[0]:2}" "4f${held[0]:2}"
+	local first
+	hold 1 || return
+	for first in 49 4f; do
+		mark
+		forget socket
+		inject "$PEER_PORT" "$first${held[0]:2}" &&
+			wait_for "the packet at the socket" 5 \
+				lines_are 1 "^$first" socket &&
+			expect_rise rx-userspace-packets -eq 1 &&
+			expect_rise vpn-rx-packets -eq 0 || return
+	done
 }
 
 other_key() {

@@ -177,6 +177,8 @@ static const struct attr nf_keyconf[] = {
 	{ "key-bits", NF_OVPN_A_KEYCONF_KEY_BITS, U32 },
 	{ "tx-packet-id", NF_OVPN_A_KEYCONF_TX_PACKET_ID, U32 },
 	{ "rx-packet-id", NF_OVPN_A_KEYCONF_RX_PACKET_ID, U32 },
+	{ "rx-window", NF_OVPN_A_KEYCONF_RX_WINDOW, BYTES },
+	{ "packets", NF_OVPN_A_KEYCONF_PACKETS, U32 },
 	{ }
 };
 
@@ -263,6 +265,9 @@ static const struct family families[] = {
 			{ "key-get", NF_OVPN_CMD_KEY_GET },
 			{ "key-swap", NF_OVPN_CMD_KEY_SWAP },
 			{ "key-del", NF_OVPN_CMD_KEY_DEL },
+			{ "key-release", NF_OVPN_CMD_KEY_RELEASE },
+			{ "key-reserve", NF_OVPN_CMD_KEY_RESERVE },
+			{ "key-accept", NF_OVPN_CMD_KEY_ACCEPT },
 			{ "key-limit-ntf", NF_OVPN_CMD_KEY_LIMIT_NTF },
 			{ }
 		}

@@ -32,6 +32,11 @@ static const struct netlink_range_validation nf_ovpn_a_keyconf_peer_id_range = {
 	.max	= 16777215ULL,
 };
 
+static const struct netlink_range_validation nf_ovpn_a_keyconf_packets_range = {
+	.min	= 1ULL,
+	.max	= 65536ULL,
+};
+
 static const struct netlink_range_validation nf_ovpn_a_ifindex_range = {
 	.min	= 1ULL,
 	.max	= S32_MAX,
@@ -72,7 +77,7 @@ const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
 };
 
-const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1] = {
+const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1] = {
 	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
 	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_KEYCONF_KEY_ID] = NLA_POLICY_MAX(NLA_U32, 7),
@@ -82,19 +87,36 @@ const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID
 	[NF_OVPN_A_KEYCONF_KEY_BITS] = { .type = NLA_U32, },
 	[NF_OVPN_A_KEYCONF_TX_PACKET_ID] = { .type = NLA_U32, },
 	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_RX_WINDOW] = NLA_POLICY_MAX_LEN(256),
+	[NF_OVPN_A_KEYCONF_PACKETS] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_packets_range),
 };
 
-const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_DECRYPT_DIR + 1] = {
+const struct nla_policy nf_ovpn_keyconf_accept_input_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1] = {
+	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
+	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
+	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_U32, },
+};
+
+const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_RX_WINDOW + 1] = {
 	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
 	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_KEYCONF_KEY_ID] = NLA_POLICY_MAX(NLA_U32, 7),
 	[NF_OVPN_A_KEYCONF_CIPHER_ALG] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_KEYCONF_ENCRYPT_DIR] = NLA_POLICY_NESTED(nf_ovpn_keydir_nl_policy),
 	[NF_OVPN_A_KEYCONF_DECRYPT_DIR] = NLA_POLICY_NESTED(nf_ovpn_keydir_nl_policy),
+	[NF_OVPN_A_KEYCONF_TX_PACKET_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_RX_WINDOW] = NLA_POLICY_MAX_LEN(256),
 };
 
 const struct nla_policy nf_ovpn_keyconf_peer_input_nl_policy[NF_OVPN_A_KEYCONF_PEER_ID + 1] = {
 	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
+};
+
+const struct nla_policy nf_ovpn_keyconf_reserve_input_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1] = {
+	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
+	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
+	[NF_OVPN_A_KEYCONF_PACKETS] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_packets_range),
 };
 
 const struct nla_policy nf_ovpn_keyconf_slot_input_nl_policy[NF_OVPN_A_KEYCONF_SLOT + 1] = {
@@ -264,6 +286,24 @@ static const struct nla_policy nf_ovpn_key_del_nl_policy[NF_OVPN_A_KEYCONF + 1] 
 	[NF_OVPN_A_KEYCONF] = NLA_POLICY_NESTED(nf_ovpn_keyconf_slot_input_nl_policy),
 };
 
+/* NF_OVPN_CMD_KEY_RELEASE - do */
+static const struct nla_policy nf_ovpn_key_release_nl_policy[NF_OVPN_A_KEYCONF + 1] = {
+	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
+	[NF_OVPN_A_KEYCONF] = NLA_POLICY_NESTED(nf_ovpn_keyconf_slot_input_nl_policy),
+};
+
+/* NF_OVPN_CMD_KEY_RESERVE - do */
+static const struct nla_policy nf_ovpn_key_reserve_nl_policy[NF_OVPN_A_KEYCONF + 1] = {
+	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
+	[NF_OVPN_A_KEYCONF] = NLA_POLICY_NESTED(nf_ovpn_keyconf_reserve_input_nl_policy),
+};
+
+/* NF_OVPN_CMD_KEY_ACCEPT - do */
+static const struct nla_policy nf_ovpn_key_accept_nl_policy[NF_OVPN_A_KEYCONF + 1] = {
+	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
+	[NF_OVPN_A_KEYCONF] = NLA_POLICY_NESTED(nf_ovpn_keyconf_accept_input_nl_policy),
+};
+
 /* Ops table for nf_ovpn */
 static const struct genl_split_ops nf_ovpn_nl_ops[] = {
 	{
@@ -366,6 +406,27 @@ static const struct genl_split_ops nf_ovpn_nl_ops[] = {
 		.cmd		= NF_OVPN_CMD_KEY_DEL,
 		.doit		= nf_ovpn_nl_key_del_doit,
 		.policy		= nf_ovpn_key_del_nl_policy,
+		.maxattr	= NF_OVPN_A_KEYCONF,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= NF_OVPN_CMD_KEY_RELEASE,
+		.doit		= nf_ovpn_nl_key_release_doit,
+		.policy		= nf_ovpn_key_release_nl_policy,
+		.maxattr	= NF_OVPN_A_KEYCONF,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= NF_OVPN_CMD_KEY_RESERVE,
+		.doit		= nf_ovpn_nl_key_reserve_doit,
+		.policy		= nf_ovpn_key_reserve_nl_policy,
+		.maxattr	= NF_OVPN_A_KEYCONF,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= NF_OVPN_CMD_KEY_ACCEPT,
+		.doit		= nf_ovpn_nl_key_accept_doit,
+		.policy		= nf_ovpn_key_accept_nl_policy,
 		.maxattr	= NF_OVPN_A_KEYCONF,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},

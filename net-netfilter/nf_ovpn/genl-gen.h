@@ -16,9 +16,11 @@
 extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_TOO_BIG + 1];
 extern const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1];
 extern const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1];
-extern const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1];
-extern const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_DECRYPT_DIR + 1];
+extern const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1];
+extern const struct nla_policy nf_ovpn_keyconf_accept_input_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1];
+extern const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_RX_WINDOW + 1];
 extern const struct nla_policy nf_ovpn_keyconf_peer_input_nl_policy[NF_OVPN_A_KEYCONF_PEER_ID + 1];
+extern const struct nla_policy nf_ovpn_keyconf_reserve_input_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1];
 extern const struct nla_policy nf_ovpn_keyconf_slot_input_nl_policy[NF_OVPN_A_KEYCONF_SLOT + 1];
 extern const struct nla_policy nf_ovpn_keydir_nl_policy[NF_OVPN_A_KEYDIR_NONCE_TAIL + 1];
 extern const struct nla_policy nf_ovpn_listener_nl_policy[NF_OVPN_A_LISTENER_LOCAL_PORT + 1];
@@ -45,6 +47,9 @@ int nf_ovpn_nl_key_get_doit(struct sk_buff *skb, struct genl_info *info);
 int nf_ovpn_nl_key_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int nf_ovpn_nl_key_swap_doit(struct sk_buff *skb, struct genl_info *info);
 int nf_ovpn_nl_key_del_doit(struct sk_buff *skb, struct genl_info *info);
+int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info);
+int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info);
+int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	NF_OVPN_NLGRP_PEERS,

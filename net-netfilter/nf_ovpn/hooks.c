@@ -116,9 +116,9 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	peer = xa_load(&inst->peers, peer_id);
-	if (peer && nf_ovpn_peer_has_key(peer))
-		return nf_ovpn_rx(peer, skb, state,
-				  NF_OVPN_A_STATS_RX_SLOW_PACKETS);
+	if (peer && nf_ovpn_rx(peer, skb, state,
+			       NF_OVPN_A_STATS_RX_SLOW_PACKETS) == NF_STOLEN)
+		return NF_STOLEN;
 
 	nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_RX_USERSPACE_PACKETS);
 	return NF_ACCEPT;

@@ -93,18 +93,14 @@ static struct nf_ovpn_peer *peer_lock(struct genl_info *info, int type, int id,
 	return peer;
 }
 
-/* Send a reply made by @fill. */
-static int reply(struct genl_info *info, int cmd,
-		 int (*fill)(struct sk_buff *skb, const void *arg),
-		 const void *arg)
+/* Send a reply made by @fill in @skb. */
+static int reply_to(struct genl_info *info, struct sk_buff *skb, int cmd,
+		    int (*fill)(struct sk_buff *skb, const void *arg),
+		    const void *arg)
 {
-	struct sk_buff *skb;
 	void *hdr;
 	int err;
 
-	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (!skb)
-		return -ENOMEM;
 	hdr = genlmsg_put_reply(skb, info, &nf_ovpn_nl_family, 0, cmd);
 	err = hdr ? fill(skb, arg) : -EMSGSIZE;
 	if (err) {
@@ -113,6 +109,16 @@ static int reply(struct genl_info *info, int cmd,
 	}
 	genlmsg_end(skb, hdr);
 	return genlmsg_reply(skb, info);
+}
+
+static int reply(struct genl_info *info, int cmd,
+		 int (*fill)(struct sk_buff *skb, const void *arg),
+		 const void *arg)
+{
+	struct sk_buff *skb;
+
+	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	return skb ? reply_to(info, skb, cmd, fill, arg) : -ENOMEM;
 }
 
 static int put_stats(struct sk_buff *skb, int type, const u64 *count, int max,
@@ -1007,9 +1013,10 @@ int nf_ovpn_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 /* --- keys --- */
 
 struct key_arg {
-	const struct nf_ovpn_peer	*peer;
-	const struct nf_ovpn_key	*key;
-	int				slot;
+	struct nf_ovpn_peer	*peer;
+	struct nf_ovpn_key	*key;
+	int			slot;
+	u32			reserved;
 };
 
 static struct nf_ovpn_key *key_in_slot(const struct nf_ovpn_peer *peer,
@@ -1064,6 +1071,21 @@ static int parse_key_dir(struct nlattr *attr, struct nf_ovpn_key_dir *dir,
 	return 0;
 }
 
+/* How far a key is used up that somebody has used before. */
+static void parse_key_state(struct nf_ovpn_key *key, struct nlattr **tb)
+{
+	struct nlattr *window = tb[NF_OVPN_A_KEYCONF_RX_WINDOW];
+	struct nlattr *tx = tb[NF_OVPN_A_KEYCONF_TX_PACKET_ID];
+	struct nlattr *rx = tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID];
+
+	if (tx)
+		atomic64_set(&key->tx_packet_id, nla_get_u32(tx));
+	if (rx)
+		nf_ovpn_replay_restore(&key->replay, nla_get_u32(rx),
+				       window ? nla_data(window) : NULL,
+				       window ? nla_len(window) : 0);
+}
+
 static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 				     struct netlink_ext_ack *extack)
 {
@@ -1076,7 +1098,11 @@ static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 	    NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_CIPHER_ALG) ||
 	    NL_REQ_ATTR_CHECK(extack, nest, tb,
 			      NF_OVPN_A_KEYCONF_ENCRYPT_DIR) ||
-	    NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_DECRYPT_DIR))
+	    NL_REQ_ATTR_CHECK(extack, nest, tb,
+			      NF_OVPN_A_KEYCONF_DECRYPT_DIR) ||
+	    (tb[NF_OVPN_A_KEYCONF_RX_WINDOW] &&
+	     NL_REQ_ATTR_CHECK(extack, nest, tb,
+			       NF_OVPN_A_KEYCONF_RX_PACKET_ID)))
 		return ERR_PTR(-EINVAL);
 
 	err = parse_key_dir(tb[NF_OVPN_A_KEYCONF_ENCRYPT_DIR], &tx, extack);
@@ -1100,6 +1126,8 @@ static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 	else if (IS_ERR(key) && PTR_ERR(key) == -EOPNOTSUPP)
 		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_CIPHER_ALG],
 				    "cipher not supported");
+	if (!IS_ERR(key))
+		parse_key_state(key, tb);
 	return key;
 }
 
@@ -1137,33 +1165,47 @@ out:
 	return err;
 }
 
+/* Lock the namespace and find the key that a request names. */
+static struct nf_ovpn_key *key_lock(struct genl_info *info, struct nlattr **tb,
+				    const struct nla_policy *policy,
+				    struct key_arg *arg)
+{
+	struct nf_ovpn_peer *peer;
+	struct nf_ovpn_key *key;
+
+	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
+			 NF_OVPN_A_KEYCONF_MAX, policy);
+	if (IS_ERR(peer))
+		return ERR_CAST(peer);
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
+			      NF_OVPN_A_KEYCONF_SLOT)) {
+		instance_unlock(peer->inst);
+		return ERR_PTR(-EINVAL);
+	}
+	arg->peer = peer;
+	arg->slot = nla_get_u32(tb[NF_OVPN_A_KEYCONF_SLOT]);
+	key = key_in_slot(peer, arg->slot);
+	if (!key) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_KEYCONF_SLOT],
+				    "no key in this slot");
+		instance_unlock(peer->inst);
+		return ERR_PTR(-ENOENT);
+	}
+	arg->key = key;
+	return key;
+}
+
 int nf_ovpn_nl_key_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_key *key;
 	struct key_arg arg;
 	int err;
 
-	arg.peer = peer_lock(info, NF_OVPN_A_KEYCONF,
-			     NF_OVPN_A_KEYCONF_PEER_ID, tb,
-			     NF_OVPN_A_KEYCONF_MAX, nf_ovpn_keyconf_nl_policy);
-	if (IS_ERR(arg.peer))
-		return PTR_ERR(arg.peer);
-
-	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
-			      NF_OVPN_A_KEYCONF_SLOT)) {
-		err = -EINVAL;
-		goto out;
-	}
-	arg.slot = nla_get_u32(tb[NF_OVPN_A_KEYCONF_SLOT]);
-	arg.key = key_in_slot(arg.peer, arg.slot);
-	if (!arg.key) {
-		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_KEYCONF_SLOT],
-				    "no key in this slot");
-		err = -ENOENT;
-		goto out;
-	}
+	key = key_lock(info, tb, nf_ovpn_keyconf_nl_policy, &arg);
+	if (IS_ERR(key))
+		return PTR_ERR(key);
 	err = reply(info, NF_OVPN_CMD_KEY_GET, fill_key, &arg);
-out:
 	instance_unlock(arg.peer->inst);
 	return err;
 }
@@ -1251,31 +1293,149 @@ out:
 int nf_ovpn_nl_key_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
-	struct nf_ovpn_peer *peer;
 	struct nf_ovpn_key *key;
-	int slot, err = 0;
+	struct key_arg arg;
 
-	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
-			 NF_OVPN_A_KEYCONF_MAX,
-			 nf_ovpn_keyconf_slot_input_nl_policy);
-	if (IS_ERR(peer))
-		return PTR_ERR(peer);
+	key = key_lock(info, tb, nf_ovpn_keyconf_slot_input_nl_policy, &arg);
+	if (IS_ERR(key))
+		return PTR_ERR(key);
+	rcu_assign_pointer(arg.peer->keys[arg.slot ^ arg.peer->primary], NULL);
+	instance_unlock(arg.peer->inst);
+	nf_ovpn_key_free(key);
+	return 0;
+}
 
+static int fill_reserved(struct sk_buff *skb, const void *arg)
+{
+	const struct key_arg *a = arg;
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_KEYCONF);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_PEER_ID, a->peer->id) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_SLOT, a->slot) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, a->reserved))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* A key with the state in which it is left. */
+static int fill_key_state(struct sk_buff *skb, const void *arg)
+{
+	const struct key_arg *a = arg;
+	u8 window[NF_OVPN_REPLAY_BYTES];
+	struct nlattr *nest;
+	u32 rx;
+	u64 tx;
+
+	tx = min_t(u64, atomic64_read(&a->key->tx_packet_id), U32_MAX);
+	rx = nf_ovpn_replay_save(&a->key->replay, window);
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_KEYCONF);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_PEER_ID, a->peer->id) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, tx) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID, rx) ||
+	    nla_put(skb, NF_OVPN_A_KEYCONF_RX_WINDOW, sizeof(window), window))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_key *key;
+	struct sk_buff *answer;
+	struct key_arg arg;
+	int err;
+
+	/* Nothing that can fail comes after the key is gone. */
+	answer = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!answer)
+		return -ENOMEM;
+
+	key = key_lock(info, tb, nf_ovpn_keyconf_slot_input_nl_policy, &arg);
+	if (IS_ERR(key)) {
+		nlmsg_free(answer);
+		return PTR_ERR(key);
+	}
+	rcu_assign_pointer(arg.peer->keys[arg.slot ^ arg.peer->primary], NULL);
+	/* Packets that have found it are done after that. */
+	synchronize_net();
+	err = reply_to(info, answer, NF_OVPN_CMD_KEY_RELEASE, fill_key_state,
+		       &arg);
+	instance_unlock(arg.peer->inst);
+	nf_ovpn_key_free(key);
+	return err;
+}
+
+int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_key *key;
+	struct key_arg arg;
+	bool warn = false;
+	u32 n, first;
+	int err;
+
+	key = key_lock(info, tb, nf_ovpn_keyconf_reserve_input_nl_policy, &arg);
+	if (IS_ERR(key))
+		return PTR_ERR(key);
 	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
-			      NF_OVPN_A_KEYCONF_SLOT)) {
+			      NF_OVPN_A_KEYCONF_PACKETS)) {
 		err = -EINVAL;
 		goto out;
 	}
-	slot = nla_get_u32(tb[NF_OVPN_A_KEYCONF_SLOT]);
-	key = rcu_replace_pointer(peer->keys[slot ^ peer->primary], NULL, true);
-	if (!key) {
-		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_KEYCONF_SLOT],
-				    "no key in this slot");
-		err = -ENOENT;
+	n = nla_get_u32(tb[NF_OVPN_A_KEYCONF_PACKETS]);
+	if (!nf_ovpn_key_reserve(key, n, &first, &warn)) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    tb[NF_OVPN_A_KEYCONF_PACKETS],
+				    "the key has not that many packet IDs left");
+		err = -ENOSPC;
+		goto out;
 	}
-	nf_ovpn_key_free(key);
+	arg.reserved = first + n - 1;
+	err = reply(info, NF_OVPN_CMD_KEY_RESERVE, fill_reserved, &arg);
+	if (warn)
+		nf_ovpn_nl_key_limit_ntf(arg.peer, key);
 out:
-	instance_unlock(peer->inst);
+	instance_unlock(arg.peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nf_ovpn_key *key;
+	struct key_arg arg;
+	int err = 0;
+
+	key = key_lock(info, tb, nf_ovpn_keyconf_accept_input_nl_policy, &arg);
+	if (IS_ERR(key))
+		return PTR_ERR(key);
+	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
+			      NF_OVPN_A_KEYCONF_RX_PACKET_ID)) {
+		err = -EINVAL;
+		goto out;
+	}
+	local_bh_disable();
+	if (!nf_ovpn_replay_accept(&key->replay,
+				   nla_get_u32(tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID]))) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID],
+				    "received before, or too old to tell");
+		err = -EEXIST;
+	}
+	local_bh_enable();
+out:
+	instance_unlock(arg.peer->inst);
 	return err;
 }
 
@@ -1374,8 +1534,8 @@ void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer)
  *
  * Context: Any but hardirq.
  */
-void nf_ovpn_nl_key_limit_ntf(const struct nf_ovpn_peer *peer,
-			      const struct nf_ovpn_key *key)
+void nf_ovpn_nl_key_limit_ntf(struct nf_ovpn_peer *peer,
+			      struct nf_ovpn_key *key)
 {
 	struct key_arg arg = { .peer = peer, .key = key, .slot = -1 };
 

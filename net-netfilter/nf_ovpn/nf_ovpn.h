@@ -320,13 +320,6 @@ nf_ovpn_peer_tx_key(const struct nf_ovpn_peer *peer)
 	return rcu_dereference(peer->keys[READ_ONCE(peer->primary)]);
 }
 
-/* Whether the kernel has any key of the peer; else it is userspace's. */
-static inline bool nf_ovpn_peer_has_key(const struct nf_ovpn_peer *peer)
-{
-	return rcu_access_pointer(peer->keys[0]) ||
-	       rcu_access_pointer(peer->keys[1]);
-}
-
 /* Note a time without making the cache line dirty for each packet. */
 static inline void nf_ovpn_touch(unsigned long *stamp)
 {
@@ -346,7 +339,7 @@ void nf_ovpn_keepalive_start(struct nf_ovpn_instance *inst);
 void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
 			     enum nf_ovpn_del_peer_reason reason);
 void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer);
-void nf_ovpn_nl_key_limit_ntf(const struct nf_ovpn_peer *peer,
-			      const struct nf_ovpn_key *key);
+void nf_ovpn_nl_key_limit_ntf(struct nf_ovpn_peer *peer,
+			      struct nf_ovpn_key *key);
 
 #endif /* _NF_OVPN_H */

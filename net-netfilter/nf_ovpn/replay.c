@@ -59,3 +59,60 @@ out:
 	spin_unlock(&replay->lock);
 	return accept;
 }
+
+static bool window_bit(const u8 *window, size_t len, u32 back)
+{
+	return back / BITS_PER_BYTE >= len ||
+	       window[back / BITS_PER_BYTE] & BIT(back % BITS_PER_BYTE);
+}
+
+/**
+ * nf_ovpn_replay_save - say which packet IDs were received
+ * @replay: the window
+ * @window: bit n, counted from the lowest of the first byte, is that of the
+ *	    highest packet ID less n; written
+ *
+ * Context: Process, BH enabled.
+ * Return: the highest packet ID received, 0 when none was.
+ */
+u32 nf_ovpn_replay_save(struct nf_ovpn_replay *replay,
+			u8 window[NF_OVPN_REPLAY_BYTES])
+{
+	u32 highest, back, id;
+
+	memset(window, 0, NF_OVPN_REPLAY_BYTES);
+	spin_lock_bh(&replay->lock);
+	highest = replay->highest;
+	for (back = 0; back < NF_OVPN_REPLAY_WINDOW && back < highest; back++) {
+		id = highest - back;
+		if (test_bit(id % BITS_PER_LONG,
+			     &replay->map[id / BITS_PER_LONG % REPLAY_WORDS]))
+			window[back / BITS_PER_BYTE] |=
+				BIT(back % BITS_PER_BYTE);
+	}
+	spin_unlock_bh(&replay->lock);
+	return highest;
+}
+
+/**
+ * nf_ovpn_replay_restore - go on where another has left off
+ * @replay: the window, which no packet sees yet
+ * @highest: highest packet ID received
+ * @window: as nf_ovpn_replay_save() writes it
+ * @len: its length; what is behind it counts as received
+ */
+void nf_ovpn_replay_restore(struct nf_ovpn_replay *replay, u32 highest,
+			    const u8 *window, size_t len)
+{
+	u32 back, id;
+
+	nf_ovpn_replay_init(replay);
+	replay->highest = highest;
+	for (back = 0; back < NF_OVPN_REPLAY_WINDOW && back < highest; back++) {
+		id = highest - back;
+		if (window_bit(window, len, back))
+			__set_bit(id % BITS_PER_LONG,
+				  &replay->map[id / BITS_PER_LONG %
+					       REPLAY_WORDS]);
+	}
+}

@@ -72,8 +72,9 @@ int nf_ovpn_rx_peer_id(struct sk_buff *skb, u8 pf, u32 *peer_id)
 	return 0;
 }
 
-static struct nf_ovpn_key *key_by_id(const struct nf_ovpn_peer *peer, u8 key_id)
+static struct nf_ovpn_key *key_by_op(const struct nf_ovpn_peer *peer, u32 op)
 {
+	u8 key_id = op >> NF_OVPN_KEY_ID_SHIFT & NF_OVPN_KEY_ID_MASK;
 	struct nf_ovpn_key *key;
 	int slot;
 
@@ -150,8 +151,8 @@ static int rx_open(struct rx *rx, const struct nf_ovpn_hdr *hdr, u8 *dst,
 {
 	struct nf_ovpn_key *key;
 
-	key = key_by_id(rx->peer, be32_to_cpu(hdr->op) >> NF_OVPN_KEY_ID_SHIFT &
-				  NF_OVPN_KEY_ID_MASK);
+	/* It was there when the packet was looked at first. */
+	key = key_by_op(rx->peer, be32_to_cpu(hdr->op));
 	if (!key)
 		return D(NO_KEY);
 	if (!nf_ovpn_cipher_open(&key->rx, dst, src, len, hdr->tag,
@@ -318,10 +319,11 @@ static void rx_many(struct rx *rx, unsigned int udp_off)
 	consume_skb(rx->skb);
 }
 
+/* Whether a packet is of this peer, with a key that is the kernel's. */
 static bool is_of_peer(u32 op, const struct nf_ovpn_peer *peer)
 {
 	return op >> NF_OVPN_OP_SHIFT == NF_OVPN_P_DATA_V2 &&
-	       (op & NF_OVPN_PEER_ID_MASK) == peer->id;
+	       (op & NF_OVPN_PEER_ID_MASK) == peer->id && key_by_op(peer, op);
 }
 
 /* Whether all datagrams that GRO has merged are data packets of this peer. */
@@ -400,7 +402,8 @@ static unsigned int rx_split(struct nf_ovpn_peer *peer, struct sk_buff *skb,
  * @path: NF_OVPN_A_STATS_RX_FAST_PACKETS at PREROUTING, _SLOW_ at LOCAL_IN
  *
  * A client that starts again from the same port is another peer on the flow of
- * the old one; its packets are not taken here.
+ * the old one; its packets are not taken here. Nor are those for which the
+ * kernel has no key, which may be userspace's.
  *
  * Context: RCU read side, BH disabled.
  * Return: NF_ACCEPT when it is for the socket or another peer, else NF_STOLEN.
@@ -410,8 +413,7 @@ unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 {
 	unsigned int udp_off;
 
-	if (!is_of_peer(data_op(skb, state->pf, &udp_off), peer) ||
-	    !nf_ovpn_peer_has_key(peer))
+	if (!is_of_peer(data_op(skb, state->pf, &udp_off), peer))
 		return NF_ACCEPT;
 
 	if (skb_is_gso(skb) &&
