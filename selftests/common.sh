@@ -394,6 +394,7 @@ hold() {
 	run nsexec "$gw" nft delete table netdev hold
 	# Rules have changed: arm the outer flow again.
 	pings "$peer" 10.8.0.1
+	# shellcheck disable=SC2034	# for the tests
 	mapfile -t held <"$tmp/held"
 }
 

@@ -8,13 +8,13 @@
 
 . "$(dirname "$0")/common.sh"
 
-key_is() { echo "keyconf{ peer-id=$PEER_ID slot=${1:-primary} }"; }
+key_is() { echo "keyconf{ peer-id=$PEER_ID slot=primary"; }
 
 # Take the key from the kernel; how far it is used up in "state".
 release() {
 	local answer word
 	# shellcheck disable=SC2046	# words
-	answer=$(gwnl key-release ifindex=tun0 $(key_is)) || return
+	answer=$(gwnl key-release ifindex=tun0 $(key_is) "}") || return
 	state=()
 	for word in $answer; do
 		case $word in
@@ -125,8 +125,7 @@ accept() {
 	hold 1 || return
 	id=$((16#${held[0]:8:8}))
 	# shellcheck disable=SC2046	# words
-	set -- ifindex=tun0 $(key_is)
-	set -- "${@:1:$#-1}" rx-packet-id=$id "}"
+	set -- ifindex=tun0 $(key_is) rx-packet-id=$id "}"
 	run gwnl key-accept "$@" || return
 	answer=$(gwnl key-accept "$@")
 	echo "$answer"
@@ -138,12 +137,13 @@ accept() {
 }
 
 reserve() { # PACKETS
-	gwnl key-reserve ifindex=tun0 "keyconf{" peer-id="$PEER_ID" \
-		slot=primary packets="$1" "}"
+	# shellcheck disable=SC2046	# words
+	gwnl key-reserve ifindex=tun0 $(key_is) packets="$1" "}"
 }
 
 last_sent() {
-	gwnl key-get ifindex=tun0 "keyconf{" peer-id="$PEER_ID" slot=primary "}" |
+	# shellcheck disable=SC2046	# words
+	gwnl key-get ifindex=tun0 $(key_is) "}" |
 		sed -n 's/.* keyconf.tx-packet-id=\([0-9]*\).*/\1/p'
 }
 

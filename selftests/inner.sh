@@ -135,7 +135,7 @@ mss() {
 source_is() { # FROM TO ADDRESS WANTED
 	local out pid
 	nsexec "$2" socat -u TCP4-LISTEN:5002,reuseaddr \
-		SYSTEM:'echo $SOCAT_PEERADDR >'"$tmp/source" &
+		"SYSTEM:echo \$SOCAT_PEERADDR >$tmp/source" &
 	pid=$!
 	if ! wait_local_port_listen "$2" 5002 tcp ||
 	   ! nsexec "$1" socat -u OPEN:/dev/null "TCP4:$3:5002"; then

@@ -146,19 +146,26 @@ refusals() {
 		| EINVAL peer.network.prefix-len missing
 	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ prefix-len=8 } }
 		| EINVAL peer.network: a network is of IPv4 or of IPv6
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.0 ipv6=fd09:: prefix-len=8 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		network{ ipv4=10.9.0.0 ipv6=fd09:: prefix-len=8 } }
 		| EINVAL peer.network: a network is of IPv4 or of IPv6
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.0 prefix-len=33 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		network{ ipv4=10.9.0.0 prefix-len=33 } }
 		| EINVAL peer.network.prefix-len: longer than an IPv4 address
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv6=fd09:: prefix-len=129 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		network{ ipv6=fd09:: prefix-len=129 } }
 		| ERANGE peer.network.prefix-len: integer out of range
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv4=10.9.0.1 prefix-len=24 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		network{ ipv4=10.9.0.1 prefix-len=24 } }
 		| EINVAL peer.network.ipv4: has bits set behind the prefix
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv6=fd09::1 prefix-len=64 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		network{ ipv6=fd09::1 prefix-len=64 } }
 		| EINVAL peer.network.ipv6: has bits set behind the prefix
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 network{ ipv6:hex=00 prefix-len=64 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		network{ ipv6:hex=00 prefix-len=64 } }
 		| ERANGE peer.network.ipv6: binary attribute size out of range
-	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 no-networks= network{ ipv4=10.9.0.0 prefix-len=24 } }
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 \
+		no-networks= network{ ipv4=10.9.0.0 prefix-len=24 } }
 		| EINVAL peer.no-networks: there is a network
 	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 no-networks:hex=00 }
 		| ERANGE peer.no-networks: Attribute failed policy validation
@@ -391,7 +398,8 @@ peer_shown() {
 		peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 \
 		peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT \
 		peer.vpn-ipv4=10.8.0.2 peer.vpn-ipv6=fd08::2 \
-		peer.mark=0 peer.tcp-mss=0 peer.keepalive-interval=0 peer.keepalive-timeout=0 || return
+		peer.mark=0 peer.tcp-mss=0 peer.keepalive-interval=0 \
+		peer.keepalive-timeout=0 || return
 	run gwnl peer-set ifindex=tun0 "peer{" id=42 tx-id=7 \
 		remote-ipv6=2001:db8:1::2 remote-port=5 \
 		local-ipv6=2001:db8:1::1 vpn-ipv4=10.8.0.77 \

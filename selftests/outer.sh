@@ -81,7 +81,8 @@ dscp() {
 	return $status
 }
 
-# RFC 6040, normal mode: ECT is copied. ping cannot say CE.
+# RFC 6040, normal mode: both codepoints that say "capable" are copied. ping
+# cannot say CE.
 ecn() {
 	local value name status=0
 	for value in 1:ect1 2:ect0; do
