@@ -30,6 +30,7 @@
 #include "libgenl.h"
 #include "libnetlink.h"
 #include "ll_map.h"
+#include "rt_names.h"
 
 static void usage(void)
 {
@@ -49,6 +50,8 @@ static void usage(void)
 		"	ip ovpn key swap dev NAME peer ID\n"
 		"	ip ovpn key del dev NAME peer ID slot SLOT\n"
 		"	ip ovpn key show [ [ dev ] NAME [ peer ID [ slot SLOT ] ] ]\n"
+		"	ip ovpn flow show [ dev ] NAME\n"
+		"	ip ovpn flow flush [ dev ] NAME\n"
 		"	ip ovpn monitor\n"
 		"PEER-OPTS := [ tx-id ID ] [ remote ADDR:PORT ] [ local ADDR[:PORT] ]\n"
 		"	     [ vpn ADDR ]... [ network { PREFIX | none } ]...\n"
@@ -1486,6 +1489,102 @@ static int do_key(int argc, char **argv)
 
 /* ---- ip ovpn monitor -------------------------------------------------- */
 
+/* ---- ip ovpn flow ----------------------------------------------------- */
+
+static void print_flow_dir(const char *name, const struct rtattr *attr)
+{
+	struct rtattr *d[NF_OVPN_A_FLOW_DIR_MAX + 1];
+
+	if (!attr)
+		return;
+	parse_rtattr_nested(d, NF_OVPN_A_FLOW_DIR_MAX, attr);
+	open_json_object(name);
+	print_string(PRINT_FP, NULL, " %s", name);
+	if (d[NF_OVPN_A_FLOW_DIR_PEER_ID])
+		print_uint(PRINT_ANY, "peer", " peer %u",
+			   rta_getattr_u32(d[NF_OVPN_A_FLOW_DIR_PEER_ID]));
+	print_bool(PRINT_JSON, "armed", NULL, d[NF_OVPN_A_FLOW_DIR_ARMED]);
+	if (d[NF_OVPN_A_FLOW_DIR_ARMED])
+		print_string(PRINT_FP, NULL, " %s", "armed");
+	close_json_object();
+}
+
+static int print_flow(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct rtattr *f[NF_OVPN_A_FLOW_MAX + 1];
+	char buf[64];
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] || !tb[NF_OVPN_A_FLOW])
+		return 0;
+	parse_rtattr_nested(f, NF_OVPN_A_FLOW_MAX, tb[NF_OVPN_A_FLOW]);
+
+	open_json_object(NULL);
+	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
+	print_string(PRINT_ANY, "kind", " %s",
+		     f[NF_OVPN_A_FLOW_OUTER] ? "outer" : "inner");
+	if (f[NF_OVPN_A_FLOW_PROTOCOL])
+		print_string(PRINT_ANY, "protocol", " %s",
+			     inet_proto_n2a(rta_getattr_u8(f[NF_OVPN_A_FLOW_PROTOCOL]),
+					    buf, sizeof(buf)));
+	print_endpoint("src", f[NF_OVPN_A_FLOW_SRC_IPV4],
+		       f[NF_OVPN_A_FLOW_SRC_IPV6], NULL,
+		       f[NF_OVPN_A_FLOW_SRC_PORT]);
+	print_endpoint("dst", f[NF_OVPN_A_FLOW_DST_IPV4],
+		       f[NF_OVPN_A_FLOW_DST_IPV6], NULL,
+		       f[NF_OVPN_A_FLOW_DST_PORT]);
+	if (f[NF_OVPN_A_FLOW_ZONE])
+		print_uint(PRINT_ANY, "zone", " zone %u",
+			   rta_getattr_u16(f[NF_OVPN_A_FLOW_ZONE]));
+	print_flow_dir("original", f[NF_OVPN_A_FLOW_ORIGINAL]);
+	print_flow_dir("reply", f[NF_OVPN_A_FLOW_REPLY]);
+	close_json_object();
+	end_line();
+	return 0;
+}
+
+static int do_flow(int argc, char **argv)
+{
+	bool flush = false, has_dev = false;
+	int ifindex = 0;
+	int ret;
+
+	if (argc > 0 && strcmp(*argv, "flush") == 0) {
+		flush = true;
+		NEXT_ARG_FWD();
+	} else if (argc > 0 && (strcmp(*argv, "show") == 0 ||
+				strcmp(*argv, "list") == 0)) {
+		NEXT_ARG_FWD();
+	}
+	while (argc > 0) {
+		if (strcmp(*argv, "dev") == 0)
+			NEXT_ARG();
+		if (has_dev)
+			duparg("dev", *argv);
+		has_dev = true;
+		ifindex = parse_dev(*argv);
+		NEXT_ARG_FWD();
+	}
+	if (!has_dev)
+		missarg("dev");
+
+	if (flush) {
+		OVPN_REQUEST(req, NF_OVPN_CMD_FLOW_FLUSH, NLM_F_REQUEST);
+
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+		return talk(&req.n);
+	}
+
+	OVPN_REQUEST(req, NF_OVPN_CMD_FLOW_GET, NLM_F_REQUEST);
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	new_json_obj(json);
+	ret = dump(&req.n, print_flow, stdout);
+	delete_json_obj();
+	fflush(stdout);
+	return ret;
+}
+
 static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 		       void *arg)
 {
@@ -1579,6 +1678,8 @@ int do_ipovpn(int argc, char **argv)
 		return do_peer(argc - 1, argv + 1);
 	if (strcmp(*argv, "key") == 0)
 		return do_key(argc - 1, argv + 1);
+	if (strcmp(*argv, "flow") == 0)
+		return do_flow(argc - 1, argv + 1);
 	if (strcmp(*argv, "monitor") == 0)
 		return do_monitor(argc - 1, argv + 1);
 

@@ -182,11 +182,33 @@ static const struct attr nf_keyconf[] = {
 	{ }
 };
 
+static const struct attr nf_flow_dir[] = {
+	{ "peer-id", NF_OVPN_A_FLOW_DIR_PEER_ID, U32 },
+	{ "armed", NF_OVPN_A_FLOW_DIR_ARMED, FLAG },
+	{ }
+};
+
+static const struct attr nf_flow[] = {
+	{ "outer", NF_OVPN_A_FLOW_OUTER, FLAG },
+	{ "protocol", NF_OVPN_A_FLOW_PROTOCOL, U8 },
+	{ "src-ipv4", NF_OVPN_A_FLOW_SRC_IPV4, IP4 },
+	{ "src-ipv6", NF_OVPN_A_FLOW_SRC_IPV6, IP6 },
+	{ "dst-ipv4", NF_OVPN_A_FLOW_DST_IPV4, IP4 },
+	{ "dst-ipv6", NF_OVPN_A_FLOW_DST_IPV6, IP6 },
+	{ "src-port", NF_OVPN_A_FLOW_SRC_PORT, PORT },
+	{ "dst-port", NF_OVPN_A_FLOW_DST_PORT, PORT },
+	{ "zone", NF_OVPN_A_FLOW_ZONE, U16 },
+	{ "original", NF_OVPN_A_FLOW_ORIGINAL, NEST, nf_flow_dir },
+	{ "reply", NF_OVPN_A_FLOW_REPLY, NEST, nf_flow_dir },
+	{ }
+};
+
 static const struct attr nf_top[] = {
 	{ "ifindex", NF_OVPN_A_IFINDEX, IFINDEX },
 	{ "instance", NF_OVPN_A_INSTANCE, NEST, nf_instance },
 	{ "peer", NF_OVPN_A_PEER, NEST, nf_peer },
 	{ "keyconf", NF_OVPN_A_KEYCONF, NEST, nf_keyconf },
+	{ "flow", NF_OVPN_A_FLOW, NEST, nf_flow },
 	{ }
 };
 
@@ -268,6 +290,8 @@ static const struct family families[] = {
 			{ "key-release", NF_OVPN_CMD_KEY_RELEASE },
 			{ "key-reserve", NF_OVPN_CMD_KEY_RESERVE },
 			{ "key-accept", NF_OVPN_CMD_KEY_ACCEPT },
+			{ "flow-get", NF_OVPN_CMD_FLOW_GET },
+			{ "flow-flush", NF_OVPN_CMD_FLOW_FLUSH },
 			{ "key-limit-ntf", NF_OVPN_CMD_KEY_LIMIT_NTF },
 			{ }
 		}

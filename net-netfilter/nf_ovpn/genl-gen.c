@@ -304,6 +304,16 @@ static const struct nla_policy nf_ovpn_key_accept_nl_policy[NF_OVPN_A_KEYCONF + 
 	[NF_OVPN_A_KEYCONF] = NLA_POLICY_NESTED(nf_ovpn_keyconf_accept_input_nl_policy),
 };
 
+/* NF_OVPN_CMD_FLOW_GET - dump */
+static const struct nla_policy nf_ovpn_flow_get_nl_policy[NF_OVPN_A_IFINDEX + 1] = {
+	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
+};
+
+/* NF_OVPN_CMD_FLOW_FLUSH - do */
+static const struct nla_policy nf_ovpn_flow_flush_nl_policy[NF_OVPN_A_IFINDEX + 1] = {
+	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
+};
+
 /* Ops table for nf_ovpn */
 static const struct genl_split_ops nf_ovpn_nl_ops[] = {
 	{
@@ -428,6 +438,20 @@ static const struct genl_split_ops nf_ovpn_nl_ops[] = {
 		.doit		= nf_ovpn_nl_key_accept_doit,
 		.policy		= nf_ovpn_key_accept_nl_policy,
 		.maxattr	= NF_OVPN_A_KEYCONF,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= NF_OVPN_CMD_FLOW_GET,
+		.dumpit		= nf_ovpn_nl_flow_get_dumpit,
+		.policy		= nf_ovpn_flow_get_nl_policy,
+		.maxattr	= NF_OVPN_A_IFINDEX,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= NF_OVPN_CMD_FLOW_FLUSH,
+		.doit		= nf_ovpn_nl_flow_flush_doit,
+		.policy		= nf_ovpn_flow_flush_nl_policy,
+		.maxattr	= NF_OVPN_A_IFINDEX,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

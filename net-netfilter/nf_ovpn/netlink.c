@@ -1439,6 +1439,19 @@ out:
 	return err;
 }
 
+/* --- flows; the dump is in flow.c --- */
+
+int nf_ovpn_nl_flow_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nf_ovpn_instance *inst = instance_lock(info);
+
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	atomic_inc(&nf_ovpn_pernet(inst->net)->gen);
+	instance_unlock(inst);
+	return 0;
+}
+
 /* --- notifications --- */
 
 static void notify(const struct nf_ovpn_peer *peer, int cmd, gfp_t gfp,
