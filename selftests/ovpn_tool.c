@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -41,6 +42,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/net_dropmon.h>
 #include <linux/netlink.h>
 #include <linux/nf_ovpn.h>
 #include <linux/ovpn.h>
@@ -920,6 +922,56 @@ static int cmd_monitor(void)
 	}
 }
 
+/* Names of the reasons for which the kernel drops packets, one to a line. */
+static int cmd_drops(void)
+{
+	struct request req = { .nlh = { .nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
+					.nlmsg_flags = NLM_F_REQUEST } };
+	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
+	uint8_t mode = NET_DM_ALERT_MODE_PACKET;
+	static uint64_t buf[32768];
+	const struct nlmsghdr *nlh;
+	const struct nlattr *nla;
+	int fd = netlink_socket();
+	uint32_t group = 0;
+	ssize_t len;
+
+	req.nlh.nlmsg_type = family_id(fd, "NET_DM", &group);
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+		       sizeof(group)))
+		err(2, "multicast group");
+	genl->cmd = NET_DM_CMD_CONFIG;
+	put(&req, NET_DM_ATTR_ALERT_MODE, &mode, sizeof(mode));
+	if (send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0)
+		err(2, "netlink send");
+	genl->cmd = NET_DM_CMD_START;
+	req.nlh.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN;
+	if (send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0)
+		err(2, "netlink send");
+	ready();
+	for (;;) {
+		len = recv(fd, buf, sizeof(buf), 0);
+		if (len < 0)
+			err(2, "netlink receive");
+		for (nlh = (struct nlmsghdr *)buf; NLMSG_OK(nlh, len);
+		     nlh = NLMSG_NEXT(nlh, len)) {
+			const uint8_t *data = (uint8_t *)nlh + NLMSG_HDRLEN;
+			const uint8_t *end = (uint8_t *)nlh + nlh->nlmsg_len;
+
+			genl = (struct genlmsghdr *)data;
+			if (nlh->nlmsg_type == NLMSG_ERROR ||
+			    genl->cmd != NET_DM_CMD_PACKET_ALERT)
+				continue;
+			for (nla = nla_at(data + GENL_HDRLEN, end); nla;
+			     nla = nla_next(nla, end))
+				if ((nla->nla_type & NLA_TYPE_MASK) ==
+				    NET_DM_ATTR_REASON)
+					printf("%.*s\n", nla_len(nla),
+					       nla_data(nla));
+		}
+	}
+}
+
 /* A tun (or tap) device, and what userspace reads from it. */
 static int cmd_tun(char **words)
 {
@@ -1132,6 +1184,37 @@ static int cmd_send(char **words)
 	return 0;
 }
 
+/* SRC SPORT DST DPORT HEX...: datagrams of one length, the last may be shorter,
+ * as one packet with UDP segmentation.
+ */
+static int cmd_segments(char **words)
+{
+	static uint8_t buf[DATAGRAM_MAX];
+	struct sockaddr_storage src, dst;
+	socklen_t addr_len;
+	size_t n = 0;
+	char **hex;
+	int fd, size = 0;
+
+	sockaddr_set(&src, words[0], words[1]);
+	sockaddr_set(&dst, words[2], words[3]);
+	addr_len = src.ss_family == AF_INET ? sizeof(struct sockaddr_in) :
+					      sizeof(struct sockaddr_in6);
+	fd = socket(src.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&src, addr_len) ||
+	    connect(fd, (struct sockaddr *)&dst, addr_len))
+		err(2, "socket");
+	for (hex = words + 4; *hex; hex++) {
+		n += hex_decode(*hex, buf + n, sizeof(buf) - n);
+		size = size ?: (int)n;
+	}
+	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		err(2, "UDP_SEGMENT");
+	if (send(fd, buf, n, 0) < 0)
+		err(1, "send");
+	return 0;
+}
+
 /* DEVICE DPORT COUNT: print the payload of datagrams that leave by a device. */
 static int cmd_capture(char **words)
 {
@@ -1196,10 +1279,12 @@ static int usage(void)
 		"  dump FAMILY REQUEST [ATTRIBUTE...]\n"
 		"  batch FAMILY			requests from standard input\n"
 		"  monitor			notifications of nf-ovpn\n"
+		"  drops				reasons of dropped packets\n"
 		"  tun NAME [tap]		hold a device, print what is read\n"
 		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
+		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
 		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
 		"-b: to the background once the device, socket or capture is there\n");
 	return 2;
@@ -1250,10 +1335,14 @@ int main(int argc, char **argv)
 		return cmd_batch(argv + 1);
 	if (!strcmp(argv[0], "monitor") && !need)
 		return cmd_monitor();
+	if (!strcmp(argv[0], "drops") && !need)
+		return cmd_drops();
 	if (!strcmp(argv[0], "tun") && need >= 1)
 		return cmd_tun(argv + 1);
 	if (!strcmp(argv[0], "socket") && need >= 2)
 		return cmd_socket(argv + 1);
+	if (!strcmp(argv[0], "segments") && need >= 5)
+		return cmd_segments(argv + 1);
 	if (!strcmp(argv[0], "send") && need >= 4)
 		return cmd_send(argv + 1);
 	if (!strcmp(argv[0], "capture") && need == 3)

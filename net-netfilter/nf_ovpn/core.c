@@ -20,6 +20,9 @@
 #include "genl-gen.h"
 #include "nf_ovpn.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 static unsigned int nf_ovpn_net_id __read_mostly;
 
 /**
@@ -429,6 +432,7 @@ static int __init nf_ovpn_init(void)
 	err = genl_register_family(&nf_ovpn_nl_family);
 	if (err)
 		goto err_notifier;
+	nf_ovpn_drop_reasons_register();
 	return 0;
 
 err_notifier:
@@ -443,6 +447,7 @@ static void __exit nf_ovpn_exit(void)
 	genl_unregister_family(&nf_ovpn_nl_family);
 	unregister_netdevice_notifier(&netdev_notifier);
 	unregister_pernet_subsys(&net_ops);
+	nf_ovpn_drop_reasons_unregister();
 	rcu_barrier();
 }
 

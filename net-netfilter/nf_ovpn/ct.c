@@ -26,8 +26,9 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "nf_ovpn.h"
+#include "trace.h"
 
-#define HANDLE_INDEX_BITS	24
+#define HANDLE_INDEX_BITS	NF_OVPN_HANDLE_INDEX
 #define HANDLE_SERIAL_BITS	39
 
 /* What each conntrack entry of a host with VPNs pays. */
@@ -175,6 +176,7 @@ void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
 		atomic64_set(&ext->handle[dir], handle);
 		/* Pairs with nf_ovpn_ct_armed(). */
 		smp_store_release(&ext->gen[dir], gen);
+		trace_nf_ovpn_arm(ct, dir, handle, gen);
 	}
 	spin_unlock(&ct->lock);
 }
@@ -182,7 +184,8 @@ void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
 /**
  * nf_ovpn_ct_armed - find the peer of an armed direction
  * @net: network namespace
- * @ext: extension of the flow
+ * @ct: the flow
+ * @ext: its extension
  * @dir: direction of the packet
  * @gen: current generation
  *
@@ -190,13 +193,22 @@ void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
  * Return: the peer, NULL when the direction is not armed (any more).
  */
 struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
+				      const struct nf_conn *ct,
 				      const struct nf_conn_ovpn *ext,
 				      enum ip_conntrack_dir dir, u32 gen)
 {
+	struct nf_ovpn_peer *peer = NULL;
+	u32 armed;
+	u64 handle;
+
 	/* Pairs with the writers below and above: the handle is as new. */
-	if (smp_load_acquire(&ext->gen[dir]) != gen)
-		return NULL;
-	return nf_ovpn_handle_peer(net, atomic64_read(&ext->handle[dir]));
+	armed = smp_load_acquire(&ext->gen[dir]);
+	handle = atomic64_read(&ext->handle[dir]);
+	if (likely(armed == gen))
+		peer = nf_ovpn_handle_peer(net, handle);
+	if (unlikely(armed && !peer))
+		trace_nf_ovpn_disarm(ct, dir, handle, armed);
+	return peer;
 }
 
 /**
@@ -214,6 +226,7 @@ void nf_ovpn_ct_attach_outer(struct nf_conn *ct)
 		return;
 	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
 		atomic64_set(&ext->handle[dir], NF_OVPN_HANDLE_OUTER);
+	trace_nf_ovpn_attach(ct, IP_CT_DIR_ORIGINAL, NF_OVPN_HANDLE_OUTER, 0);
 }
 
 /**
@@ -228,7 +241,10 @@ void nf_ovpn_ct_attach_inner(struct nf_conn *ct, enum ip_conntrack_dir dir,
 {
 	struct nf_conn_ovpn *ext = nf_ct_ovpn_ext_add(ct);
 
-	if (!ext || !from)
+	if (!ext)
+		return;
+	trace_nf_ovpn_attach(ct, dir, from ? from->handle : 0, gen);
+	if (!from)
 		return;
 	atomic64_set(&ext->handle[!dir], from->handle);
 	/* Pairs with nf_ovpn_ct_armed(). */

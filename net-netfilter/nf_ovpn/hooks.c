@@ -64,7 +64,7 @@ static unsigned int rx_hook(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	gen = nf_ovpn_gen(state->net);
-	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
+	peer = nf_ovpn_ct_armed(state->net, ct, ext, dir, gen);
 	if (peer && nf_ovpn_rx(peer, skb, state,
 			       NF_OVPN_A_STATS_RX_FAST_PACKETS) == NF_STOLEN)
 		return NF_STOLEN;
@@ -204,7 +204,7 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 		return NF_ACCEPT;
 
 	gen = nf_ovpn_gen(state->net);
-	peer = nf_ovpn_ct_armed(state->net, ext, dir, gen);
+	peer = nf_ovpn_ct_armed(state->net, ct, ext, dir, gen);
 	if (peer &&
 	    shortcut_takes(skb, ct, ctinfo, peer, state->pf, forward) &&
 	    (forward || skb_dst(skb)->dev == peer->inst->dev))
@@ -217,9 +217,9 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 	local_bh_disable();
 	if ((forward && !decrease_ttl(skb, state->pf)) ||
 	    !source_nat(skb, ct, ctinfo)) {
-		nf_ovpn_stats_drop(peer->inst, NF_OVPN_A_DROPS_NO_MEMORY, 1);
+		nf_ovpn_drop(peer->inst, skb, NF_OVPN_A_DROPS_NO_MEMORY);
 		local_bh_enable();
-		return NF_DROP;
+		return NF_STOLEN;
 	}
 
 	/* nf_confirm() does this on the normal path. */
@@ -382,8 +382,8 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 	}
 
 	if (too_big(peer, skb)) {
-		nf_ovpn_stats_drop(inst, NF_OVPN_A_DROPS_TOO_BIG, 1);
-		return NF_DROP;
+		nf_ovpn_drop(inst, skb, NF_OVPN_A_DROPS_TOO_BIG);
+		return NF_STOLEN;
 	}
 	nf_ovpn_tx(peer, key, skb, NF_OVPN_A_STATS_TX_EGRESS_PACKETS);
 	return NF_STOLEN;

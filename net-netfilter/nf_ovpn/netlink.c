@@ -13,6 +13,7 @@
 
 #include "genl-gen.h"
 #include "nf_ovpn.h"
+#include "trace.h"
 
 /* Lock the namespace and find the instance that a request names. It is
  * unlocked when there is none.
@@ -1158,6 +1159,7 @@ int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -EEXIST;
 		goto out;
 	}
+	trace_nf_ovpn_key(peer, NF_OVPN_KEY_NEW, key->key_id);
 	key = rcu_replace_pointer(peer->keys[slot ^ peer->primary], key, true);
 	nf_ovpn_key_free(key);
 out:
@@ -1285,6 +1287,8 @@ int nf_ovpn_nl_key_swap_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	/* The keys stay where they are: no packet can miss one. */
 	WRITE_ONCE(peer->primary, !peer->primary);
+	trace_nf_ovpn_key(peer, NF_OVPN_KEY_SWAP,
+			  key_in_slot(peer, NF_OVPN_KEY_SLOT_PRIMARY)->key_id);
 out:
 	instance_unlock(peer->inst);
 	return err;
@@ -1299,6 +1303,7 @@ int nf_ovpn_nl_key_del_doit(struct sk_buff *skb, struct genl_info *info)
 	key = key_lock(info, tb, nf_ovpn_keyconf_slot_input_nl_policy, &arg);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
+	trace_nf_ovpn_key(arg.peer, NF_OVPN_KEY_DELETE, key->key_id);
 	rcu_assign_pointer(arg.peer->keys[arg.slot ^ arg.peer->primary], NULL);
 	instance_unlock(arg.peer->inst);
 	nf_ovpn_key_free(key);
@@ -1366,6 +1371,7 @@ int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info)
 		nlmsg_free(answer);
 		return PTR_ERR(key);
 	}
+	trace_nf_ovpn_key(arg.peer, NF_OVPN_KEY_RELEASE, key->key_id);
 	rcu_assign_pointer(arg.peer->keys[arg.slot ^ arg.peer->primary], NULL);
 	/* Packets that have found it are done after that. */
 	synchronize_net();
@@ -1551,6 +1557,8 @@ void nf_ovpn_nl_key_limit_ntf(struct nf_ovpn_peer *peer,
 			      struct nf_ovpn_key *key)
 {
 	struct key_arg arg = { .peer = peer, .key = key, .slot = -1 };
+
+	trace_nf_ovpn_key(peer, NF_OVPN_KEY_LIMIT, key->key_id);
 
 	notify(peer, NF_OVPN_CMD_KEY_LIMIT_NTF, GFP_ATOMIC, fill_key, &arg);
 }

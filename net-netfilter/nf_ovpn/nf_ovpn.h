@@ -249,8 +249,24 @@ extern const unsigned int nf_ovpn_num_hooks;
 unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state);
 
+/* What trace.h tells of keys */
+enum {
+	NF_OVPN_KEY_NEW,
+	NF_OVPN_KEY_DELETE,
+	NF_OVPN_KEY_SWAP,
+	NF_OVPN_KEY_RELEASE,
+	NF_OVPN_KEY_LIMIT,
+};
+
 /* ct.c */
 #define NF_OVPN_HANDLE_OUTER	BIT_ULL(63)
+#define NF_OVPN_HANDLE_INDEX	24
+
+/* The part of a handle that is never used again */
+static inline u64 nf_ovpn_handle_serial(u64 handle)
+{
+	return (handle & ~NF_OVPN_HANDLE_OUTER) >> NF_OVPN_HANDLE_INDEX;
+}
 
 u32 nf_ovpn_gen(const struct net *net);
 int nf_ovpn_handle_new(struct nf_ovpn_peer *peer);
@@ -260,6 +276,7 @@ void nf_ovpn_ct_ask(const struct sk_buff *skb, u32 gen);
 void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
 		    enum ip_conntrack_dir dir, const void *asked, u64 handle);
 struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
+				      const struct nf_conn *ct,
 				      const struct nf_conn_ovpn *ext,
 				      enum ip_conntrack_dir dir, u32 gen);
 void nf_ovpn_ct_attach_outer(struct nf_conn *ct);

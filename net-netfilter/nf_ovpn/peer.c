@@ -13,6 +13,7 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 
 #include "nf_ovpn.h"
+#include "trace.h"
 
 /**
  * nf_ovpn_endpoint_new - allocate an endpoint to be filled by the caller
@@ -346,6 +347,7 @@ void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 	/* A local address that was left open is no move, nor is a mark. */
 	if (old->remote_port != endpoint->remote_port ||
 	    !nf_inet_addr_cmp(&old->remote, &endpoint->remote)) {
+		trace_nf_ovpn_float(peer, endpoint);
 		nf_ovpn_peer_set_endpoint(peer, endpoint);
 		nf_ovpn_nl_peer_float_ntf(peer);
 	} else {

@@ -21,12 +21,6 @@
 
 #define D(name)		NF_OVPN_A_DROPS_##name
 
-static void drop(struct nf_ovpn_instance *inst, struct sk_buff *skb, int reason)
-{
-	nf_ovpn_stats_drop(inst, reason, 1);
-	kfree_skb(skb);
-}
-
 /* Find the OpenVPN header behind the outer headers.
  *
  * Returns its first word, or 0 when this is not a data packet: everything
@@ -183,18 +177,18 @@ static void rx_inner(struct rx *rx, struct sk_buff *skb)
 	skb_reset_network_header(skb);
 	skb->protocol = inner_protocol(skb);
 	if (!skb->protocol) {
-		drop(inst, skb, D(INNER));
+		nf_ovpn_drop(inst, skb, D(INNER));
 		return;
 	}
 	if (!nf_ovpn_peer_owns_source(rx->peer, skb)) {
-		drop(inst, skb, D(SOURCE));
+		nf_ovpn_drop(inst, skb, D(SOURCE));
 		return;
 	}
 	/* RFC 6040, 4.2: 2 is the one combination that must be dropped. */
 	if (INET_ECN_decapsulate(skb, rx->tos, skb->protocol ==
 				 htons(ETH_P_IP) ? ip_hdr(skb)->tos :
 				 ipv6_get_dsfield(ipv6_hdr(skb))) > 1) {
-		drop(inst, skb, D(ECN));
+		nf_ovpn_drop(inst, skb, D(ECN));
 		return;
 	}
 
@@ -241,7 +235,7 @@ static void rx_copy(struct rx *rx, unsigned int off, unsigned int len)
 
 	reason = rx_open(rx, hdr, skb->data, src, len);
 	if (reason)
-		drop(inst, skb, reason);
+		nf_ovpn_drop(inst, skb, reason);
 	else
 		rx_inner(rx, skb);
 }
@@ -257,7 +251,7 @@ static void rx_in_place(struct rx *rx, unsigned int off, unsigned int len)
 	len -= sizeof(*hdr);
 	reason = rx_open(rx, hdr, text, text, len);
 	if (reason) {
-		drop(rx->peer->inst, skb, reason);
+		nf_ovpn_drop(rx->peer->inst, skb, reason);
 		return;
 	}
 
@@ -282,12 +276,12 @@ static void rx_one(struct rx *rx, unsigned int udp_off)
 
 	if (len < sizeof(*uh) + sizeof(struct nf_ovpn_hdr) ||
 	    len > skb->len - udp_off) {
-		drop(inst, skb, D(MALFORMED));
+		nf_ovpn_drop(inst, skb, D(MALFORMED));
 		return;
 	}
 	if (uh->check && nf_checksum(skb, rx->state->hook, udp_off, IPPROTO_UDP,
 				     rx->state->pf)) {
-		drop(inst, skb, D(CHECKSUM));
+		nf_ovpn_drop(inst, skb, D(CHECKSUM));
 		return;
 	}
 
@@ -377,7 +371,7 @@ static unsigned int rx_split(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 	segs = __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_IP_CSUM |
 				 NETIF_F_IPV6_CSUM, false);
 	if (IS_ERR_OR_NULL(segs)) {
-		drop(peer->inst, skb, D(NO_MEMORY));
+		nf_ovpn_drop(peer->inst, skb, D(NO_MEMORY));
 		return NF_STOLEN;
 	}
 	consume_skb(skb);

@@ -2,6 +2,9 @@
 /* Counters, per CPU and without a lock. Their numbers are netlink's
  * attribute numbers, so that nothing is translated.
  */
+#include <linux/skbuff.h>
+#include <net/dropreason.h>
+
 #include "nf_ovpn.h"
 
 #define S(name)		NF_OVPN_A_STATS_##name
@@ -98,6 +101,67 @@ void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
 	u64_stats_update_begin(&is->syncp);
 	u64_stats_add(&is->drops[reason], packets);
 	u64_stats_update_end(&is->syncp);
+}
+
+/* As drop monitoring shows them */
+static const char * const drop_reasons[] = {
+#define REASON(name)	[NF_OVPN_A_DROPS_##name] = "NF_OVPN_DROP_" #name
+	REASON(MALFORMED),
+	REASON(CHECKSUM),
+	REASON(AUTH),
+	REASON(REPLAY),
+	REASON(INNER),
+	REASON(SOURCE),
+	REASON(ECN),
+	REASON(NO_KEY),
+	REASON(KEY_LIMIT),
+	REASON(NO_ROUTE),
+	REASON(LOOP),
+	REASON(NO_MEMORY),
+	REASON(CONNTRACK),
+	REASON(TOO_BIG),
+#undef REASON
+};
+static_assert(ARRAY_SIZE(drop_reasons) == NF_OVPN_INST_DROPS + 1);
+
+static const struct drop_reason_list drop_reason_list = {
+	.reasons	= drop_reasons,
+	.n_reasons	= ARRAY_SIZE(drop_reasons),
+};
+
+/**
+ * nf_ovpn_drop_reasons_register - give our reasons to drop monitoring
+ */
+void nf_ovpn_drop_reasons_register(void)
+{
+	drop_reasons_register_subsys(SKB_DROP_REASON_SUBSYS_NF_OVPN,
+				     &drop_reason_list);
+}
+
+/**
+ * nf_ovpn_drop_reasons_unregister - take them away
+ *
+ * Context: Process. Waits for an RCU grace period.
+ */
+void nf_ovpn_drop_reasons_unregister(void)
+{
+	drop_reasons_unregister_subsys(SKB_DROP_REASON_SUBSYS_NF_OVPN);
+}
+
+/**
+ * nf_ovpn_drop - drop a packet and count it
+ * @inst: the instance
+ * @skb: the packet
+ * @reason: one of NF_OVPN_A_DROPS_*
+ *
+ * Context: BH disabled.
+ */
+void nf_ovpn_drop(struct nf_ovpn_instance *inst, struct sk_buff *skb,
+		  int reason)
+{
+	nf_ovpn_stats_drop(inst, reason, 1);
+	kfree_skb_reason(skb, (u32)(SKB_DROP_REASON_SUBSYS_NF_OVPN <<
+				    SKB_DROP_REASON_SUBSYS_SHIFT | reason));
 }
 
 /**

@@ -40,6 +40,7 @@ struct nf_ovpn_tally {
 
 struct nf_ovpn_instance;
 struct nf_ovpn_peer;
+struct sk_buff;
 
 void nf_ovpn_stats_rx(struct nf_ovpn_peer *peer, int path,
 		      const struct nf_ovpn_tally *tally);
@@ -48,6 +49,10 @@ void nf_ovpn_stats_tx(struct nf_ovpn_peer *peer, int path,
 void nf_ovpn_stats_path(struct nf_ovpn_instance *inst, int path);
 void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
 			unsigned int packets);
+void nf_ovpn_drop(struct nf_ovpn_instance *inst, struct sk_buff *skb,
+		  int reason);
+void nf_ovpn_drop_reasons_register(void);
+void nf_ovpn_drop_reasons_unregister(void);
 void nf_ovpn_stats_peer_sum(const struct nf_ovpn_peer *peer, u64 *count);
 void nf_ovpn_stats_inst_sum(const struct nf_ovpn_instance *inst, u64 *count,
 			    u64 *drops);

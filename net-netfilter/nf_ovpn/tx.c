@@ -195,8 +195,7 @@ static void tx_one(struct tx *tx, struct sk_buff *skb)
 
 	if (skb_linearize(skb) || skb_cow(skb, tx->headroom) ||
 	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))) {
-		nf_ovpn_stats_drop(tx->peer->inst, D(NO_MEMORY), 1);
-		kfree_skb(skb);
+		nf_ovpn_drop(tx->peer->inst, skb, D(NO_MEMORY));
 		return;
 	}
 	skb->ip_summed = CHECKSUM_NONE;
@@ -366,8 +365,7 @@ static void drop_list(struct nf_ovpn_instance *inst, struct sk_buff *list,
 
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
-		nf_ovpn_stats_drop(inst, reason, 1);
-		kfree_skb(skb);
+		nf_ovpn_drop(inst, skb, reason);
 	}
 }
 
@@ -468,12 +466,14 @@ void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		tx_list(peer, key, skb, NULL, path);
 		return;
 	}
-	if (nf_ovpn_segments_start(&segs, skb)) {
+	if (nf_ovpn_segments_start(&segs, skb) &&
+	    sizeof(struct nf_ovpn_hdr) + segs.head_len + segs.gso_size <=
+	    TX_BATCH_CHUNK) {
 		tx_list(peer, key, skb, &segs, path);
 		return;
 	}
 
-	/* What segments.c leaves to the stack. Headroom for all of them at
+	/* What segment.c leaves to the stack. Headroom for all of them at
 	 * once is cheaper than for each.
 	 */
 	list = skb_cow_head(skb, LL_MAX_HEADER + TX_HEADROOM) ?

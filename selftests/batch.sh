@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# batch.sh - nf_ovpn at both ends: what leaves as one packet with UDP
+# segmentation arrives as one, unless somebody on the way splits it.
+
+. "$(dirname "$0")/common.sh"
+
+# The peer has nf_ovpn as well, in its role as a client: an instance with one
+# peer, and whoever opens the outer flow. It has no socket, so that the tests
+# can send from its port.
+pair_up() { # CIPHER BITS 4|6
+	outer_addresses "$3"
+	gw_tun_up &&
+		gw_socket_up "$gw_addr" &&
+		run gwnl instance-new ifindex=tun0 "instance{" "listener{" \
+			local-"$fam"="$gw_addr" local-port="$GW_PORT" "}" "}" &&
+		gw_peer_new && gw_key "$1" "$2" && client_up "$1" "$2" &&
+		wait_for "the first packet through the tunnel" 5 ping_once
+}
+
+client_up() { # CIPHER BITS
+	local server_addr=$gw_addr server_port=$GW_PORT gw=$peer words
+	gw_tun_add tun9 10.8.0.2/24 fd08::2/64
+	ip -n "$peer" route add 198.51.100.0/24 via 10.8.0.1
+	ip -n "$peer" route add 2001:db8:2::/64 via fd08::1
+	words=$(peer_key_words "$@")
+	# shellcheck disable=SC2086	# words
+	run gwnl instance-new ifindex=tun9 "instance{" mode=p2p "listener{" \
+		local-port="$PEER_PORT" "}" "}" &&
+		run gwnl peer-new ifindex=tun9 "peer{" id="$PEER_ID" \
+			remote-"$fam"="$server_addr" \
+			remote-port="$server_port" "}" &&
+		run gwnl key-new ifindex=tun9 $words
+}
+
+pair_down() {
+	stop tun9
+	tunnel_down
+}
+
+# Packets of the outer flow as the gateway's rules see them, in and out
+count_packets() {
+	nsexec "$gw" nft -f - <<-RULES
+	table inet packets {
+		chain in {
+			type filter hook prerouting priority raw
+			udp dport $GW_PORT counter
+		}
+		chain out {
+			type filter hook postrouting priority 0
+			udp sport $GW_PORT counter
+		}
+	}
+	RULES
+}
+
+packets() { # in|out
+	nsexec "$gw" nft list chain inet packets "$1" |
+		sed -n 's/.*packets \([0-9]*\).*/\1/p'
+}
+
+no_drops() {
+	local now
+	now=$(drops)
+	expect "drops" "$now" -eq 0
+}
+
+# At least four datagrams in a packet, both ways, and every byte arrives.
+batches() {
+	local status=0
+	count_packets || return
+	mark
+	tcp_transfer "$peer" "$lan" 198.51.100.2 &&
+		tcp_transfer "$peer" "$lan" "[2001:db8:2::2]" &&
+		expect "datagrams in four packets received" \
+			"$(rise link-rx-packets)" -ge $(($(packets in) * 4)) ||
+		status=1
+	mark
+	nsexec "$gw" nft delete table inet packets
+	count_packets || return
+	tcp_transfer "$lan" "$peer" 10.8.0.2 &&
+		tcp_transfer "$gw" "$peer" "[fd08::2]" &&
+		expect "datagrams in four packets sent" \
+			"$(rise link-tx-packets)" -ge $(($(packets out) * 4)) ||
+		status=1
+	nsexec "$gw" nft delete table inet packets
+	no_drops || status=1
+	return $status
+}
+
+# A device that cannot split them itself has it done by the stack.
+no_offload() {
+	local status=0
+	run nsexec "$gw" ethtool -K veth0 tx-udp-segmentation off &&
+		run nsexec "$peer" ethtool -K veth0 tx-udp-segmentation off ||
+		return
+	tcp_transfer "$lan" "$peer" 10.8.0.2 &&
+		tcp_transfer "$peer" "$lan" 198.51.100.2 || status=1
+	run nsexec "$gw" ethtool -K veth0 sg off &&
+		run nsexec "$peer" ethtool -K veth0 sg off || return
+	tcp_transfer "$lan" "$peer" 10.8.0.2 &&
+		tcp_transfer "$peer" "$lan" 198.51.100.2 && no_drops || status=1
+	run nsexec "$gw" ethtool -K veth0 sg on tx-udp-segmentation on
+	run nsexec "$peer" ethtool -K veth0 sg on tx-udp-segmentation on
+	return $status
+}
+
+# Packets that GRO has put together, of pages or of packets, and UDP ones
+forwarded_gso() {
+	local status=0
+	run nsexec "$gw" ethtool -K veth1 gro on &&
+		run nsexec "$lan" ethtool -K veth0 tso off gso off || return
+	tcp_transfer "$lan" "$peer" 10.8.0.2 || status=1
+	run nsexec "$gw" ethtool -K veth1 rx-gro-list on &&
+		tcp_transfer "$lan" "$peer" "[fd08::2]" || status=1
+	run nsexec "$gw" ethtool -K veth1 gro off rx-gro-list off
+	run nsexec "$lan" ethtool -K veth0 tso on gso on
+	return $status
+}
+
+# Datagrams of an application that leave as one packet
+udp_segments() {
+	local a b c
+	a=$(printf '%02400d' 1) b=$(printf '%02400d' 2) c=ff
+	nsexec "$peer" socat -u UDP4-RECV:5003,bind=10.8.0.2 \
+		"CREATE:$tmp/received" &
+	local pid=$!
+	wait_local_port_listen "$peer" 5003 udp
+	mark
+	run "$tool" -n "$lan" segments 198.51.100.2 6000 10.8.0.2 5003 \
+		"$a" "$b" "$c"
+	wait_for "2401 bytes" 5 size_is 2401
+	local status=$?
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+	expect_rise vpn-tx-packets -eq 3 && [ $status -eq 0 ] &&
+		[ "$(od -An -v -tx1 "$tmp/received" | tr -d ' \n')" = "$a$b$c" ]
+}
+
+size_is() { [ "$(stat_size)" -eq "$1" ]; }
+stat_size() { wc -c <"$tmp/received"; }
+
+# A packet that has a control packet among its data packets is split: each
+# goes where it belongs.
+mixed() {
+	local control
+	hold 3 || return
+	control=20${held[0]:2}
+	forget socket
+	mark
+	run "$tool" -n "$peer" segments "$peer_addr" "$PEER_PORT" "$gw_addr" \
+		"$GW_PORT" "${held[0]}" "$control" "${held[1]}" "${held[2]}"
+	risen_to vpn-rx-packets 3 &&
+		wait_for "the control packet at the socket" 5 \
+			lines_are 1 "^$control$" socket &&
+		no_drops
+}
+
+# Of datagrams in one packet each is judged by itself.
+one_of_many() {
+	local bad
+	hold 3 || return
+	bad=${held[1]:0:40}$(printf %x $((0x${held[1]:40:1} ^ 1)))${held[1]:41}
+	mark
+	run "$tool" -n "$peer" segments "$peer_addr" "$PEER_PORT" "$gw_addr" \
+		"$GW_PORT" "${held[0]}" "$bad" "${held[0]}" "${held[2]}" \
+		"${held[2]:0:20}"
+	risen_to vpn-rx-packets 2 && expect_rise drops.auth -eq 1 &&
+		expect_rise drops.replay -eq 1 &&
+		expect_rise drops.malformed -eq 1
+}
+
+command -v ethtool >/dev/null || skip_all "needs ethtool"
+trap 'stop tun9; cleanup' EXIT
+
+require "a tunnel over IPv4" pair_up aes-gcm 256 4
+check "batches both ways" batches
+check "without offload" no_offload
+check "packets that GRO has merged" forwarded_gso
+check "UDP segments inside" udp_segments
+check "control packets among data packets" mixed
+check "one bad datagram among good ones" one_of_many
+next() {
+	pair_down
+	pair_up "$@"
+}
+require "a tunnel over IPv6" next chacha20-poly1305 256 6
+check "batches both ways, IPv6" batches
+check "without offload, IPv6" no_offload
+run_checks

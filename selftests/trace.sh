@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# trace.sh - what can be watched: tracepoints, and the names of drop reasons.
+
+. "$(dirname "$0")/common.sh"
+
+tracefs=/sys/kernel/tracing
+
+traced() { # PATTERN
+	grep -E "nf_ovpn_$1" "$tracefs/trace" || fail "no event $1"
+}
+
+# A new flow is attached and armed, a change disarms it, and it is armed again.
+flow_events() {
+	echo >"$tracefs/trace"
+	pings "$lan" 10.8.0.2 &&
+		traced 'attach: ct=.* inner original peer_serial=0 gen=0' &&
+		traced 'arm: ct=.* inner original peer_serial=[1-9]' || return
+	nsexec "$lan" ping -q -c 8 -i 0.1 -W 2 10.8.0.2 &
+	sleep 0.3
+	echo >"$tracefs/trace"
+	run gwnl flow-flush ifindex=tun0
+	wait $! && traced 'disarm: ct=.* inner original peer_serial=[1-9]' &&
+		traced 'arm: ct=.* inner original peer_serial=[1-9]'
+}
+
+key_events() {
+	local secret
+	echo >"$tracefs/trace"
+	gw_key aes-gcm 256 3 secondary &&
+		run gwnl key-swap ifindex=tun0 "keyconf{" peer-id="$PEER_ID" "}" &&
+		run gwnl key-swap ifindex=tun0 "keyconf{" peer-id="$PEER_ID" "}" &&
+		run gwnl key-del ifindex=tun0 "keyconf{" peer-id="$PEER_ID" \
+			slot=secondary "}" || return
+	traced "key: dev=tun0 peer=$PEER_ID key_id=3 new" &&
+		traced "key: dev=tun0 peer=$PEER_ID key_id=3 swap" &&
+		traced "key: dev=tun0 peer=$PEER_ID key_id=0 swap" &&
+		traced "key: dev=tun0 peer=$PEER_ID key_id=3 delete" || return
+	for secret in "$KEY_UP" "$KEY_DOWN" "$TAIL_UP" "$TAIL_DOWN"; do
+		! grep -qi "${secret:0:16}" "$tracefs/trace" ||
+			fail "a secret in the trace" || return
+	done
+}
+
+# The peer comes from another port.
+float_event() {
+	hold 1 || return
+	echo >"$tracefs/trace"
+	mark
+	inject 40077 "${held[0]}" && risen_to vpn-rx-packets 1 &&
+		traced "float: dev=tun0 peer=$PEER_ID remote=::ffff:192.0.2.2 port=40077" &&
+		pings "$peer" 10.8.0.1 &&
+		traced "float: dev=tun0 peer=$PEER_ID remote=::ffff:192.0.2.2 port=$PEER_PORT"
+}
+
+drop_named() { # REASON COUNT
+	[ "$(grep -cx "NF_OVPN_DROP_$1" "$tmp/drops")" -ge "$2" ]
+}
+
+# Drop monitoring names what was dropped.
+drop_names() {
+	local hex
+	hold 2 || return
+	run "$tool" -b -p "$tmp/drops.pid" drops >"$tmp/drops" || return
+	hex=${held[0]}
+	inject "$PEER_PORT" "$hex" "$hex" "${hex:0:20}ff${hex:22}" "${hex:0:24}"
+	wait_for "a replay by name" 5 drop_named REPLAY 1 &&
+		wait_for "a wrong tag by name" 5 drop_named AUTH 1 &&
+		wait_for "a short packet by name" 5 drop_named MALFORMED 1
+	local status=$?
+	stop drops
+	cat "$tmp/drops"
+	return $status
+}
+
+[ -d "$tracefs/events" ] || mount -t tracefs tracefs "$tracefs" ||
+	skip_all "needs tracefs"
+[ -d "$tracefs/events/nf_ovpn" ] || skip_all "nf_ovpn has no tracepoints here"
+echo 1 >"$tracefs/events/nf_ovpn/enable"
+
+require "a tunnel" tunnel_up aes-gcm 256
+check "flows: attach, arm, disarm" flow_events
+check "keys, without their secrets" key_events
+check "float" float_event
+check "drop reasons by name" drop_names
+run_checks
