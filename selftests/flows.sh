@@ -64,6 +64,7 @@ many() {
 		echo >"/dev/udp/10.8.0.2/9"
 	done 2>/dev/null
 	kill $! && wait $! 2>/dev/null
+	# shellcheck disable=SC2016	# for the other shell
 	nsexec "$lan" bash -c '
 		for ((i = 10000; i < 10400; i++)); do
 			exec 3<>/dev/udp/10.8.0.2/$i && echo >&3

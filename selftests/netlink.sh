@@ -250,8 +250,11 @@ refusals() {
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=8 cipher-alg=aes-gcm KEY32 }
 		| ERANGE keyconf.key-id: integer out of range
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
-		tx-packet-id=9 KEY32 }
-		| EINVAL keyconf.tx-packet-id: Unknown attribute type
+		packets=1 KEY32 }
+		| EINVAL keyconf.packets: Unknown attribute type
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		rx-window:hex=00 KEY32 }
+		| EINVAL keyconf.rx-packet-id missing
 	key-get TUN
 		| EINVAL keyconf missing
 	key-get TUN keyconf{ }
@@ -283,6 +286,20 @@ refusals() {
 	key-del TUN keyconf{ peer-id=1 slot=primary }
 		| ENOENT keyconf.peer-id: no peer with this ID
 	key-del TUN keyconf{ peer-id=42 slot=primary }
+		| ENOENT keyconf.slot: no key in this slot
+	key-release TUN keyconf{ peer-id=42 }
+		| EINVAL keyconf.slot missing
+	key-release TUN keyconf{ peer-id=1 slot=primary }
+		| ENOENT keyconf.peer-id: no peer with this ID
+	key-release TUN keyconf{ peer-id=42 slot=primary }
+		| ENOENT keyconf.slot: no key in this slot
+	key-reserve TUN keyconf{ peer-id=42 slot=primary packets=0 }
+		| ERANGE keyconf.packets: integer out of range
+	key-reserve TUN keyconf{ peer-id=42 slot=primary packets=65537 }
+		| ERANGE keyconf.packets: integer out of range
+	key-reserve TUN keyconf{ peer-id=42 slot=primary packets=1 }
+		| ENOENT keyconf.slot: no key in this slot
+	key-accept TUN keyconf{ peer-id=42 slot=primary rx-packet-id=1 }
 		| ENOENT keyconf.slot: no key in this slot
 	peer-del-ntf
 		| EOPNOTSUPP

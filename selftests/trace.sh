@@ -74,7 +74,7 @@ drop_names() {
 	return $status
 }
 
-[ -d "$tracefs/events" ] || mount -t tracefs tracefs "$tracefs" ||
+[ -d "$tracefs/events" ] || mount -t tracefs none "$tracefs" ||
 	skip_all "needs tracefs"
 [ -d "$tracefs/events/nf_ovpn" ] || skip_all "nf_ovpn has no tracepoints here"
 echo 1 >"$tracefs/events/nf_ovpn/enable"

@@ -88,19 +88,11 @@ TRACE_EVENT(nf_ovpn_float,
 		  __entry->peer, __entry->addr, __entry->port)
 );
 
-#define NF_OVPN_KEY_EVENTS						\
-	EM(NEW, "new") EM(DELETE, "delete") EM(SWAP, "swap")		\
-	EM(RELEASE, "release") EMe(LIMIT, "limit")
-
-#undef EM
-#undef EMe
-#define EM(a, b)	TRACE_DEFINE_ENUM(NF_OVPN_KEY_##a);
-#define EMe(a, b)	TRACE_DEFINE_ENUM(NF_OVPN_KEY_##a);
-NF_OVPN_KEY_EVENTS
-#undef EM
-#undef EMe
-#define EM(a, b)	{ NF_OVPN_KEY_##a, b },
-#define EMe(a, b)	{ NF_OVPN_KEY_##a, b }
+TRACE_DEFINE_ENUM(NF_OVPN_KEY_NEW);
+TRACE_DEFINE_ENUM(NF_OVPN_KEY_DELETE);
+TRACE_DEFINE_ENUM(NF_OVPN_KEY_SWAP);
+TRACE_DEFINE_ENUM(NF_OVPN_KEY_RELEASE);
+TRACE_DEFINE_ENUM(NF_OVPN_KEY_LIMIT);
 
 /* Something became of a key; its secrets are not told. */
 TRACE_EVENT(nf_ovpn_key,
@@ -124,7 +116,12 @@ TRACE_EVENT(nf_ovpn_key,
 
 	TP_printk("dev=%s peer=%u key_id=%u %s", __get_str(dev), __entry->peer,
 		  __entry->key_id,
-		  __print_symbolic(__entry->event, NF_OVPN_KEY_EVENTS))
+		  __print_symbolic(__entry->event,
+				   { NF_OVPN_KEY_NEW, "new" },
+				   { NF_OVPN_KEY_DELETE, "delete" },
+				   { NF_OVPN_KEY_SWAP, "swap" },
+				   { NF_OVPN_KEY_RELEASE, "release" },
+				   { NF_OVPN_KEY_LIMIT, "limit" }))
 );
 
 #endif /* _NF_OVPN_TRACE_H */
