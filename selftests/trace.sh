@@ -17,8 +17,9 @@ flow_events() {
 	pings "$lan" 10.8.0.2 &&
 		traced 'attach: ct=.* inner original peer_serial=0 gen=0' &&
 		traced 'arm: ct=.* inner original peer_serial=[1-9]' || return
+	echo >"$tracefs/trace"
 	nsexec "$lan" ping -q -c 8 -i 0.1 -W 2 10.8.0.2 &
-	sleep 0.3
+	wait_for "an armed flow" 5 traced 'arm: ct=.* inner original' || return
 	echo >"$tracefs/trace"
 	run gwnl flow-flush ifindex=tun0
 	wait $! && traced 'disarm: ct=.* inner original peer_serial=[1-9]' &&
