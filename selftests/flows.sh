@@ -145,6 +145,34 @@ helper() {
 	return $status
 }
 
+# A flow that conntrack knows from before there was an instance cannot be armed
+# any more; nothing of it is lost.
+older_flow() {
+	tunnel_down
+	nsexec "$gw" nft -f - <<-RULES || return
+	table inet tracked {
+		chain input {
+			type filter hook input priority filter
+			ct state new
+		}
+	}
+	RULES
+	echo early | nsexec "$peer" socat -u - \
+		"UDP4:192.0.2.1:$GW_PORT,bind=192.0.2.2:$PEER_PORT" &&
+		wait_for "the flow" 5 known_flow && tunnel_up aes-gcm 256 ||
+		return
+	mark
+	pings "$peer" 198.51.100.2 && expect_rise rx-slow-packets -eq 5 &&
+		expect_rise rx-userspace-packets -eq 0 &&
+		run nsexec "$gw" conntrack -F &&
+		pings "$peer" 198.51.100.2 && expect_rise rx-fast-packets -ge 4
+}
+
+known_flow() {
+	nsexec "$gw" conntrack -L -p udp --sport "$PEER_PORT" 2>/dev/null |
+		grep -q .
+}
+
 require "a tunnel" tunnel_up aes-gcm 256
 check "R5: flows are told with their peers" shown
 check "flows can be disarmed" flushed
@@ -153,4 +181,5 @@ check "many flows are told" many
 check "conntrack zones" zones
 check "notrack" notrack
 check "a conntrack helper" helper
+check "R8: an outer flow older than the instance" older_flow
 run_checks

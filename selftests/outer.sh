@@ -81,6 +81,19 @@ dscp() {
 	return $status
 }
 
+# Version 4 and a destination, but less than a header: there is nothing to
+# inherit.
+no_header() {
+	local status=0
+	inst_set dscp=inherit df=inherit && count_outer "$dscp" cs0 &&
+		run "$tool" -n "$gw" inject tun0 0x0800 \
+			40b800140000400040110000c63364020a080002 &&
+		wait_for "the packet outside" 5 counted_is 1 || status=1
+	inst_set dscp=zero df=unset || status=1
+	return $status
+}
+counted_is() { [ "$(counted)" -eq "$1" ]; }
+
 # RFC 6040, normal mode: both codepoints that say "capable" are copied. ping
 # cannot say CE.
 ecn() {
@@ -209,6 +222,7 @@ require "a tunnel over IPv4" tunnel_over 4
 check "R15: marks" marks
 check "R15: the mark routes" mark_routes
 check "R14: DSCP, IPv4" dscp
+check "R14: nothing is inherited from half a header" no_header
 check "R14: ECN, IPv4" ecn
 check "R14: DF" df
 check "R14: a narrow route, IPv4" narrow_route 4 52

@@ -127,6 +127,7 @@ static int dump_bucket(struct sk_buff *skb, struct netlink_callback *cb,
 	long done = 0;
 	int err = 0;
 
+	rcu_read_lock();
 	local_bh_disable();
 	nf_conntrack_lock(lock);
 	/* The table may have been made smaller. */
@@ -147,6 +148,7 @@ static int dump_bucket(struct sk_buff *skb, struct netlink_callback *cb,
 out:
 	spin_unlock(lock);
 	local_bh_enable();
+	rcu_read_unlock();
 	return err;
 }
 
@@ -169,13 +171,12 @@ int nf_ovpn_nl_flow_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		goto out;
 	}
 	gen = nf_ovpn_gen(net);
-	rcu_read_lock();
 	for (; cb->args[0] < READ_ONCE(nf_conntrack_htable_size);
 	     cb->args[0]++, cb->args[1] = 0) {
 		if (dump_bucket(skb, cb, inst, cb->args[0], gen))
 			break;
+		cond_resched();
 	}
-	rcu_read_unlock();
 	err = skb->len;
 out:
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);

@@ -93,8 +93,6 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 
 	ext = nf_ct_ovpn_find(ct);
-	if (!ext && nf_ct_is_confirmed(ct))
-		return NF_ACCEPT;
 	dir = CTINFO2DIR(ctinfo);
 	if (ext && !ct_is_outer(ext, dir))
 		return NF_ACCEPT;
@@ -106,11 +104,9 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
 	if (!inst)
 		return NF_ACCEPT;
 
-	if (!ext) {
+	/* A flow that is older than the listener takes this path for good. */
+	if (!ext && !nf_ct_is_confirmed(ct))
 		nf_ovpn_ct_attach_outer(ct);
-		if (!nf_ct_ovpn_find(ct))
-			return NF_ACCEPT;
-	}
 
 	if (nf_ovpn_rx_peer_id(skb, state->pf, &peer_id))
 		return NF_ACCEPT;
@@ -335,7 +331,7 @@ static bool too_big(struct nf_ovpn_peer *peer, struct sk_buff *skb)
 		skb_dst_update_pmtu_no_confirm(skb, mtu);
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
 			      htonl(mtu));
-	} else {
+	} else if (skb->protocol == htons(ETH_P_IPV6)) {
 		mtu = max(mtu, IPV6_MIN_MTU);
 		if (nf_ovpn_tx_fits(skb, mtu))
 			return false;
@@ -371,6 +367,8 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 		nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_TX_USERSPACE_PACKETS);
 		return NF_ACCEPT;
 	}
+
+	skb->protocol = nf_ovpn_inner_protocol(skb);
 
 	ct = nf_ct_get(skb, &ctinfo);
 	if (ct && READ_ONCE(inst->fastpath) != NF_OVPN_FASTPATH_OFF &&

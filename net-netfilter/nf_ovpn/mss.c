@@ -30,6 +30,8 @@ static unsigned int tcp_offset(struct sk_buff *skb)
 			return 0;
 		return off + iph->ihl * 4;
 	}
+	if (skb->protocol != htons(ETH_P_IPV6))
+		return 0;
 
 	proto = ipv6_hdr(skb)->nexthdr;
 	ret = ipv6_skip_exthdr(skb, off + sizeof(struct ipv6hdr), &proto,
@@ -41,7 +43,8 @@ static unsigned int tcp_offset(struct sk_buff *skb)
 
 /**
  * nf_ovpn_mss_clamp - limit the MSS if the packet is a TCP SYN
- * @skb: inner packet, network header and protocol set, IP header linear
+ * @skb: inner packet, network header set, protocol that of
+ *	 nf_ovpn_inner_protocol()
  * @mss: largest MSS inside IPv4; inside IPv6 it is that much less as its
  *	 header is longer
  *

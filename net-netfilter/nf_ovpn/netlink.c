@@ -1027,25 +1027,41 @@ static struct nf_ovpn_key *key_in_slot(const struct nf_ovpn_peer *peer,
 		lockdep_is_held(&nf_ovpn_pernet(peer->inst->net)->lock));
 }
 
-/* What is secret is not in a dump. */
-static int fill_key(struct sk_buff *skb, const void *arg)
+/* What names a key, in the nest of a message that is begun here. */
+static struct nlattr *key_nest_start(struct sk_buff *skb,
+				     const struct key_arg *a)
 {
-	const struct key_arg *a = arg;
 	struct nlattr *nest;
-	u64 tx;
 
 	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
-		return -EMSGSIZE;
+		return NULL;
 	nest = nla_nest_start(skb, NF_OVPN_A_KEYCONF);
-	tx = min_t(u64, atomic64_read(&a->key->tx_packet_id), U32_MAX);
 	if (!nest ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_PEER_ID, a->peer->id) ||
 	    (a->slot >= 0 &&
 	     nla_put_u32(skb, NF_OVPN_A_KEYCONF_SLOT, a->slot)) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id))
+		return NULL;
+	return nest;
+}
+
+/* Last packet ID given out */
+static u32 key_tx_packet_id(const struct nf_ovpn_key *key)
+{
+	return min_t(u64, atomic64_read(&key->tx_packet_id), U32_MAX);
+}
+
+/* What is secret is not in a dump. */
+static int fill_key(struct sk_buff *skb, const void *arg)
+{
+	const struct key_arg *a = arg;
+	struct nlattr *nest = key_nest_start(skb, a);
+
+	if (!nest ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_CIPHER_ALG, a->key->tx.alg) ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_BITS, a->key->key_bits) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, tx) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID,
+			key_tx_packet_id(a->key)) ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID,
 			READ_ONCE(a->key->replay.highest)))
 		return -EMSGSIZE;
@@ -1313,15 +1329,9 @@ int nf_ovpn_nl_key_del_doit(struct sk_buff *skb, struct genl_info *info)
 static int fill_reserved(struct sk_buff *skb, const void *arg)
 {
 	const struct key_arg *a = arg;
-	struct nlattr *nest;
+	struct nlattr *nest = key_nest_start(skb, a);
 
-	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
-		return -EMSGSIZE;
-	nest = nla_nest_start(skb, NF_OVPN_A_KEYCONF);
 	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_PEER_ID, a->peer->id) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_SLOT, a->slot) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id) ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, a->reserved))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
@@ -1335,17 +1345,12 @@ static int fill_key_state(struct sk_buff *skb, const void *arg)
 	u8 window[NF_OVPN_REPLAY_BYTES];
 	struct nlattr *nest;
 	u32 rx;
-	u64 tx;
 
-	tx = min_t(u64, atomic64_read(&a->key->tx_packet_id), U32_MAX);
 	rx = nf_ovpn_replay_save(&a->key->replay, window);
-	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->peer->inst->dev->ifindex))
-		return -EMSGSIZE;
-	nest = nla_nest_start(skb, NF_OVPN_A_KEYCONF);
+	nest = key_nest_start(skb, a);
 	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_PEER_ID, a->peer->id) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_ID, a->key->key_id) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, tx) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID,
+			key_tx_packet_id(a->key)) ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID, rx) ||
 	    nla_put(skb, NF_OVPN_A_KEYCONF_RX_WINDOW, sizeof(window), window))
 		return -EMSGSIZE;
@@ -1375,6 +1380,7 @@ int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info)
 	rcu_assign_pointer(arg.peer->keys[arg.slot ^ arg.peer->primary], NULL);
 	/* Packets that have found it are done after that. */
 	synchronize_net();
+	arg.slot = -1;
 	err = reply_to(info, answer, NF_OVPN_CMD_KEY_RELEASE, fill_key_state,
 		       &arg);
 	instance_unlock(arg.peer->inst);

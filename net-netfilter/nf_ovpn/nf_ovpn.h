@@ -316,6 +316,7 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer);
 void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 			  enum ip_conntrack_dir dir, int ifindex);
+__be16 nf_ovpn_inner_protocol(struct sk_buff *skb);
 struct nf_ovpn_peer *nf_ovpn_peer_by_vpn_addr(struct nf_ovpn_instance *inst,
 					      const struct sk_buff *skb,
 					      bool source);

@@ -80,16 +80,6 @@ static struct nf_ovpn_key *key_by_op(const struct nf_ovpn_peer *peer, u32 op)
 	return NULL;
 }
 
-/* Protocol of the inner packet, 0 when it is not an IP packet. */
-static __be16 inner_protocol(struct sk_buff *skb)
-{
-	if (skb->len >= sizeof(struct iphdr) && ip_hdr(skb)->version == 4)
-		return htons(ETH_P_IP);
-	if (skb->len >= sizeof(struct ipv6hdr) && ip_hdr(skb)->version == 6)
-		return htons(ETH_P_IPV6);
-	return 0;
-}
-
 /* What the datagrams of one outer packet have in common. */
 struct rx {
 	struct nf_ovpn_peer		*peer;
@@ -98,6 +88,7 @@ struct rx {
 	const void			*asked;
 	int				path;
 	bool				known;
+	int				verdict;
 	u8				tos;
 	struct nf_ovpn_tally		tally;
 };
@@ -114,7 +105,7 @@ static int rx_known(struct rx *rx)
 	struct nf_conn *ct;
 
 	if (likely(rx->known))
-		return 0;
+		return rx->verdict;
 	rx->known = true;
 
 	ct = nf_ct_get(rx->skb, &ctinfo);
@@ -126,8 +117,10 @@ static int rx_known(struct rx *rx)
 		return 0;
 
 	/* As nf_confirm() would, which this packet does not reach. */
-	if (nf_conntrack_confirm(rx->skb) != NF_ACCEPT)
-		return D(CONNTRACK);
+	if (nf_conntrack_confirm(rx->skb) != NF_ACCEPT) {
+		rx->verdict = D(CONNTRACK);
+		return rx->verdict;
+	}
 	/* It may be another entry now, see __nf_conntrack_confirm(). */
 	ct = nf_ct_get(rx->skb, &ctinfo);
 	if (nf_ct_ovpn_find(ct))
@@ -175,7 +168,7 @@ static void rx_inner(struct rx *rx, struct sk_buff *skb)
 	}
 
 	skb_reset_network_header(skb);
-	skb->protocol = inner_protocol(skb);
+	skb->protocol = nf_ovpn_inner_protocol(skb);
 	if (!skb->protocol) {
 		nf_ovpn_drop(inst, skb, D(INNER));
 		return;

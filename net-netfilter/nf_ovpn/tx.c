@@ -104,7 +104,7 @@ static void tx_inherit(struct tx *tx, const struct sk_buff *skb)
 		inner = ipv6_get_dsfield(ipv6_hdr(skb));
 		break;
 	default:
-		/* a ping */
+		/* a ping, or not IP */
 		df = NF_OVPN_DF_UNSET;
 	}
 
