@@ -234,11 +234,15 @@ gw_ptp() {
 			"listener{" local-port="$GW_PORT" "}" "}"
 }
 
-# The first client's end
-peer_ptp() { # ADDRESS...
+# The first client's end. The only peer of an instance needs no address: all is
+# for it.
+peer_ptp() { # MODE ADDRESS...
+	local vpn=()
+	[ "$1" = p2p ] || vpn=(vpn-ipv4="$a4")
+	shift
 	run gwnl peer-new ifindex=tun0 "peer{" id="$PEER_ID" \
 		remote-ipv4="$peer_addr" remote-port="$PEER_PORT" \
-		vpn-ipv4="$a4" "}" && gw_key aes-gcm 256 && peer_up &&
+		"${vpn[@]}" "}" && gw_key aes-gcm 256 && peer_up &&
 		peer_key aes-gcm 256 || return
 	ip -n "$peer" addr flush dev ovpn0
 	ip -n "$peer" addr add "$@" dev ovpn0 &&
@@ -252,7 +256,7 @@ net30() {
 	down
 	gw_ptp mp "$g4" peer 10.8.0.2 &&
 		ip -n "$gw" route add 10.8.0.0/24 via 10.8.0.2 &&
-		peer_ptp "$a4" peer 10.8.0.5 &&
+		peer_ptp mp "$a4" peer 10.8.0.5 &&
 		ip -n "$peer" route add 10.8.0.0/24 via 10.8.0.5 &&
 		other_up "$b4" || return
 	ip -n "$other" addr add "$b4" peer 10.8.0.9 dev ovpn0
@@ -266,7 +270,7 @@ p2p_many() {
 	local g4=10.8.0.1 a4=10.8.0.2 b4=10.8.1.3
 	down
 	gw_ptp mp $g4/32 && ip -n "$gw" route add 10.8.0.0/23 dev tun0 &&
-		peer_ptp "$a4" peer "$g4" &&
+		peer_ptp mp "$a4" peer "$g4" &&
 		ip -n "$peer" route add 10.8.0.0/23 via "$g4" &&
 		other_up "$b4" || return
 	ip -n "$other" addr add "$b4" peer "$g4" dev ovpn0
@@ -277,13 +281,14 @@ p2p_many() {
 
 # One client, by a subnet of two addresses and by the two addresses alone; the
 # instance has one peer or may have many.
-two_ends() { # MODE GW-ADDRESS... PEER-ADDRESS...
+two_ends() { # MODE PREFIX
 	local g4=10.8.0.0 a4=10.8.0.1
 	down
 	case $2 in
-	31) gw_ptp "$1" $g4/31 && peer_ptp $a4/31 ;;
-	30) g4=10.8.0.1 a4=10.8.0.2 && gw_ptp "$1" $g4/30 && peer_ptp $a4/30 ;;
-	32) gw_ptp "$1" "$g4" peer "$a4" && peer_ptp "$a4" peer "$g4" ;;
+	31) gw_ptp "$1" "$g4/31" && peer_ptp "$1" "$a4/31" ;;
+	30) g4=10.8.0.1 a4=10.8.0.2 &&
+		gw_ptp "$1" "$g4/30" && peer_ptp "$1" "$a4/30" ;;
+	32) gw_ptp "$1" "$g4" peer "$a4" && peer_ptp "$1" "$a4" peer "$g4" ;;
 	esac || return
 	wait_for "the first packet" 5 \
 		nsexec "$peer" ping -q -c 1 -W 1 "$g4" && all_reach
