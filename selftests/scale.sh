@@ -217,7 +217,7 @@ check "R4: one peer is served" served 1
 require "a thousand peers" peers_add 2 1000
 check "R4: the first, the middle and the last are served" served 1000
 require "memory of $many peers" memory_of_peers
-check "R4: the first, the middle and the last of $many are served" \
+check "R4: the first, the middle and the last of many are served" \
 	served "$many"
 check "nobody is taken for somebody else" nobody
 check "all peers are told" all_told
