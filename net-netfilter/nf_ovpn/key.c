@@ -131,15 +131,14 @@ void nf_ovpn_key_free(struct nf_ovpn_key *key)
 		call_rcu(&key->rcu, key_free_rcu);
 }
 
-/* What is used of a key when packet IDs up to @last are, and so many bytes
- * more.
+/* What is used of a key when packet IDs up to @last are, and so many bytes in
+ * @n packets more. The last block of each counts as a whole.
  */
-static u64 usage(struct nf_ovpn_tx_key *tx, u64 last, u64 bytes)
+static u64 usage(struct nf_ovpn_tx_key *tx, u64 last, u32 n, u64 bytes)
 {
 	if (tx->cipher.alg != NF_OVPN_CIPHER_ALG_AES_GCM)
 		return 0;
-	return last + atomic64_add_return(DIV_ROUND_UP_ULL(bytes, USAGE_BLOCK),
-					  &tx->blocks);
+	return last + atomic64_add_return(bytes / USAGE_BLOCK + n, &tx->blocks);
 }
 
 /* Time to tell userspace that the key is near its end. */
@@ -158,8 +157,8 @@ static struct nf_ovpn_tx_key *epoch_reserve(struct nf_ovpn_key *key, u32 n,
 	 * be. But packet IDs do end.
 	 */
 	do {
-		if (unlikely(usage(tx, atomic64_read(&tx->packet_id), bytes) >
-			     USAGE_MAX))
+		if (unlikely(usage(tx, atomic64_read(&tx->packet_id), n,
+				   bytes) > USAGE_MAX))
 			tx = nf_ovpn_epoch_next(key, tx);
 		last = atomic64_add_return(n, &tx->packet_id);
 		if (likely(last <= NF_OVPN_COUNTER_MAX)) {
@@ -200,7 +199,7 @@ struct nf_ovpn_tx_key *nf_ovpn_key_reserve(struct nf_ovpn_key *key, u32 n,
 
 	tx = rcu_dereference(key->tx);
 	last = atomic64_add_return(n, &tx->packet_id);
-	used = usage(tx, last, bytes);
+	used = usage(tx, last, n, bytes);
 
 	if (unlikely(last >= NF_OVPN_PACKET_ID_WARN || used > USAGE_WARN))
 		*warn = warn_once(key);
