@@ -56,6 +56,8 @@ static void usage(void)
 		"PEER-OPTS := [ tx-id ID ] [ remote ADDR:PORT ] [ local ADDR[:PORT] ]\n"
 		"	     [ vpn ADDR ]... [ network { PREFIX | none } ]...\n"
 		"	     [ keepalive INTERVAL TIMEOUT ] [ mark MARK ] [ mss MSS ]\n"
+		"	     [ framing FRAMING ] [ data-v1 ]\n"
+		"FRAMING   := { none | stub | stub-swap | stub-v2 }\n"
 		"SLOT      := { primary | secondary }\n"
 		"CIPHER    := { aes-gcm | chacha20-poly1305 | none }\n"
 		"FILE holds the lines \"encrypt KEY nonce NONCE\" and\n"
@@ -108,6 +110,13 @@ static const char * const cipher_names[] = {
 	[NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305] = "chacha20-poly1305",
 };
 
+static const char * const framing_names[] = {
+	[NF_OVPN_FRAMING_NONE] = "none",
+	[NF_OVPN_FRAMING_STUB] = "stub",
+	[NF_OVPN_FRAMING_STUB_SWAP] = "stub-swap",
+	[NF_OVPN_FRAMING_STUB_V2] = "stub-v2",
+};
+
 static const char * const slot_names[] = {
 	[NF_OVPN_KEY_SLOT_PRIMARY] = "primary",
 	[NF_OVPN_KEY_SLOT_SECONDARY] = "secondary",
@@ -141,6 +150,7 @@ static const struct counter drop_counters[] = {
 	{ NF_OVPN_A_DROPS_NO_MEMORY,	"no-memory",	"no_memory" },
 	{ NF_OVPN_A_DROPS_CONNTRACK,	"conntrack",	"conntrack" },
 	{ NF_OVPN_A_DROPS_TOO_BIG,	"too-big",	"too_big" },
+	{ NF_OVPN_A_DROPS_FRAMING,	"framing",	"framing" },
 };
 
 /* The statistics are printed as a table: one line for each of these. */
@@ -690,6 +700,12 @@ static void print_peer_attrs(const struct rtattr *peer, struct rtattr **p)
 	    rta_getattr_u16(p[NF_OVPN_A_PEER_TCP_MSS]))
 		print_uint(PRINT_ANY, "mss", " mss %u",
 			   rta_getattr_u16(p[NF_OVPN_A_PEER_TCP_MSS]));
+	if (p[NF_OVPN_A_PEER_FRAMING] &&
+	    rta_getattr_u32(p[NF_OVPN_A_PEER_FRAMING]))
+		PRINT_NAME("framing", " framing %s", framing_names,
+			   p[NF_OVPN_A_PEER_FRAMING]);
+	if (p[NF_OVPN_A_PEER_DATA_V1])
+		print_bool(PRINT_ANY, "data_v1", " data-v1", true);
 	if (p[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL] &&
 	    p[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT]) {
 		open_json_object("keepalive");
@@ -1015,8 +1031,10 @@ static int peer_modify(int argc, char **argv, int cmd)
 	bool has_vpn4 = false, has_vpn6 = false;
 	bool has_remote = false, has_local = false, has_keepalive = false;
 	bool has_mark = false, has_mss = false, no_networks = false;
+	bool has_framing = false, data_v1 = false;
 	inet_prefix networks[OVPN_NETWORKS_MAX];
 	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0, mark = 0;
+	__u32 framing = 0;
 	unsigned int i, num_networks = 0;
 	struct rtattr *p;
 	int ifindex = 0;
@@ -1074,6 +1092,14 @@ static int peer_modify(int argc, char **argv, int cmd)
 		} else if (adding && option(&argc, &argv, "mss", &has_mss)) {
 			if (get_u16(&mss, *argv, 0))
 				invarg("invalid MSS", *argv);
+		} else if (adding && option(&argc, &argv, "framing", &has_framing)) {
+			if (parse_name(*argv, framing_names,
+				       ARRAY_SIZE(framing_names), &framing))
+				invarg("framing is \"none\", \"stub\", \"stub-swap\" or \"stub-v2\"",
+				       *argv);
+		} else if (cmd == NF_OVPN_CMD_PEER_NEW &&
+			   strcmp(*argv, "data-v1") == 0) {
+			data_v1 = true;
 		} else {
 			invarg("unknown argument", *argv);
 		}
@@ -1124,6 +1150,10 @@ static int peer_modify(int argc, char **argv, int cmd)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_MARK, mark);
 	if (has_mss)
 		addattr16(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_TCP_MSS, mss);
+	if (has_framing)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_FRAMING, framing);
+	if (data_v1)
+		addattr(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_DATA_V1);
 	addattr_nest_end(&req.n, p);
 	return talk(&req.n);
 }
