@@ -46,7 +46,10 @@ static void usage(void)
 		"	ip ovpn peer del dev NAME id ID\n"
 		"	ip ovpn peer show [ [ dev ] NAME [ id ID ] ]\n"
 		"	ip ovpn key add dev NAME peer ID slot SLOT key-id { 0..7 }\n"
-		"			cipher CIPHER secret-file { FILE | - }\n"
+		"			cipher CIPHER [ auth AUTH ]\n"
+		"			[ epochs key-bits { 128 | 192 | 256 } ]\n"
+		"			[ insecure ] [ USED ]\n"
+		"			[ secret-file { FILE | - } ]\n"
 		"	ip ovpn key swap dev NAME peer ID\n"
 		"	ip ovpn key del dev NAME peer ID slot SLOT\n"
 		"	ip ovpn key show [ [ dev ] NAME [ peer ID [ slot SLOT ] ] ]\n"
@@ -56,10 +59,15 @@ static void usage(void)
 		"PEER-OPTS := [ tx-id ID ] [ remote ADDR:PORT ] [ local ADDR[:PORT] ]\n"
 		"	     [ vpn ADDR ]... [ network { PREFIX | none } ]...\n"
 		"	     [ keepalive INTERVAL TIMEOUT ] [ mark MARK ] [ mss MSS ]\n"
+		"	     [ framing FRAMING ] [ data-v1 ]\n"
+		"FRAMING   := { none | stub | stub-swap | stub-v2 }\n"
 		"SLOT      := { primary | secondary }\n"
-		"CIPHER    := { aes-gcm | chacha20-poly1305 | none }\n"
-		"FILE holds the lines \"encrypt KEY nonce NONCE\" and\n"
-		"\"decrypt KEY nonce NONCE\", in hexadecimal\n");
+		"CIPHER    := { aes-gcm | chacha20-poly1305 | aes-cbc | none }\n"
+		"AUTH      := { none | hmac-sha1 | hmac-sha256 }\n"
+		"USED      := [ tx-epoch EPOCH ] [ tx-packet-id ID ] [ tx-blocks BLOCKS ]\n"
+		"	     [ rx-epoch EPOCH ] [ rx-packet-id ID ]\n"
+		"FILE holds a line for each direction, in hexadecimal:\n"
+		"{ encrypt | decrypt } [ KEY ] [ nonce NONCE ] [ auth KEY ]\n");
 	exit(-1);
 }
 
@@ -75,9 +83,14 @@ static int genl_family = -1;
 #define OVPN_ID_MAX		0xffffff
 #define OVPN_KEY_ID_MAX		7
 #define OVPN_CIPHER_KEY_MAX	32
+#define OVPN_AUTH_KEY_MAX	32
+/* with epochs, a packet ID of 64 bits begins with 16 bits of its epoch */
+#define OVPN_EPOCH_SHIFT	48
+#define OVPN_EPOCH_MAX		0xffff
+#define OVPN_PACKET_ID_MAX	((1ULL << OVPN_EPOCH_SHIFT) - 1)
 #define OVPN_LISTENERS_MAX	64
 #define OVPN_NETWORKS_MAX	64
-/* two lines of at most 8 + 64 + 7 + 16 characters, and room for comments */
+/* two lines of at most 8 + 64 + 6 + 64 characters, and room for comments */
 #define OVPN_SECRET_FILE_MAX	4096
 
 static const char * const mode_names[] = {
@@ -106,6 +119,20 @@ static const char * const cipher_names[] = {
 	[NF_OVPN_CIPHER_ALG_NONE] = "none",
 	[NF_OVPN_CIPHER_ALG_AES_GCM] = "aes-gcm",
 	[NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305] = "chacha20-poly1305",
+	[NF_OVPN_CIPHER_ALG_AES_CBC] = "aes-cbc",
+};
+
+static const char * const auth_names[] = {
+	[NF_OVPN_AUTH_ALG_NONE] = "none",
+	[NF_OVPN_AUTH_ALG_HMAC_SHA1] = "hmac-sha1",
+	[NF_OVPN_AUTH_ALG_HMAC_SHA256] = "hmac-sha256",
+};
+
+static const char * const framing_names[] = {
+	[NF_OVPN_FRAMING_NONE] = "none",
+	[NF_OVPN_FRAMING_STUB] = "stub",
+	[NF_OVPN_FRAMING_STUB_SWAP] = "stub-swap",
+	[NF_OVPN_FRAMING_STUB_V2] = "stub-v2",
 };
 
 static const char * const slot_names[] = {
@@ -141,6 +168,7 @@ static const struct counter drop_counters[] = {
 	{ NF_OVPN_A_DROPS_NO_MEMORY,	"no-memory",	"no_memory" },
 	{ NF_OVPN_A_DROPS_CONNTRACK,	"conntrack",	"conntrack" },
 	{ NF_OVPN_A_DROPS_TOO_BIG,	"too-big",	"too_big" },
+	{ NF_OVPN_A_DROPS_FRAMING,	"framing",	"framing" },
 };
 
 /* The statistics are printed as a table: one line for each of these. */
@@ -338,6 +366,26 @@ static __u32 parse_seconds(const char *arg)
 	if (get_u32(&value, arg, 0) || value > 86400)
 		invarg("seconds are 0..86400", arg);
 	return value;
+}
+
+static __u64 parse_u64(const char *arg, __u64 max, const char *wrong)
+{
+	__u64 value;
+
+	if (get_u64(&value, arg, 0) || value > max)
+		invarg(wrong, arg);
+	return value;
+}
+
+static __u64 parse_epoch(const char *arg)
+{
+	return parse_u64(arg, OVPN_EPOCH_MAX, "an epoch is 0..65535");
+}
+
+static __u64 parse_packet_id(const char *arg)
+{
+	return parse_u64(arg, OVPN_PACKET_ID_MAX,
+			 "a packet ID has 48 bits at most");
 }
 
 /* ---- requests --------------------------------------------------------- */
@@ -690,6 +738,12 @@ static void print_peer_attrs(const struct rtattr *peer, struct rtattr **p)
 	    rta_getattr_u16(p[NF_OVPN_A_PEER_TCP_MSS]))
 		print_uint(PRINT_ANY, "mss", " mss %u",
 			   rta_getattr_u16(p[NF_OVPN_A_PEER_TCP_MSS]));
+	if (p[NF_OVPN_A_PEER_FRAMING] &&
+	    rta_getattr_u32(p[NF_OVPN_A_PEER_FRAMING]))
+		PRINT_NAME("framing", " framing %s", framing_names,
+			   p[NF_OVPN_A_PEER_FRAMING]);
+	if (p[NF_OVPN_A_PEER_DATA_V1])
+		print_bool(PRINT_ANY, "data_v1", " data-v1", true);
 	if (p[NF_OVPN_A_PEER_KEEPALIVE_INTERVAL] &&
 	    p[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT]) {
 		open_json_object("keepalive");
@@ -719,8 +773,30 @@ static int print_peer(struct nlmsghdr *n, void *arg)
 	return 0;
 }
 
+static void print_packet_id(const char *epoch_key, const char *epoch_fmt,
+			    const char *id_key, const char *id_fmt,
+			    const struct rtattr *attr, bool epochs)
+{
+	__u64 id;
+
+	if (!attr)
+		return;
+	id = getattr_uint(attr);
+	if (epochs)
+		print_uint(PRINT_ANY, epoch_key, epoch_fmt,
+			   id >> OVPN_EPOCH_SHIFT);
+	print_u64(PRINT_ANY, id_key, id_fmt, id & OVPN_PACKET_ID_MAX);
+}
+
+#define PRINT_PACKET_ID(dir, attr, epochs)				\
+	print_packet_id(dir "_epoch", " " dir "-epoch %u",		\
+			dir "_packet_id", " " dir "-packet-id %llu",	\
+			attr, epochs)
+
 static void print_key_attrs(struct rtattr **k)
 {
+	bool epochs = k[NF_OVPN_A_KEYCONF_EPOCHS];
+
 	if (k[NF_OVPN_A_KEYCONF_PEER_ID])
 		print_uint(PRINT_ANY, "peer", " peer %u",
 			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_PEER_ID]));
@@ -733,15 +809,22 @@ static void print_key_attrs(struct rtattr **k)
 	if (k[NF_OVPN_A_KEYCONF_CIPHER_ALG])
 		PRINT_NAME("cipher", " cipher %s", cipher_names,
 			   k[NF_OVPN_A_KEYCONF_CIPHER_ALG]);
-	if (k[NF_OVPN_A_KEYCONF_KEY_BITS])
+	if (k[NF_OVPN_A_KEYCONF_AUTH_ALG] &&
+	    rta_getattr_u32(k[NF_OVPN_A_KEYCONF_AUTH_ALG]))
+		PRINT_NAME("auth", " auth %s", auth_names,
+			   k[NF_OVPN_A_KEYCONF_AUTH_ALG]);
+	if (k[NF_OVPN_A_KEYCONF_KEY_BITS] &&
+	    rta_getattr_u32(k[NF_OVPN_A_KEYCONF_KEY_BITS]))
 		print_uint(PRINT_ANY, "key_bits", " key-bits %u",
 			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_KEY_BITS]));
-	if (k[NF_OVPN_A_KEYCONF_TX_PACKET_ID])
-		print_uint(PRINT_ANY, "tx_packet_id", " tx-packet-id %u",
-			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_TX_PACKET_ID]));
-	if (k[NF_OVPN_A_KEYCONF_RX_PACKET_ID])
-		print_uint(PRINT_ANY, "rx_packet_id", " rx-packet-id %u",
-			   rta_getattr_u32(k[NF_OVPN_A_KEYCONF_RX_PACKET_ID]));
+	if (epochs)
+		print_bool(PRINT_ANY, "epochs", " epochs", true);
+	PRINT_PACKET_ID("tx", k[NF_OVPN_A_KEYCONF_TX_PACKET_ID], epochs);
+	if (k[NF_OVPN_A_KEYCONF_TX_BLOCKS] &&
+	    getattr_uint(k[NF_OVPN_A_KEYCONF_TX_BLOCKS]))
+		print_u64(PRINT_ANY, "tx_blocks", " tx-blocks %llu",
+			  getattr_uint(k[NF_OVPN_A_KEYCONF_TX_BLOCKS]));
+	PRINT_PACKET_ID("rx", k[NF_OVPN_A_KEYCONF_RX_PACKET_ID], epochs);
 }
 
 static int print_key(struct nlmsghdr *n, void *arg)
@@ -1015,8 +1098,10 @@ static int peer_modify(int argc, char **argv, int cmd)
 	bool has_vpn4 = false, has_vpn6 = false;
 	bool has_remote = false, has_local = false, has_keepalive = false;
 	bool has_mark = false, has_mss = false, no_networks = false;
+	bool has_framing = false, data_v1 = false;
 	inet_prefix networks[OVPN_NETWORKS_MAX];
 	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0, mark = 0;
+	__u32 framing = 0;
 	unsigned int i, num_networks = 0;
 	struct rtattr *p;
 	int ifindex = 0;
@@ -1074,6 +1159,14 @@ static int peer_modify(int argc, char **argv, int cmd)
 		} else if (adding && option(&argc, &argv, "mss", &has_mss)) {
 			if (get_u16(&mss, *argv, 0))
 				invarg("invalid MSS", *argv);
+		} else if (adding && option(&argc, &argv, "framing", &has_framing)) {
+			if (parse_name(*argv, framing_names,
+				       ARRAY_SIZE(framing_names), &framing))
+				invarg("framing is \"none\", \"stub\", \"stub-swap\" or \"stub-v2\"",
+				       *argv);
+		} else if (cmd == NF_OVPN_CMD_PEER_NEW &&
+			   strcmp(*argv, "data-v1") == 0) {
+			data_v1 = true;
 		} else {
 			invarg("unknown argument", *argv);
 		}
@@ -1124,6 +1217,10 @@ static int peer_modify(int argc, char **argv, int cmd)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_MARK, mark);
 	if (has_mss)
 		addattr16(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_TCP_MSS, mss);
+	if (has_framing)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_FRAMING, framing);
+	if (data_v1)
+		addattr(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_DATA_V1);
 	addattr_nest_end(&req.n, p);
 	return talk(&req.n);
 }
@@ -1187,10 +1284,30 @@ static int do_peer(int argc, char **argv)
 
 /* one direction of a key */
 struct secret {
-	unsigned int len;
+	bool given;
+	unsigned int key_len, nonce_len, auth_len;
 	__u8 key[OVPN_CIPHER_KEY_MAX];
 	__u8 nonce[NF_OVPN_NONCE_TAIL_SIZE];
+	__u8 auth[OVPN_AUTH_KEY_MAX];
 };
+
+/* what a line of the file has behind the direction */
+struct secret_form {
+	const char *expected;
+	bool key, epochs, nonce, auth;
+};
+
+#define SECRET_FORM(_form, ...)						\
+	{ "expected \"{ encrypt | decrypt } " _form "\"", __VA_ARGS__ }
+
+static const struct secret_form aead_form =
+	SECRET_FORM("KEY nonce NONCE", .key = true, .nonce = true);
+static const struct secret_form epochs_form =
+	SECRET_FORM("KEY", .key = true, .epochs = true);
+static const struct secret_form cipher_and_auth_form =
+	SECRET_FORM("KEY auth KEY", .key = true, .auth = true);
+static const struct secret_form auth_form =
+	SECRET_FORM("auth KEY", .auth = true);
 
 /* hexadecimal digits to at most @size bytes; -1 if they are anything else */
 static int parse_hex(const char *hex, __u8 *out, unsigned int size)
@@ -1214,9 +1331,11 @@ static int parse_hex(const char *hex, __u8 *out, unsigned int size)
 }
 
 /* A line of the file; NULL or what is wrong with it. */
-static const char *parse_secret_line(char *line, struct secret *encrypt,
+static const char *parse_secret_line(char *line, const struct secret_form *form,
+				     struct secret *encrypt,
 				     struct secret *decrypt)
 {
+	const char *name = form->nonce ? "nonce" : form->auth ? "auth" : NULL;
 	char *save, *word[5];
 	struct secret *s;
 	unsigned int n;
@@ -1230,8 +1349,9 @@ static const char *parse_secret_line(char *line, struct secret *encrypt,
 	}
 	if (n == 0)
 		return NULL;
-	if (n != 4 || strcmp(word[2], "nonce"))
-		return "expected \"{ encrypt | decrypt } KEY nonce NONCE\"";
+	if (n != 1 + form->key + (name ? 2 : 0) ||
+	    (name && strcmp(word[n - 2], name)))
+		return form->expected;
 
 	if (strcmp(word[0], "encrypt") == 0)
 		s = encrypt;
@@ -1239,15 +1359,30 @@ static const char *parse_secret_line(char *line, struct secret *encrypt,
 		s = decrypt;
 	else
 		return "expected \"encrypt\" or \"decrypt\"";
-	if (s->len)
+	if (s->given)
 		return "direction was given before";
+	s->given = true;
 
-	len = parse_hex(word[1], s->key, sizeof(s->key));
-	if (len != 16 && len != 24 && len != 32)
-		return "a key has 32, 48 or 64 hexadecimal digits";
-	if (parse_hex(word[3], s->nonce, sizeof(s->nonce)) != sizeof(s->nonce))
-		return "a nonce has 16 hexadecimal digits";
-	s->len = len;
+	if (form->key) {
+		len = parse_hex(word[1], s->key, sizeof(s->key));
+		if (form->epochs && len != 32)
+			return "a key with epochs has 64 hexadecimal digits";
+		if (len != 16 && len != 24 && len != 32)
+			return "a key has 32, 48 or 64 hexadecimal digits";
+		s->key_len = len;
+	}
+	if (form->nonce) {
+		len = parse_hex(word[n - 1], s->nonce, sizeof(s->nonce));
+		if (len != sizeof(s->nonce))
+			return "a nonce has 16 hexadecimal digits";
+		s->nonce_len = len;
+	}
+	if (form->auth) {
+		len = parse_hex(word[n - 1], s->auth, sizeof(s->auth));
+		if (len != 20 && len != 32)
+			return "an authentication key has 40 or 64 hexadecimal digits";
+		s->auth_len = len;
+	}
 	return NULL;
 }
 
@@ -1255,8 +1390,8 @@ static const char *parse_secret_line(char *line, struct secret *encrypt,
  * Without stdio, whose buffers could not be wiped. What goes wrong is said
  * with the line's number, never with its text.
  */
-static int read_secrets(const char *file, struct secret *encrypt,
-			struct secret *decrypt)
+static int read_secrets(const char *file, const struct secret_form *form,
+			struct secret *encrypt, struct secret *decrypt)
 {
 	bool from_stdin = strcmp(file, "-") == 0;
 	char buf[OVPN_SECRET_FILE_MAX + 1];
@@ -1298,16 +1433,16 @@ static int read_secrets(const char *file, struct secret *encrypt,
 		if (next)
 			*next++ = '\0';
 		number++;
-		wrong = parse_secret_line(line, encrypt, decrypt);
+		wrong = parse_secret_line(line, form, encrypt, decrypt);
 	}
 	if (wrong) {
 		fprintf(stderr, "Error: \"%s\" line %u: %s\n", file, number,
 			wrong);
 		goto out;
 	}
-	if (!encrypt->len || !decrypt->len) {
+	if (!encrypt->given || !decrypt->given) {
 		fprintf(stderr, "Error: \"%s\" lacks the line \"%s\"\n", file,
-			encrypt->len ? "decrypt" : "encrypt");
+			encrypt->given ? "decrypt" : "encrypt");
 		goto out;
 	}
 	ret = 0;
@@ -1322,18 +1457,40 @@ static void add_secret(struct nlmsghdr *n, int attr, const struct secret *s)
 {
 	struct rtattr *dir = nest(n, attr);
 
-	addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_CIPHER_KEY, s->key, s->len);
-	addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_NONCE_TAIL, s->nonce,
-		  sizeof(s->nonce));
+	if (s->key_len)
+		addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_CIPHER_KEY, s->key,
+			  s->key_len);
+	if (s->nonce_len)
+		addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_NONCE_TAIL, s->nonce,
+			  s->nonce_len);
+	if (s->auth_len)
+		addattr_l(n, OVPN_BUFLEN, NF_OVPN_A_KEYDIR_AUTH_KEY, s->auth,
+			  s->auth_len);
 	addattr_nest_end(n, dir);
 }
 
 struct key_args {
 	int ifindex;
-	bool has_dev, has_peer, has_slot, has_key_id, has_cipher, has_file;
-	__u32 peer, slot, key_id, cipher;
+	bool has_dev, has_peer, has_slot, has_key_id, has_cipher, has_auth;
+	bool has_key_bits, has_tx_epoch, has_tx_packet_id, has_tx_blocks;
+	bool has_rx_epoch, has_rx_packet_id, has_file, epochs, insecure;
+	__u32 peer, slot, key_id, cipher, auth, key_bits;
+	__u64 tx_epoch, tx_packet_id, tx_blocks, rx_epoch, rx_packet_id;
 	const char *file;
 };
+
+/* Of a key with these arguments; NULL if it has no secrets. */
+static const struct secret_form *secret_form(const struct key_args *a)
+{
+	switch (a->cipher) {
+	case NF_OVPN_CIPHER_ALG_NONE:
+		return a->auth ? &auth_form : NULL;
+	case NF_OVPN_CIPHER_ALG_AES_CBC:
+		return &cipher_and_auth_form;
+	default:
+		return a->epochs ? &epochs_form : &aead_form;
+	}
+}
 
 static void parse_key_args(int argc, char **argv, int cmd, struct key_args *a)
 {
@@ -1354,8 +1511,36 @@ static void parse_key_args(int argc, char **argv, int cmd, struct key_args *a)
 		} else if (new && option(&argc, &argv, "cipher", &a->has_cipher)) {
 			if (parse_name(*argv, cipher_names,
 				       ARRAY_SIZE(cipher_names), &a->cipher))
-				invarg("cipher is \"aes-gcm\", \"chacha20-poly1305\" or \"none\"",
+				invarg("cipher is \"aes-gcm\", \"chacha20-poly1305\", \"aes-cbc\" or \"none\"",
 				       *argv);
+		} else if (new && option(&argc, &argv, "auth", &a->has_auth)) {
+			if (parse_name(*argv, auth_names,
+				       ARRAY_SIZE(auth_names), &a->auth))
+				invarg("auth is \"none\", \"hmac-sha1\" or \"hmac-sha256\"",
+				       *argv);
+		} else if (new && strcmp(*argv, "epochs") == 0) {
+			a->epochs = true;
+		} else if (new && option(&argc, &argv, "key-bits", &a->has_key_bits)) {
+			if (get_u32(&a->key_bits, *argv, 0) ||
+			    (a->key_bits != 128 && a->key_bits != 192 &&
+			     a->key_bits != 256))
+				invarg("key-bits is 128, 192 or 256", *argv);
+		} else if (new && strcmp(*argv, "insecure") == 0) {
+			a->insecure = true;
+		} else if (new && option(&argc, &argv, "tx-epoch", &a->has_tx_epoch)) {
+			a->tx_epoch = parse_epoch(*argv);
+		} else if (new && option(&argc, &argv, "tx-packet-id",
+					 &a->has_tx_packet_id)) {
+			a->tx_packet_id = parse_packet_id(*argv);
+		} else if (new && option(&argc, &argv, "tx-blocks",
+					 &a->has_tx_blocks)) {
+			a->tx_blocks = parse_u64(*argv, INT64_MAX,
+						 "invalid number of blocks");
+		} else if (new && option(&argc, &argv, "rx-epoch", &a->has_rx_epoch)) {
+			a->rx_epoch = parse_epoch(*argv);
+		} else if (new && option(&argc, &argv, "rx-packet-id",
+					 &a->has_rx_packet_id)) {
+			a->rx_packet_id = parse_packet_id(*argv);
 		} else if (new && option(&argc, &argv, "secret-file", &a->has_file)) {
 			if (batch_mode && strcmp(*argv, "-") == 0)
 				invarg("standard input holds the batch", *argv);
@@ -1368,6 +1553,55 @@ static void parse_key_args(int argc, char **argv, int cmd, struct key_args *a)
 		}
 		NEXT_ARG_FWD();
 	}
+}
+
+/* What can be told without the kernel of the arguments of a new key. */
+static void check_new_key(const struct key_args *a)
+{
+	bool has_secrets = secret_form(a);
+
+	if (!a->has_key_id)
+		missarg("key-id");
+	if (!a->has_cipher)
+		missarg("cipher");
+	if (a->cipher == NF_OVPN_CIPHER_ALG_AES_CBC && !a->has_auth)
+		missarg("auth");
+	if (a->epochs && !a->has_key_bits)
+		missarg("key-bits");
+	if (a->has_key_bits && !a->epochs)
+		missarg("epochs");
+	if (has_secrets && !a->has_file)
+		missarg("secret-file");
+	if (!has_secrets && a->has_file)
+		invarg("this key has no secrets", "secret-file");
+}
+
+static void add_new_key(struct nlmsghdr *n, const struct key_args *a,
+			const struct secret *encrypt,
+			const struct secret *decrypt)
+{
+	addattr32(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_KEY_ID, a->key_id);
+	addattr32(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_CIPHER_ALG, a->cipher);
+	if (a->has_auth)
+		addattr32(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_AUTH_ALG, a->auth);
+	if (a->epochs)
+		addattr(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_EPOCHS);
+	if (a->has_key_bits)
+		addattr32(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_KEY_BITS,
+			  a->key_bits);
+	if (a->insecure)
+		addattr(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_INSECURE);
+	if (a->has_tx_epoch || a->has_tx_packet_id)
+		addattr64(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_TX_PACKET_ID,
+			  a->tx_epoch << OVPN_EPOCH_SHIFT | a->tx_packet_id);
+	if (a->has_tx_blocks)
+		addattr64(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_TX_BLOCKS,
+			  a->tx_blocks);
+	if (a->has_rx_epoch || a->has_rx_packet_id)
+		addattr64(n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_RX_PACKET_ID,
+			  a->rx_epoch << OVPN_EPOCH_SHIFT | a->rx_packet_id);
+	add_secret(n, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, encrypt);
+	add_secret(n, NF_OVPN_A_KEYCONF_DECRYPT_DIR, decrypt);
 }
 
 static int key_modify(int argc, char **argv, int cmd)
@@ -1388,13 +1622,9 @@ static int key_modify(int argc, char **argv, int cmd)
 	if (cmd == NF_OVPN_CMD_KEY_NEW) {
 		int one = 1;
 
-		if (!a.has_key_id)
-			missarg("key-id");
-		if (!a.has_cipher)
-			missarg("cipher");
-		if (!a.has_file && a.cipher != NF_OVPN_CIPHER_ALG_NONE)
-			missarg("secret-file");
-		if (a.has_file && read_secrets(a.file, &encrypt, &decrypt))
+		check_new_key(&a);
+		if (a.has_file && read_secrets(a.file, secret_form(&a),
+					       &encrypt, &decrypt))
 			goto out;
 		/* A refusal must not bring the request, and the key, back into
 		 * a buffer that is out of reach here. Kernels that do not know
@@ -1412,16 +1642,8 @@ static int key_modify(int argc, char **argv, int cmd)
 	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_PEER_ID, a.peer);
 	if (a.has_slot)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_SLOT, a.slot);
-	if (a.has_key_id)
-		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_KEY_ID,
-			  a.key_id);
-	if (a.has_cipher)
-		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_KEYCONF_CIPHER_ALG,
-			  a.cipher);
-	if (a.has_file) {
-		add_secret(&req.n, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, &encrypt);
-		add_secret(&req.n, NF_OVPN_A_KEYCONF_DECRYPT_DIR, &decrypt);
-	}
+	if (cmd == NF_OVPN_CMD_KEY_NEW)
+		add_new_key(&req.n, &a, &encrypt, &decrypt);
 	addattr_nest_end(&req.n, k);
 	ret = talk(&req.n);
 out:
@@ -1486,8 +1708,6 @@ static int do_key(int argc, char **argv)
 		"Command \"%s\" is unknown, try \"ip ovpn key help\".\n", *argv);
 	exit(-1);
 }
-
-/* ---- ip ovpn monitor -------------------------------------------------- */
 
 /* ---- ip ovpn flow ----------------------------------------------------- */
 
@@ -1584,6 +1804,8 @@ static int do_flow(int argc, char **argv)
 	fflush(stdout);
 	return ret;
 }
+
+/* ---- ip ovpn monitor -------------------------------------------------- */
 
 static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 		       void *arg)
