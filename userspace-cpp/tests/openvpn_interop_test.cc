@@ -181,7 +181,7 @@ protected:
                 auto opcode = wire::opcode_of(datagram);
                 if (opcode == wire::Opcode::DataV2) {
                     data_packets_++;
-                    auto plain = plane_.receive(datagram);
+                    auto plain = plane_.receive(path.remote, datagram);
                     if (plain && *plain == kPing)
                         pings_++;
                 } else {

@@ -15,6 +15,7 @@
 #include "config/lexer.h"
 #include "util/data_keys.h"
 #include "util/endpoint.h"
+#include "util/mss_fix.h"
 
 #include <chrono>
 #include <functional>
@@ -26,8 +27,7 @@ namespace nfovpn::config {
 
 /// A route by the tun device.
 struct Route {
-    Ipv4 network;
-    int prefix_length = 0;
+    Prefix network;
     std::uint32_t metric = 0;
 };
 
@@ -61,6 +61,10 @@ struct ServerConfig {
 
     std::vector<DataCipher> data_ciphers;
     std::optional<DataCipher> fallback_cipher;
+    DataAuth auth = DataAuth::Sha1;  ///< with ciphers that do not authenticate
+    Framing framing = Framing::None; ///< of compression
+    bool push_framing = false;       ///< clients are told it
+    MssFix mss_fix;
     std::uint32_t ping = 0;         ///< seconds, 0: never
     std::uint32_t ping_restart = 0; ///< seconds, 0: never
     std::chrono::seconds reneg_sec{3600};

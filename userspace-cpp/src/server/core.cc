@@ -54,6 +54,7 @@ public:
     Result<session::Assignment, session::Refusal> admit(session::Session&, TimePoint now) override {
         return core_.admit(*this, now);
     }
+    bool add_peer(session::Session&) override;
     bool install_key(session::Session&, KeySlot slot, std::uint8_t key_id,
                      const DataKeys& keys) override {
         return well(core_.data_plane_.install_key(peer_id(), slot, key_id, keys), "new key");
@@ -92,14 +93,28 @@ private:
     ServerCore& core_;
 };
 
+bool ServerCore::Client::add_peer(session::Session&) {
+    const auto& choice = session.choice();
+    dataplane::Peer peer;
+    peer.id = peer_id();
+    peer.remote = path.remote;
+    peer.local = path.local;
+    peer.address = session.assignment()->address;
+    peer.data_v1 = choice.data_v1;
+    peer.framing = choice.framing;
+    peer.tcp_mss = choice.tcp_mss;
+    known_to_data_plane = well(core_.data_plane_.add_peer(peer), "new peer");
+    return known_to_data_plane;
+}
+
 void ServerCore::Client::up(session::Session&) {
     is_up = true;
     well(core_.data_plane_.set_keepalive(peer_id(), core_.settings_.keepalive), "keepalive");
     const auto& info = session.peer_info();
-    log::info("{}: up: peer {}, {}, {} {}, data cipher {}, key derivation {}, handshake {:.1f} ms, "
-              "OpenVPN {} {}",
+    log::info("{}: up: peer {}, {}, {} {}, data channel {}, key derivation {}, "
+              "handshake {:.1f} ms, OpenVPN {} {}",
               label(), peer_id(), to_string(session.assignment()->address), session.tls().version(),
-              session.tls().cipher(), cipher_name(session.choice().cipher),
+              session.tls().cipher(), session::describe(session.choice()),
               session::derivation_name(session.choice().derivation),
               milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
               info.platform);
@@ -225,14 +240,6 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, 
         addresses_.release(*address);
         return session::Refusal{"no peer ID is left", true};
     }
-    dataplane::Peer peer{*id, client.path.remote, client.path.local, *address};
-    if (auto failure = data_plane_.add_peer(peer)) {
-        log::error("{}: new peer: {}", client.label(), failure->what);
-        ids_.release(*id);
-        addresses_.release(*address);
-        return session::Refusal{"the server's data plane refuses", true};
-    }
-    client.known_to_data_plane = true;
     by_peer_id_.emplace(*id, &client);
     by_name_.emplace(name, &client);
     return session::Assignment{*id, *address, settings_.netmask};
@@ -373,7 +380,7 @@ void ServerCore::resynchronize(TimePoint now) {
         alive.insert(peer.id);
     std::vector<std::uint32_t> gone;
     for (const auto& [id, client] : by_peer_id_) {
-        if (!alive.contains(id))
+        if (client->known_to_data_plane && !alive.contains(id))
             gone.push_back(id);
     }
     for (auto id : gone)
@@ -415,7 +422,7 @@ std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
         status.peer_id = id;
         status.connected_for = now - client->created;
         status.tls = client->session.tls().version() + " " + client->session.tls().cipher();
-        status.cipher = cipher_name(client->session.choice().cipher);
+        status.cipher = cipher_name(client->session.choice().format.cipher);
         status.renegotiations = client->session.renegotiations();
         auto counted = traffic.find(id);
         if (counted != traffic.end()) {

@@ -69,6 +69,10 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     CoreSettings s;
     s.session.negotiation.data_ciphers = c.data_ciphers;
     s.session.negotiation.fallback_cipher = c.fallback_cipher;
+    s.session.negotiation.auth = c.auth;
+    s.session.negotiation.framing = c.framing;
+    s.session.negotiation.push_framing = c.push_framing;
+    s.session.negotiation.mss_fix = c.mss_fix;
     s.session.push = c.push;
     s.session.tun_mtu = c.tun_mtu;
     s.session.renegotiate_after = c.reneg_sec;
@@ -152,8 +156,8 @@ void Daemon::set_up_device() {
                                prefix_length(config_.netmask).value_or(32)),
           "address " + to_string(config_.address) + " on " + tun_.name());
     for (const auto& r : config_.routes)
-        check(netlink::add_route(route, tun_.ifindex(), r.network, r.prefix_length, r.metric),
-              "route to " + to_string(r.network) + "/" + std::to_string(r.prefix_length));
+        check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
+              "route to " + to_string(r.network));
 }
 
 void Daemon::run() {
