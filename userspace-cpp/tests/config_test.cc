@@ -5,9 +5,14 @@
 
 #include "config/server_config.h"
 #include "server/daemon.h"
+#include "util/log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 using namespace nfovpn;
 using namespace nfovpn::config;
@@ -177,6 +182,9 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"data-ciphers AES-256-CBC\nauth none", "f:7: error: auth: with CBC packets must be"},
         {"mssfix 100", "f:6: error: mssfix: \"100\" is not a number from 154"},
         {"mssfix 1400 outer", "f:6: error: mssfix: \"outer\" is not understood (mtu or fixed"},
+        {"iroute 10.1.0.0 255.255.0.0", "f:6: error: iroute: belongs into a file of client-config"},
+        {"ifconfig-push 10.8.0.9 255.255.255.0", "f:6: error: ifconfig-push: fixed addresses"},
+        {"ccd-exclusive", "f: error: ccd-exclusive without client-config-dir lets nobody in"},
         {"route-ipv6 fd00::1/64", "f:6: error: route-ipv6: not an IPv6 network"},
         {"route-ipv6 fd00::/64 fd00::1", "(use default)"},
         {"user nobody", "f:6: error: user: privileges are not dropped yet"},
@@ -242,17 +250,20 @@ TEST(ServerConfig, NumbersAreTakenWithinTheirLimits) {
 TEST(ServerConfig, DataChannel) {
     auto c = parse(kMinimal + "data-ciphers AES-256-CBC:AES-128-CBC\nauth SHA256\n"
                               "data-ciphers-fallback AES-128-CBC\nmssfix 1400 mtu\n"
+                              "client-config-dir ccd\nccd-exclusive\n"
                               "route-ipv6 fd00:5::/48 default 7\n");
     ASSERT_TRUE(c.ok()) << describe("f", c.findings.at(0));
     EXPECT_THAT(c.findings, IsEmpty());
     EXPECT_THAT(c.config.data_ciphers, ElementsAre(DataCipher::Aes256Cbc, DataCipher::Aes128Cbc));
     EXPECT_EQ(c.config.fallback_cipher, DataCipher::Aes128Cbc);
     EXPECT_EQ(c.config.auth, DataAuth::Sha256);
+    EXPECT_EQ(c.config.client_config_dir, "ccd");
     EXPECT_EQ(to_string(c.config.routes.at(0).network), "fd00:5::/48");
     EXPECT_EQ(c.config.routes.at(0).metric, 7U);
     auto settings = server::core_settings(c.config);
     EXPECT_EQ(settings.session.negotiation.auth, DataAuth::Sha256);
     EXPECT_EQ(settings.session.negotiation.mss_fix.limit, 1400U);
+    EXPECT_TRUE(settings.client_lookup);
     EXPECT_THAT(
         described(kMinimal + "data-ciphers none\n"),
         ElementsAre(HasSubstr("f: warning: with the data cipher none packets can be read")));
@@ -310,6 +321,104 @@ TEST(ServerConfig, CompressionWithoutCompression) {
         EXPECT_EQ(parsed.config.push_framing, c.push) << c.lines;
         EXPECT_THAT(parsed.config.push, testing::Not(Contains(testing::StartsWith("comp"))));
     }
+}
+
+TEST(ClientConfig, WhatOneClientHas) {
+    auto parsed = parse_client_config("# the branch office\niroute 10.1.0.0 255.255.0.0\n"
+                                      "iroute 10.2.0.7\niroute-ipv6 fd00:1::/64\n"
+                                      "push \"route 10.5.0.0 255.255.0.0\"\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    std::vector<std::string> networks;
+    for (const auto& network : parsed.config.networks)
+        networks.push_back(to_string(network));
+    EXPECT_THAT(networks, ElementsAre("10.1.0.0/16", "10.2.0.7/32", "fd00:1::/64"));
+    EXPECT_THAT(parsed.config.push, ElementsAre("route 10.5.0.0 255.255.0.0"));
+    EXPECT_FALSE(parsed.config.push_reset);
+    EXPECT_FALSE(parsed.config.disable);
+
+    auto other = parse_client_config("push \"a b\"\npush-reset\npush \"c d\"\ndisable\n");
+    EXPECT_TRUE(other.config.push_reset);
+    EXPECT_TRUE(other.config.disable);
+    EXPECT_THAT(other.config.push, ElementsAre("c d")) << "what stood before is gone, too";
+}
+
+TEST(ClientConfig, MistakesHaveLines) {
+    struct Case {
+        const char* line;
+        const char* expected;
+    };
+    const Case cases[] = {
+        {"iroute 10.1.2.3 255.255.0.0", "f:2: error: iroute: not a network (iroute 10.1.0.0 255."},
+        {"iroute 10.1.0.0 255.0.255.0", "f:2: error: iroute: not a network"},
+        {"iroute", "f:2: error: iroute: not supported in a file of client-config-dir"},
+        {"iroute-ipv6 fd00::1/64", "f:2: error: iroute-ipv6: not a network"},
+        {"push \"compress lzo\"", "f:2: error: push: compress is negotiated"},
+        {"push a,b", "f:2: error: push: a pushed option must not be empty or hold a comma"},
+        {"ifconfig-push 10.8.0.5 255.255.255.0", "f:2: error: ifconfig-push: not supported in"},
+        {"<push>\nx\n</push>", "f:2: error: push: cannot be a <block>"},
+        {"push \"x", "f:2: error: a quotation"},
+    };
+    for (const auto& c : cases) {
+        auto parsed = parse_client_config(std::string("# first\n") + c.line + "\n");
+        EXPECT_FALSE(parsed.ok()) << c.line;
+        ASSERT_EQ(parsed.findings.size(), 1U) << c.line;
+        EXPECT_THAT(describe("f", parsed.findings[0]), HasSubstr(c.expected)) << c.line;
+    }
+    std::string many;
+    for (int i = 0; i < 101; i++)
+        many += "iroute 10.1." + std::to_string(i) + ".0 255.255.255.0\n";
+    EXPECT_THAT(describe("f", parse_client_config(many).findings.at(0)),
+                HasSubstr("f:101: error: iroute: more than 100 networks"));
+}
+
+TEST(ClientConfig, FileNamesAreTame) {
+    EXPECT_EQ(client_file_name("Alice B. Carol-1@x"), "Alice B. Carol-1@x");
+    EXPECT_EQ(client_file_name("../etc/passwd"), ".._etc_passwd");
+    EXPECT_EQ(client_file_name("a\nb\x80"), "a_b_");
+    EXPECT_EQ(client_file_name("."), "");
+    EXPECT_EQ(client_file_name(".."), "");
+}
+
+class ClientConfigDir : public testing::Test {
+protected:
+    void SetUp() override {
+        char pattern[] = "/tmp/nf-ovpnd-test-XXXXXX";
+        ASSERT_NE(mkdtemp(pattern), nullptr);
+        directory_ = pattern;
+        log::set_level(log::Level::Off);
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+    void write(const std::string& name, const std::string& text) {
+        std::ofstream(directory_ + "/" + name) << text;
+    }
+    std::string directory_;
+};
+
+TEST_F(ClientConfigDir, OwnFileOrDefaultOrNothing) {
+    using server::read_client_settings;
+    auto nothing = read_client_settings(directory_, false, "alice");
+    ASSERT_TRUE(nothing);
+    EXPECT_THAT(nothing->networks, IsEmpty());
+    EXPECT_FALSE(nothing->disabled);
+    EXPECT_TRUE(read_client_settings(directory_, true, "alice")->disabled);
+
+    write("DEFAULT", "push \"dhcp-option DNS 10.99.0.1\"\n");
+    EXPECT_EQ(read_client_settings(directory_, false, "alice")->push.size(), 1U);
+    EXPECT_TRUE(read_client_settings(directory_, true, "alice")->disabled);
+
+    write("alice", "iroute 10.1.0.0 255.255.0.0\n");
+    auto own = read_client_settings(directory_, true, "alice");
+    ASSERT_TRUE(own);
+    EXPECT_FALSE(own->disabled);
+    EXPECT_EQ(own->networks.size(), 1U);
+    EXPECT_THAT(own->push, IsEmpty()) << "DEFAULT is for those without a file";
+    // A name that leads out of the directory leads nowhere.
+    EXPECT_EQ(read_client_settings(directory_, false, "..")->push.size(), 1U);
+}
+
+TEST_F(ClientConfigDir, FileWithMistakesIsNotHalfOfAFile) {
+    write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
+    EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
 }
 
 TEST(ServerConfig, IgnoredOptionsWarn) {

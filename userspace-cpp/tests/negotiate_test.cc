@@ -201,3 +201,16 @@ TEST(Framing, CountsForMssFix) {
     settings.framing = Framing::Stub;
     EXPECT_EQ(agree(settings, k26, kCompressing)->tcp_mss, 1399);
 }
+
+TEST(PushedRoutes, ThoseToANetworkAreFound) {
+    auto network = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
+    EXPECT_TRUE(is_route_to("route 10.1.0.0 255.255.0.0", network));
+    EXPECT_TRUE(is_route_to("route 10.1.0.0 255.255.0.0 vpn_gateway 5", network));
+    EXPECT_FALSE(is_route_to("route 10.1.0.0 255.255.255.0", network));
+    EXPECT_FALSE(is_route_to("route 10.1.0.0", network));
+    EXPECT_FALSE(is_route_to("route-gateway 10.1.0.0", network));
+    EXPECT_FALSE(is_route_to("route", network));
+    EXPECT_TRUE(is_route_to("route 10.9.0.1", ipv4_prefix(*parse_ipv4("10.9.0.1"), 32)));
+    EXPECT_TRUE(is_route_to("route-ipv6 fd00:1::/64", *parse_ipv6_prefix("fd00:1::/64")));
+    EXPECT_FALSE(is_route_to("route-ipv6 fd00:1::/48", *parse_ipv6_prefix("fd00:1::/64")));
+}

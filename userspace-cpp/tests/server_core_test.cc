@@ -211,6 +211,43 @@ INSTANTIATE_TEST_SUITE_P(
         Format{"V1, GCM", DataCipher::Aes256Gcm, DataAuth::Sha1, "IV_NCP=2\n", false, true},
         Format{"V1, CBC", DataCipher::Aes128Cbc, DataAuth::Sha1, "", false, true}));
 
+TEST_F(ServerCoreTest, ClientsHaveSettingsOfTheirOwn) {
+    sim.settings.session.push = {"route-gateway 10.8.0.1", "topology subnet",
+                                 "route 10.1.0.0 255.255.0.0", "route 10.99.0.0 255.255.0.0"};
+    sim.settings.client_lookup =
+        [](const std::string& name) -> std::optional<server::ClientSettings> {
+        server::ClientSettings out;
+        if (name == "office") {
+            out.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
+            out.push = {"ping 7"};
+        }
+        out.push_reset = name == "bare";
+        out.disabled = name == "mallory";
+        return name == "broken" ? std::nullopt : std::optional(out);
+    };
+    sim.start_server();
+    auto& office = sim.add_client("office");
+    auto& bare = sim.add_client("bare");
+    auto& plain = sim.add_client("plain");
+    auto& mallory = sim.add_client("mallory");
+    auto& broken = sim.add_client("broken");
+    sim.run(10s);
+    ASSERT_TRUE(office.client->connected());
+    EXPECT_THAT(office.client->messages.at(0),
+                HasSubstr("topology subnet,route 10.99.0.0 255.255.0.0,ping 7,ifconfig"))
+        << "no route to its own network";
+    EXPECT_THAT(bare.client->messages.at(0),
+                HasSubstr("PUSH_REPLY,route-gateway 10.8.0.1,topology subnet,ifconfig"));
+    EXPECT_THAT(plain.client->messages.at(0), HasSubstr("10.1.0.0 255.255.0.0,route 10.99"));
+    const auto& peers = sim.plane.peers;
+    ASSERT_EQ(peers.size(), 3U);
+    EXPECT_THAT(peers.at(office.client->peer_id()).peer.networks,
+                ElementsAre(ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)));
+    EXPECT_TRUE(peers.at(plain.client->peer_id()).peer.networks.empty());
+    EXPECT_THAT(mallory.client->messages, ElementsAre("AUTH_FAILED,this client is disabled"));
+    EXPECT_THAT(broken.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,TEMP:")));
+}
+
 TEST_F(ServerCoreTest, LostNotificationsEndNobodyWhomTheDataPlaneNeverKnew) {
     sim.plane.refuse = "add";
     sim.start_server();

@@ -28,6 +28,9 @@ constexpr std::uint32_t kMaxPool = 65536;
 constexpr std::uint32_t kUsualMtu = 1500;
 constexpr std::uint32_t kDefaultMssFix = 1492;
 
+// More do not fit into a request to the kernel.
+constexpr std::size_t kMaxClientNetworks = 100;
+
 struct Network {
     Ipv4 network;
     Ipv4 netmask;
@@ -121,6 +124,7 @@ private:
     void mssfix(const Directive& d);
     void compression(const Directive& d);
     void allow_compression(const Directive& d);
+    void client_config_dir(const Directive& d);
     void log(const Directive& d);
     void status(const Directive& d);
     void writepid(const Directive& d);
@@ -158,6 +162,7 @@ constexpr const char* kNoV6 = "IPv6 is not supported yet";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
                                  "CHACHA20-POLY1305 and none are";
+constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
 constexpr const char* kBadIpv6 = "not an IPv6 network with its prefix length: \"";
 constexpr const char* kNoCompression =
     "of compress: stub, stub-v2 and migrate; of comp-lzo: no; they compress nothing";
@@ -188,6 +193,8 @@ const Option Parser::kOptions[] = {
     {"route", S, 1, 4, &Parser::route, "", ""},
     {"route-ipv6", S, 1, 3, &Parser::route_ipv6, "", ""},
     {"push", S, 1, 1, &Parser::push, "", ""},
+    {"client-config-dir", S, 1, 1, &Parser::client_config_dir, "", ""},
+    {"ccd-exclusive", S, 0, 0, &Parser::flag, "", ""},
     {"max-clients", S, 1, 1, &Parser::number_option, "", ""},
     {"duplicate-cn", S, 0, 0, &Parser::flag, "", ""},
     {"client-to-client", S, 0, 0, &Parser::flag, "", ""},
@@ -315,9 +322,11 @@ const Option Parser::kOptions[] = {
     {"client-connect", R, 1, 1, nullptr, kNoScripts, ""},
     {"client-disconnect", R, 1, 1, nullptr, kNoScripts, ""},
     {"learn-address", R, 1, 1, nullptr, kNoScripts, ""},
-    {"client-config-dir", R, 1, 1, nullptr, "settings of single clients are not supported yet", ""},
-    {"ccd-exclusive", R, 0, 0, nullptr, "settings of single clients are not supported yet", ""},
-    {"iroute", R, 1, 2, nullptr, "settings of single clients are not supported yet", ""},
+    {"iroute", R, 1, 2, nullptr, kOfOneClient, ""},
+    {"iroute-ipv6", R, 1, 1, nullptr, kOfOneClient, ""},
+    {"push-reset", R, 0, 0, nullptr, kOfOneClient, ""},
+    {"disable", R, 0, 0, nullptr, kOfOneClient, ""},
+    {"ifconfig-push", R, 2, 3, nullptr, "fixed addresses of clients are not supported yet", ""},
     {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
     {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
     {"server-ipv6", R, 1, 1, nullptr, kNoV6, ""},
@@ -542,6 +551,8 @@ void Parser::flag(const Directive& d) {
         tls_server_ = true;
     else if (d.name == "duplicate-cn")
         config().duplicate_cn = true;
+    else if (d.name == "ccd-exclusive")
+        config().ccd_exclusive = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
 }
@@ -812,6 +823,10 @@ void Parser::compression(const Directive& d) {
               "use compress migrate for clients that still have it");
 }
 
+void Parser::client_config_dir(const Directive& d) {
+    config().client_config_dir = d.args[0];
+}
+
 void Parser::allow_compression(const Directive& d) {
     if (d.args[0] == "yes" || d.args[0] == "asym")
         warn(d, "nothing is compressed in either direction");
@@ -963,6 +978,8 @@ void Parser::finish() {
     if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
         error("tls-version-min is above tls-version-max", "");
     finish_data_channel();
+    if (c.ccd_exclusive && c.client_config_dir.empty())
+        error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};
     auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
     if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
@@ -975,10 +992,72 @@ bool any_error(const std::vector<Finding>& findings) {
                        [](const Finding& f) { return f.severity == Severity::Error; });
 }
 
+std::optional<Prefix> iroute_network(const Directive& d) {
+    auto base = parse_ipv4(d.args[0]);
+    auto mask = parse_ipv4(d.args.size() > 1 ? d.args[1] : "255.255.255.255");
+    auto length = mask ? prefix_length(*mask) : std::nullopt;
+    if (!base || !length || (base->value & ~mask->value) != 0)
+        return std::nullopt;
+    return ipv4_prefix(*base, *length);
+}
+
 } // namespace
 
 bool ParsedConfig::ok() const {
     return !any_error(findings);
+}
+
+bool ParsedClientConfig::ok() const {
+    return !any_error(findings);
+}
+
+ParsedClientConfig parse_client_config(std::string_view text) {
+    ParsedClientConfig out;
+    auto& c = out.config;
+    for (const auto& d : tokenize(text, out.findings)) {
+        auto error = [&](const std::string& reason, const std::string& hint = "") {
+            out.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint});
+        };
+        auto add = [&](const std::optional<Prefix>& network, const char* hint) {
+            if (!network)
+                error("not a network", hint);
+            else if (c.networks.size() == kMaxClientNetworks)
+                error("more than " + std::to_string(kMaxClientNetworks) + " networks");
+            else
+                c.networks.push_back(*network);
+        };
+        auto words = d.args.size();
+        if (d.is_inline) {
+            error("cannot be a <block>");
+        } else if (d.name == "iroute" && (words == 1 || words == 2)) {
+            add(iroute_network(d), "iroute 10.1.0.0 255.255.0.0");
+        } else if (d.name == "iroute-ipv6" && words == 1) {
+            add(parse_ipv6_prefix(d.args[0]), "iroute-ipv6 2001:db8:1::/48");
+        } else if (d.name == "push" && words == 1) {
+            if (auto objection = push_objection(d.args[0]))
+                error(*objection);
+            else
+                c.push.push_back(d.args[0]);
+        } else if (d.name == "push-reset" && words == 0) {
+            c.push_reset = true;
+            c.push.clear();
+        } else if (d.name == "disable" && words == 0) {
+            c.disable = true;
+        } else {
+            error("not supported in a file of client-config-dir",
+                  "iroute, iroute-ipv6, push, push-reset and disable are");
+        }
+    }
+    return out;
+}
+
+std::string client_file_name(std::string_view common_name) {
+    std::string out(common_name);
+    for (char& c : out) {
+        if (c < 0x20 || c > 0x7e || c == '/')
+            c = '_';
+    }
+    return out == "." || out == ".." ? "" : out;
 }
 
 std::optional<std::string> read_file(const std::string& path, std::string& why_not) {

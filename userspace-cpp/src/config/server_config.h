@@ -72,6 +72,8 @@ struct ServerConfig {
     std::chrono::seconds tran_window{3600};
     std::chrono::seconds tls_timeout{2};
     std::uint32_t max_packet_size = 1250;
+    std::string client_config_dir; ///< files of single clients; empty: none
+    bool ccd_exclusive = false;    ///< clients without a file are not let in
     std::uint32_t max_clients = 1024;
     bool duplicate_cn = false;
     int explicit_exit_notify = 1;
@@ -114,5 +116,28 @@ std::optional<std::string> read_file(const std::string& path, std::string& why_n
 
 /// Parses a server's configuration. @p file_reader is for the files that it names.
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader = read_file);
+
+/// The settings of a single client.
+struct ClientConfig {
+    std::vector<Prefix> networks; ///< iroute, iroute-ipv6
+    std::vector<std::string> push;
+    bool push_reset = false;
+    bool disable = false;
+};
+
+/// The result of reading a file of client-config-dir.
+struct ParsedClientConfig {
+    ClientConfig config; ///< usable only if ok()
+    std::vector<Finding> findings;
+
+    [[nodiscard]] bool ok() const;
+};
+
+/// Parses a file of client-config-dir.
+ParsedClientConfig parse_client_config(std::string_view text);
+
+/// The name of a client's file: its common name, with '_' for what no file name should have.
+/// Empty if the name cannot be one.
+std::string client_file_name(std::string_view common_name);
 
 } // namespace nfovpn::config

@@ -82,6 +82,7 @@ public:
     bool half_open = true;
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
+    std::vector<Prefix> networks;     ///< behind it
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -100,6 +101,7 @@ bool ServerCore::Client::add_peer(session::Session&) {
     peer.remote = path.remote;
     peer.local = path.local;
     peer.address = session.assignment()->address;
+    peer.networks = networks;
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
     peer.tcp_mss = choice.tcp_mss;
@@ -213,6 +215,15 @@ void ServerCore::cookie_answer(const Path& path, const wire::ControlPacket& pack
 
 Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, TimePoint now) {
     const auto& name = client.session.common_name();
+    ClientSettings special;
+    if (settings_.client_lookup) {
+        auto found = settings_.client_lookup(name);
+        if (!found)
+            return session::Refusal{"the server cannot read its settings for this client", true};
+        special = std::move(*found);
+    }
+    if (special.disabled)
+        return session::Refusal{"this client is disabled"};
     std::vector<Client*> replaced;
     if (!settings_.duplicate_cn) {
         auto [first, last] = by_name_.equal_range(name);
@@ -242,7 +253,25 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, 
     }
     by_peer_id_.emplace(*id, &client);
     by_name_.emplace(name, &client);
-    return session::Assignment{*id, *address, settings_.netmask};
+    client.networks = special.networks;
+    return session::Assignment{*id, *address, settings_.netmask, push_for(special)};
+}
+
+std::optional<std::vector<std::string>> ServerCore::push_for(const ClientSettings& special) const {
+    if (special.networks.empty() && special.push.empty() && !special.push_reset)
+        return std::nullopt;
+    // A network behind the client is not to be reached through the tunnel.
+    auto unsuitable = [&](const std::string& option) {
+        if (special.push_reset)
+            return !option.starts_with("topology ") && !option.starts_with("route-gateway ");
+        return std::any_of(
+            special.networks.begin(), special.networks.end(),
+            [&](const Prefix& network) { return session::is_route_to(option, network); });
+    };
+    auto out = settings_.session.push;
+    std::erase_if(out, unsuitable);
+    out.insert(out.end(), special.push.begin(), special.push.end());
+    return out;
 }
 
 void ServerCore::settle(Client& client, TimePoint now) {

@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 
 namespace nfovpn::server {
 
@@ -65,6 +66,42 @@ std::string wall_time() {
 
 } // namespace
 
+std::optional<ClientSettings> read_client_settings(const std::string& directory, bool exclusive,
+                                                   const std::string& common_name) {
+    auto own = config::client_file_name(common_name);
+    std::string path;
+    for (const auto& name : {own, std::string("DEFAULT")}) {
+        // What cannot be looked up is not the same as what is not there.
+        std::error_code failed;
+        auto candidate = directory + "/" + name;
+        if (name.empty() || (!std::filesystem::exists(candidate, failed) && !failed))
+            continue;
+        path = candidate;
+        break;
+    }
+    ClientSettings out;
+    if (path.empty()) {
+        out.disabled = exclusive;
+        return out;
+    }
+    std::string why;
+    auto text = config::read_file(path, why);
+    if (!text) {
+        log::error("{}: {}", path, why);
+        return std::nullopt;
+    }
+    auto parsed = config::parse_client_config(*text);
+    for (const auto& finding : parsed.findings)
+        log::error("{}", describe(path, finding));
+    if (!parsed.ok())
+        return std::nullopt;
+    out.networks = std::move(parsed.config.networks);
+    out.push = std::move(parsed.config.push);
+    out.push_reset = parsed.config.push_reset;
+    out.disabled = parsed.config.disable || (exclusive && path.ends_with("/DEFAULT"));
+    return out;
+}
+
 CoreSettings core_settings(const config::ServerConfig& c) {
     CoreSettings s;
     s.session.negotiation.data_ciphers = c.data_ciphers;
@@ -86,6 +123,11 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
+    if (!c.client_config_dir.empty())
+        s.client_lookup = [directory = c.client_config_dir,
+                           exclusive = c.ccd_exclusive](const std::string& common_name) {
+            return read_client_settings(directory, exclusive, common_name);
+        };
     if (c.explicit_exit_notify == 0)
         s.restart_message.clear();
     else
@@ -122,6 +164,11 @@ Daemon::Daemon(const config::ServerConfig& config)
       timer_(context_), status_timer_(context_) {
     signals_.add(SIGHUP);
     signals_.add(SIGUSR1);
+    // A wrong name would leave every client without its networks.
+    if (!config_.client_config_dir.empty() &&
+        !std::filesystem::is_directory(config_.client_config_dir))
+        throw std::runtime_error("client-config-dir: " + config_.client_config_dir +
+                                 " is no directory");
     set_up_device();
     if (!config_.pid_file.empty()) {
         if (auto failed = write_file(config_.pid_file, std::to_string(getpid()) + "\n"))

@@ -138,6 +138,19 @@ std::string describe(const DataChannelChoice& choice) {
     return out;
 }
 
+bool is_route_to(std::string_view option, const Prefix& network) {
+    auto words = wire::split(option, ' ');
+    if (network.ipv6)
+        return words.size() >= 2 && words[0] == "route-ipv6" &&
+               parse_ipv6_prefix(words[1]) == network;
+    if (words.size() < 2 || words[0] != "route")
+        return false;
+    auto base = parse_ipv4(words[1]);
+    auto mask = parse_ipv4(words.size() > 2 ? words[2] : "255.255.255.255");
+    auto length = mask ? prefix_length(*mask) : std::nullopt;
+    return base && length && ipv4_prefix(*base, *length) == network;
+}
+
 std::vector<std::string> push_options(const PushContents& contents,
                                       const DataChannelChoice& choice) {
     auto out = contents.options;

@@ -80,6 +80,9 @@ Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSetting
 /// "AES-256-GCM with epochs", for log lines.
 std::string describe(const DataChannelChoice& choice);
 
+/// Whether a pushed option is a route to exactly this network.
+bool is_route_to(std::string_view option, const Prefix& network);
+
 /// What the push reply of one client is made of.
 struct PushContents {
     std::vector<std::string> options; ///< from the configuration, in its order

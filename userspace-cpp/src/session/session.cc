@@ -268,7 +268,7 @@ void Session::refuse(TimePoint now) {
 
 void Session::push(TimePoint now) {
     PushContents contents;
-    contents.options = settings_.push;
+    contents.options = assignment_->push ? *assignment_->push : settings_.push;
     contents.address = assignment_->address;
     contents.netmask = assignment_->netmask;
     contents.peer_id = assignment_->peer_id;

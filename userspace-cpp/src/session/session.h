@@ -55,6 +55,7 @@ struct Assignment {
     std::uint32_t peer_id = 0;
     Ipv4 address; ///< inside the tunnel
     Ipv4 netmask;
+    std::optional<std::vector<std::string>> push; ///< its options in place of everybody's
 };
 
 /// Why a client is not let in. Temporary reasons (server full) make it try again later.
