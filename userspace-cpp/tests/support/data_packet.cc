@@ -71,14 +71,10 @@ Bytes authenticate(const DataKeys& keys, const DirectionKey& key, ByteView data)
 // HKDF-Expand-Label of TLS 1.3 (RFC 8446, 7.1) with "ovpn " in place of "tls13 "; one block will
 // do.
 Bytes expand_label(ByteView secret, std::string_view label, std::size_t length) {
-    ByteWriter info;
-    info.u16(static_cast<std::uint16_t>(length));
-    info.u8(static_cast<std::uint8_t>(5 + label.size()));
-    info.bytes(as_bytes("ovpn "));
-    info.bytes(as_bytes(label));
-    info.u8(0);
-    info.u8(1); // the number of the block
-    auto out = hmac(EVP_sha256(), secret, info.view());
+    const Bytes head = {0, static_cast<std::uint8_t>(length),
+                        static_cast<std::uint8_t>(5 + label.size())};
+    const Bytes tail = {0, 1}; // no context; the number of the block
+    auto out = hmac(EVP_sha256(), secret, join({head, as_bytes("ovpn "), as_bytes(label), tail}));
     out.resize(length);
     return out;
 }
