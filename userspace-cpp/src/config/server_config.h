@@ -59,11 +59,11 @@ struct ServerConfig {
     int tls_security_level = -1; ///< OpenSSL's, -1: its default
     bool remote_cert_tls_client = false;
 
+    std::string client_config_dir; ///< files of single clients; empty: none
     std::vector<DataCipher> data_ciphers;
     std::optional<DataCipher> fallback_cipher;
     DataAuth auth = DataAuth::Sha1;  ///< with ciphers that do not authenticate
     Framing framing = Framing::None; ///< of compression
-    bool push_framing = false;       ///< clients are told it
     MssFix mss_fix;
     std::uint32_t ping = 0;         ///< seconds, 0: never
     std::uint32_t ping_restart = 0; ///< seconds, 0: never
@@ -72,10 +72,10 @@ struct ServerConfig {
     std::chrono::seconds tran_window{3600};
     std::chrono::seconds tls_timeout{2};
     std::uint32_t max_packet_size = 1250;
-    std::string client_config_dir; ///< files of single clients; empty: none
-    bool ccd_exclusive = false;    ///< clients without a file are not let in
     std::uint32_t max_clients = 1024;
     bool duplicate_cn = false;
+    bool ccd_exclusive = false; ///< clients without a file of their own are not let in
+    bool push_framing = false;  ///< clients are told the framing
     int explicit_exit_notify = 1;
     std::uint32_t connect_freq_initial = 0; ///< first packets of all sources; 0: built-in limit
     std::uint32_t connect_freq_initial_seconds = 10;

@@ -73,7 +73,7 @@ std::optional<ClientSettings> read_client_settings(const std::string& directory,
     for (const auto& name : {own, std::string("DEFAULT")}) {
         // What cannot be looked up is not the same as what is not there.
         std::error_code failed;
-        auto candidate = directory + "/" + name;
+        auto candidate = (std::filesystem::path(directory) / name).string();
         if (name.empty() || (!std::filesystem::exists(candidate, failed) && !failed))
             continue;
         path = candidate;
