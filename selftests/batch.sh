@@ -6,39 +6,6 @@
 
 . "$(dirname "$0")/common.sh"
 
-# The peer has nf_ovpn as well, in its role as a client: an instance with one
-# peer, and whoever opens the outer flow. It has no socket, so that the tests
-# can send from its port.
-pair_up() { # CIPHER BITS 4|6
-	outer_addresses "$3"
-	gw_tun_up &&
-		gw_socket_up "$gw_addr" &&
-		run gwnl instance-new ifindex=tun0 "instance{" "listener{" \
-			local-"$fam"="$gw_addr" local-port="$GW_PORT" "}" "}" &&
-		gw_peer_new && gw_key "$1" "$2" && client_up "$1" "$2" &&
-		wait_for "the first packet through the tunnel" 5 ping_once
-}
-
-client_up() { # CIPHER BITS
-	local server_addr=$gw_addr server_port=$GW_PORT gw=$peer words
-	gw_tun_add tun9 10.8.0.2/24 fd08::2/64
-	ip -n "$peer" route add 198.51.100.0/24 via 10.8.0.1
-	ip -n "$peer" route add 2001:db8:2::/64 via fd08::1
-	words=$(peer_key_words "$@")
-	# shellcheck disable=SC2086	# words
-	run gwnl instance-new ifindex=tun9 "instance{" mode=p2p "listener{" \
-		local-port="$PEER_PORT" "}" "}" &&
-		run gwnl peer-new ifindex=tun9 "peer{" id="$PEER_ID" \
-			remote-"$fam"="$server_addr" \
-			remote-port="$server_port" "}" &&
-		run gwnl key-new ifindex=tun9 $words
-}
-
-pair_down() {
-	stop tun9
-	tunnel_down
-}
-
 # Packets of the outer flow as the gateway's rules see them, in and out
 count_packets() {
 	nsexec "$gw" nft -f - <<-RULES

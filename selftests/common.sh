@@ -227,13 +227,37 @@ gw_socket_up() { # ADDRESS
 		>>"$tmp/socket.log"
 }
 
+# CIPHER BITS KEY NONCE-TAIL: one direction. Besides the ciphers there are
+# epoch:CIPHER, whose keys are derived from what is given, and
+# CIPHER/hmac-sha1 and CIPHER/hmac-sha256.
+dir_words() {
+	case $1 in
+	epoch:*) echo "cipher-key=$3" ;;
+	none) ;;
+	none/hmac-sha1) echo "auth-key=${3:0:40}" ;;
+	none/hmac-sha256) echo "auth-key=${3:0:64}" ;;
+	*/hmac-sha1) echo "cipher-key=${3:0:$(($2 / 4))} auth-key=${3:0:40}" ;;
+	*/hmac-sha256)
+		echo "cipher-key=${3:0:$(($2 / 4))} auth-key=${3:0:64}"
+		;;
+	*) echo "cipher-key=${3:0:$(($2 / 4))} nonce-tail=$4" ;;
+	esac
+}
+
+cipher_words() { # CIPHER BITS
+	local cipher=${1#epoch:}
+	echo "cipher-alg=${cipher%/*}"
+	[ "$cipher" = "${cipher#*/}" ] || echo "auth-alg=${cipher#*/}"
+	[[ $1 != epoch:* ]] || echo "epochs= key-bits=$2"
+	[[ $1 != none* ]] || echo "insecure="
+}
+
 # CIPHER BITS KEY-ID SLOT, and key and nonce of either direction
 key_words() {
-	local digits=$(($2 / 4))
 	echo "keyconf{ peer-id=$PEER_ID slot=$4 key-id=$3" \
-		"cipher-alg=$1" \
-		"encrypt-dir{ cipher-key=${5:0:digits} nonce-tail=$6 }" \
-		"decrypt-dir{ cipher-key=${7:0:digits} nonce-tail=$8 } }"
+		"$(cipher_words "$1" "$2")" \
+		"encrypt-dir{ $(dir_words "$1" "$2" "$5" "$6") }" \
+		"decrypt-dir{ $(dir_words "$1" "$2" "$7" "$8") } }"
 }
 
 # CIPHER BITS [KEY-ID [SLOT]]
@@ -258,10 +282,10 @@ peer_key() {
 	run peernl key-new ifindex=ovpn0 $(peer_key_words "$@")
 }
 
-gw_peer_new() {
+gw_peer_new() { # [ATTRIBUTE...]
 	run gwnl peer-new ifindex=tun0 "peer{" id="$PEER_ID" \
 		remote-"$fam"="$peer_addr" remote-port="$PEER_PORT" \
-		vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 "}"
+		vpn-ipv4=10.8.0.2 vpn-ipv6=fd08::2 "$@" "}"
 }
 
 # The other end: an ovpn device, and a process that holds its socket
@@ -296,6 +320,39 @@ tunnel_up() {
 ping_once() {
 	nsexec "$peer" ping -q -c 1 -W 1 10.8.0.1 &&
 		nsexec "$peer" ping -q -c 1 -W 1 fd08::1
+}
+
+# A tunnel whose other end has nf_ovpn as well, in its role as a client: an
+# instance with one peer, and whoever opens the outer flow. It has no socket, so
+# that the tests can send from its port.
+pair_up() { # CIPHER BITS 4|6 [PEER ATTRIBUTE...]
+	outer_addresses "$3"
+	gw_tun_up &&
+		gw_socket_up "$gw_addr" &&
+		run gwnl instance-new ifindex=tun0 "instance{" "listener{" \
+			local-"$fam"="$gw_addr" local-port="$GW_PORT" "}" "}" &&
+		gw_peer_new "${@:4}" && gw_key "$1" "$2" && client_up "$@" &&
+		wait_for "the first packet through the tunnel" 5 ping_once
+}
+
+client_up() { # CIPHER BITS 4|6 [PEER ATTRIBUTE...]
+	local server_addr=$gw_addr server_port=$GW_PORT gw=$peer words
+	gw_tun_add tun9 10.8.0.2/24 fd08::2/64
+	ip -n "$peer" route add 198.51.100.0/24 via 10.8.0.1
+	ip -n "$peer" route add 2001:db8:2::/64 via fd08::1
+	words=$(peer_key_words "$1" "$2")
+	# shellcheck disable=SC2086	# words
+	run gwnl instance-new ifindex=tun9 "instance{" mode=p2p "listener{" \
+		local-port="$PEER_PORT" "}" "}" &&
+		run gwnl peer-new ifindex=tun9 "peer{" id="$PEER_ID" \
+			remote-"$fam"="$server_addr" \
+			remote-port="$server_port" "${@:4}" "}" &&
+		run gwnl key-new ifindex=tun9 $words
+}
+
+pair_down() {
+	stop tun9
+	tunnel_down
 }
 
 stop() { # NAME: a process of ovpn_tool

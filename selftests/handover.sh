@@ -18,7 +18,8 @@ release() {
 	state=()
 	for word in $answer; do
 		case $word in
-		keyconf.tx-packet-id=* | keyconf.rx-packet-id=*)
+		keyconf.tx-packet-id=* | keyconf.tx-blocks=* | \
+		keyconf.rx-packet-id=*)
 			state+=("${word#keyconf.}")
 			;;
 		keyconf.rx-window=*)
@@ -26,7 +27,7 @@ release() {
 			;;
 		esac
 	done
-	expect "attributes of the state" "${#state[@]}" -eq 3
+	expect "attributes of the state" "${#state[@]}" -eq 4
 }
 state=()
 

@@ -242,8 +242,60 @@ refusals() {
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=chacha20-poly1305 KEY16 }
 		| EINVAL keyconf.encrypt-dir: the cipher has no keys of this length
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=none KEY32 }
-		| EOPNOTSUPP keyconf.cipher-alg: cipher not supported
-	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=3 KEY32 }
+		| EINVAL keyconf.cipher-alg: no encryption, and insecure not given
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-cbc \
+		KEY32 }
+		| EINVAL keyconf.auth-alg missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-cbc \
+		auth-alg=none KEY32 }
+		| EINVAL keyconf.auth-alg: the cipher does not authenticate
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-cbc \
+		auth-alg=hmac-sha1 KEY32 }
+		| EINVAL keyconf.encrypt-dir.auth-key missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-cbc \
+		auth-alg=hmac-sha1 \
+		encrypt-dir{ CKEY auth-key=00 nonce-tail=0000000000000000 } \
+		decrypt-dir{ CKEY auth-key=00 } }
+		| EINVAL keyconf.encrypt-dir.nonce-tail: this key has nonces without a tail
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-cbc \
+		auth-alg=hmac-sha1 encrypt-dir{ CKEY auth-key=00 } \
+		decrypt-dir{ CKEY auth-key=00 } }
+		| EINVAL keyconf.encrypt-dir: auth-alg has no keys of this length
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		auth-alg=hmac-sha1 KEY32 }
+		| EINVAL keyconf.auth-alg: the cipher authenticates by itself
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		auth-alg=3 KEY32 }
+		| ERANGE keyconf.auth-alg: integer out of range
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-cbc \
+		auth-alg=hmac-sha1 epochs= KEY32 }
+		| EINVAL keyconf.epochs: the cipher does not authenticate
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		epochs= KEY32 }
+		| EINVAL keyconf.key-bits missing
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		key-bits=128 KEY16 }
+		| EINVAL keyconf.key-bits: cipher-key tells, without epochs
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		epochs= key-bits=264 KEY32 }
+		| EINVAL keyconf.key-bits: the cipher has no keys of this length
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		epochs= key-bits=128 KEY32 }
+		| EINVAL keyconf.encrypt-dir.nonce-tail: this key has nonces without a tail
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		epochs= key-bits=128 encrypt-dir{ CKEY } decrypt-dir{ CKEY } }
+		| EINVAL keyconf.encrypt-dir: the cipher has no keys of this length
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		tx-packet-id=0x100000000 KEY32 }
+		| ERANGE keyconf.tx-packet-id: more than 32 bits, without epochs
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
+		rx-packet-id=0x100000000 KEY32 }
+		| ERANGE keyconf.rx-packet-id: more than 32 bits, without epochs
+	peer-new TUN peer{ id=1 remote-ipv4=192.0.2.9 remote-port=1 framing=4 }
+		| ERANGE peer.framing: integer out of range
+	peer-set TUN peer{ id=42 data-v1= }
+		| EINVAL peer.data-v1: cannot be changed
+	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=4 KEY32 }
 		| ERANGE keyconf.cipher-alg: integer out of range
 	key-new TUN keyconf{ peer-id=42 slot=2 key-id=0 cipher-alg=aes-gcm KEY32 }
 		| ERANGE keyconf.slot: integer out of range
@@ -251,7 +303,7 @@ refusals() {
 		| ERANGE keyconf.key-id: integer out of range
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
 		packets=1 KEY32 }
-		| EINVAL keyconf.packets: Unknown attribute type
+		| EINVAL keyconf.packets: Unsupported attribute
 	key-new TUN keyconf{ peer-id=42 slot=primary key-id=0 cipher-alg=aes-gcm \
 		rx-window:hex=00 KEY32 }
 		| EINVAL keyconf.rx-packet-id missing
@@ -415,14 +467,14 @@ peer_shown() {
 		peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 \
 		peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT \
 		peer.vpn-ipv4=10.8.0.2 peer.vpn-ipv6=fd08::2 \
-		peer.mark=0 peer.tcp-mss=0 peer.keepalive-interval=0 \
-		peer.keepalive-timeout=0 || return
+		peer.mark=0 peer.tcp-mss=0 peer.framing=none \
+		peer.keepalive-interval=0 peer.keepalive-timeout=0 || return
 	run gwnl peer-set ifindex=tun0 "peer{" id=42 tx-id=7 \
 		remote-ipv6=2001:db8:1::2 remote-port=5 \
 		local-ipv6=2001:db8:1::1 vpn-ipv4=10.8.0.77 \
 		"network{" ipv4=10.20.0.0 prefix-len=16 "}" \
 		"network{" ipv6=fd20:: prefix-len=32 "}" mark=5 tcp-mss=1300 \
-		keepalive-interval=100 "}" || return
+		framing=stub keepalive-interval=100 "}" || return
 	says "$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")" \
 		peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 \
 		peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 \
@@ -430,7 +482,7 @@ peer_shown() {
 		peer.vpn-ipv6=fd08::2 peer.network.ipv4=10.20.0.0 \
 		peer.network.prefix-len=16 peer.network.ipv6=fd20:: \
 		peer.network.prefix-len=32 peer.mark=5 peer.tcp-mss=1300 \
-		peer.keepalive-interval=100 || return
+		peer.framing=stub peer.keepalive-interval=100 || return
 	# and the address that it had is free
 	run gwnl peer-new ifindex=tun0 "peer{" id=43 remote-ipv4=192.0.2.9 \
 		remote-port=1 vpn-ipv4=10.8.0.2 "}" &&
@@ -442,8 +494,9 @@ peer_shown() {
 key_answer() {
 	echo " ifindex=$(nsexec "$gw" cat /sys/class/net/tun0/ifindex)" \
 		"keyconf.peer-id=42 keyconf.slot=$1 keyconf.key-id=$2" \
-		"keyconf.cipher-alg=$3 keyconf.key-bits=256" \
-		"keyconf.tx-packet-id=0 keyconf.rx-packet-id=0"
+		"keyconf.cipher-alg=$3 keyconf.auth-alg=none" \
+		"keyconf.key-bits=256 keyconf.tx-packet-id=0" \
+		"keyconf.tx-blocks=0 keyconf.rx-packet-id=0"
 }
 
 keys_shown() {

@@ -68,7 +68,12 @@ static const char *const fastpath_names[] = { "off", "accepted", "eager",
 static const char *const dscp_names[] = { "zero", "inherit", NULL };
 static const char *const df_names[] = { "unset", "set", "inherit", NULL };
 static const char *const cipher_names[] = { "none", "aes-gcm",
-					    "chacha20-poly1305", NULL };
+					    "chacha20-poly1305", "aes-cbc",
+					    NULL };
+static const char *const auth_names[] = { "none", "hmac-sha1", "hmac-sha256",
+					  NULL };
+static const char *const framing_names[] = { "none", "stub", "stub-swap",
+					     "stub-v2", NULL };
 static const char *const slot_names[] = { "primary", "secondary", NULL };
 static const char *const reason_names[] = { "teardown", "userspace", "expired",
 					    "transport-error",
@@ -89,6 +94,7 @@ static const struct attr nf_drops[] = {
 	{ "no-memory", NF_OVPN_A_DROPS_NO_MEMORY, UINT },
 	{ "conntrack", NF_OVPN_A_DROPS_CONNTRACK, UINT },
 	{ "too-big", NF_OVPN_A_DROPS_TOO_BIG, UINT },
+	{ "framing", NF_OVPN_A_DROPS_FRAMING, UINT },
 	{ }
 };
 
@@ -156,6 +162,8 @@ static const struct attr nf_peer[] = {
 	{ "no-networks", NF_OVPN_A_PEER_NO_NETWORKS, FLAG },
 	{ "mark", NF_OVPN_A_PEER_MARK, U32 },
 	{ "tcp-mss", NF_OVPN_A_PEER_TCP_MSS, U16 },
+	{ "framing", NF_OVPN_A_PEER_FRAMING, ENUM, .names = framing_names },
+	{ "data-v1", NF_OVPN_A_PEER_DATA_V1, FLAG },
 	{ "del-reason", NF_OVPN_A_PEER_DEL_REASON, ENUM,
 	  .names = reason_names },
 	{ "stats", NF_OVPN_A_PEER_STATS, NEST, nf_stats },
@@ -165,6 +173,7 @@ static const struct attr nf_peer[] = {
 static const struct attr nf_keydir[] = {
 	{ "cipher-key", NF_OVPN_A_KEYDIR_CIPHER_KEY, BYTES },
 	{ "nonce-tail", NF_OVPN_A_KEYDIR_NONCE_TAIL, BYTES },
+	{ "auth-key", NF_OVPN_A_KEYDIR_AUTH_KEY, BYTES },
 	{ }
 };
 
@@ -177,10 +186,14 @@ static const struct attr nf_keyconf[] = {
 	{ "encrypt-dir", NF_OVPN_A_KEYCONF_ENCRYPT_DIR, NEST, nf_keydir },
 	{ "decrypt-dir", NF_OVPN_A_KEYCONF_DECRYPT_DIR, NEST, nf_keydir },
 	{ "key-bits", NF_OVPN_A_KEYCONF_KEY_BITS, U32 },
-	{ "tx-packet-id", NF_OVPN_A_KEYCONF_TX_PACKET_ID, U32 },
-	{ "rx-packet-id", NF_OVPN_A_KEYCONF_RX_PACKET_ID, U32 },
+	{ "tx-packet-id", NF_OVPN_A_KEYCONF_TX_PACKET_ID, UINT },
+	{ "tx-blocks", NF_OVPN_A_KEYCONF_TX_BLOCKS, UINT },
+	{ "rx-packet-id", NF_OVPN_A_KEYCONF_RX_PACKET_ID, UINT },
 	{ "rx-window", NF_OVPN_A_KEYCONF_RX_WINDOW, BYTES },
 	{ "packets", NF_OVPN_A_KEYCONF_PACKETS, U32 },
+	{ "auth-alg", NF_OVPN_A_KEYCONF_AUTH_ALG, ENUM, .names = auth_names },
+	{ "epochs", NF_OVPN_A_KEYCONF_EPOCHS, FLAG },
+	{ "insecure", NF_OVPN_A_KEYCONF_INSECURE, FLAG },
 	{ }
 };
 
@@ -406,15 +419,15 @@ static void put(struct request *req, int type, const void *data, size_t len)
 	req->nlh.nlmsg_len += NLA_ALIGN(nla->nla_len);
 }
 
-static uint32_t parse_number(const char *text, const char *const *names)
+static uint64_t parse_number(const char *text, const char *const *names)
 {
 	char *end;
-	uint32_t n;
+	uint64_t n;
 
 	for (n = 0; names && names[n]; n++)
 		if (!strcmp(names[n], text))
 			return n;
-	n = strtoul(text, &end, 0);
+	n = strtoull(text, &end, 0);
 	if (!*text || *end)
 		errx(2, "bad number %s", text);
 	return n;
@@ -425,10 +438,19 @@ static void put_value(struct request *req, const struct attr *attr,
 {
 	uint8_t buf[1024];
 	uint16_t port, n16;
+	uint64_t n64;
 	uint32_t n;
 	uint8_t n8;
 
 	switch (attr->type) {
+	case UINT:
+		n64 = parse_number(text, NULL);
+		n = n64;
+		if (n == n64)
+			put(req, attr->id, &n, sizeof(n));
+		else
+			put(req, attr->id, &n64, sizeof(n64));
+		break;
 	case U8:
 		n8 = parse_number(text, NULL);
 		put(req, attr->id, &n8, sizeof(n8));

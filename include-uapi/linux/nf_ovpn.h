@@ -62,10 +62,42 @@ enum nf_ovpn_df {
 	NF_OVPN_DF_INHERIT,
 };
 
+/**
+ * enum nf_ovpn_cipher_alg
+ * @NF_OVPN_CIPHER_ALG_NONE: Packets are not encrypted
+ * @NF_OVPN_CIPHER_ALG_AES_CBC: For peers that know nothing newer; needs an
+ *   auth-alg
+ */
 enum nf_ovpn_cipher_alg {
 	NF_OVPN_CIPHER_ALG_NONE,
 	NF_OVPN_CIPHER_ALG_AES_GCM,
 	NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305,
+	NF_OVPN_CIPHER_ALG_AES_CBC,
+};
+
+/*
+ * What authenticates packets whose cipher does not; the others have none
+ */
+enum nf_ovpn_auth_alg {
+	NF_OVPN_AUTH_ALG_NONE,
+	NF_OVPN_AUTH_ALG_HMAC_SHA1,
+	NF_OVPN_AUTH_ALG_HMAC_SHA256,
+};
+
+/**
+ * enum nf_ovpn_framing - What compression leaves in packets though nothing is
+ *   compressed. A packet that says that it is compressed is dropped.
+ * @NF_OVPN_FRAMING_STUB: A byte 0xfa before the packet, "comp-lzo no"
+ * @NF_OVPN_FRAMING_STUB_SWAP: A byte 0xfb in place of the first, which goes to
+ *   the end; "compress", "compress stub"
+ * @NF_OVPN_FRAMING_STUB_V2: None, but for what begins with 0x50; "compress
+ *   stub-v2"
+ */
+enum nf_ovpn_framing {
+	NF_OVPN_FRAMING_NONE,
+	NF_OVPN_FRAMING_STUB,
+	NF_OVPN_FRAMING_STUB_SWAP,
+	NF_OVPN_FRAMING_STUB_V2,
 };
 
 enum nf_ovpn_del_peer_reason {
@@ -94,6 +126,7 @@ enum {
 	NF_OVPN_A_DROPS_NO_MEMORY,
 	NF_OVPN_A_DROPS_CONNTRACK,
 	NF_OVPN_A_DROPS_TOO_BIG,
+	NF_OVPN_A_DROPS_FRAMING,
 
 	__NF_OVPN_A_DROPS_MAX,
 	NF_OVPN_A_DROPS_MAX = (__NF_OVPN_A_DROPS_MAX - 1)
@@ -170,6 +203,8 @@ enum {
 	NF_OVPN_A_PEER_NO_NETWORKS,
 	NF_OVPN_A_PEER_MARK,
 	NF_OVPN_A_PEER_TCP_MSS,
+	NF_OVPN_A_PEER_FRAMING,
+	NF_OVPN_A_PEER_DATA_V1,
 	NF_OVPN_A_PEER_DEL_REASON,
 	NF_OVPN_A_PEER_STATS,
 
@@ -180,6 +215,7 @@ enum {
 enum {
 	NF_OVPN_A_KEYDIR_CIPHER_KEY = 1,
 	NF_OVPN_A_KEYDIR_NONCE_TAIL,
+	NF_OVPN_A_KEYDIR_AUTH_KEY,
 
 	__NF_OVPN_A_KEYDIR_MAX,
 	NF_OVPN_A_KEYDIR_MAX = (__NF_OVPN_A_KEYDIR_MAX - 1)
@@ -197,6 +233,10 @@ enum {
 	NF_OVPN_A_KEYCONF_RX_PACKET_ID,
 	NF_OVPN_A_KEYCONF_RX_WINDOW,
 	NF_OVPN_A_KEYCONF_PACKETS,
+	NF_OVPN_A_KEYCONF_AUTH_ALG,
+	NF_OVPN_A_KEYCONF_TX_BLOCKS,
+	NF_OVPN_A_KEYCONF_EPOCHS,
+	NF_OVPN_A_KEYCONF_INSECURE,
 
 	__NF_OVPN_A_KEYCONF_MAX,
 	NF_OVPN_A_KEYCONF_MAX = (__NF_OVPN_A_KEYCONF_MAX - 1)

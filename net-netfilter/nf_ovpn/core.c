@@ -302,9 +302,12 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 	for_each_possible_cpu(cpu)
 		u64_stats_init(&per_cpu_ptr(inst->stats, cpu)->syncp);
 
-	err = nf_ovpn_routes_init(&inst->routes);
+	err = rhashtable_init(&inst->by_addr, &nf_ovpn_by_addr_params);
 	if (err)
 		goto err_stats;
+	err = nf_ovpn_routes_init(&inst->routes);
+	if (err)
+		goto err_by_addr;
 	err = gro_cells_init(&inst->gro_cells, dev);
 	if (err)
 		goto err_routes;
@@ -326,6 +329,8 @@ err_gro:
 	gro_cells_destroy(&inst->gro_cells);
 err_routes:
 	nf_ovpn_routes_destroy(&inst->routes);
+err_by_addr:
+	rhashtable_destroy(&inst->by_addr);
 err_stats:
 	free_percpu(inst->stats);
 err_free:
@@ -359,6 +364,7 @@ void nf_ovpn_instance_del(struct nf_ovpn_instance *inst)
 
 	gro_cells_destroy(&inst->gro_cells);
 	nf_ovpn_routes_destroy(&inst->routes);
+	rhashtable_destroy(&inst->by_addr);
 	xa_destroy(&inst->peers);
 	free_percpu(inst->stats);
 	netdev_put(inst->dev, &inst->dev_tracker);

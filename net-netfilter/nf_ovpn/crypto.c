@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The ciphers of the data channel behind one small interface.
+/* The AEAD ciphers of the data channel behind one small interface; mac.c has
+ * the others.
  *
  * Both are the synchronous library functions: nothing is allocated, nothing
- * completes later. OpenVPN's nonce has 96 bits (RFC 5116, RFC 8439) and its
- * first four bytes, the packet ID, are never zero, so that the kernel's
- * chacha20poly1305_encrypt(), made for 64-bit nonces, cannot be used: the
- * construction of RFC 8439, 2.8, is made here from its two parts.
+ * completes later. OpenVPN's nonce has 96 bits (RFC 5116, RFC 8439): the packet
+ * ID, 4 or 8 bytes, and zeroes behind it, XORed with a secret IV. Its first
+ * four bytes are not zero, so that the kernel's chacha20poly1305_encrypt(),
+ * made for 64-bit nonces, cannot be used: the construction of RFC 8439, 2.8, is
+ * made here from its two parts.
  *
  * A packet begins with a short piece of its own, FIRST_SIZE bytes, which is
  * handled in a buffer on the stack: what the caller has in two places is put
@@ -24,43 +26,47 @@
  * nf_ovpn_cipher_init - prepare a key for use
  * @cipher: what to fill; it holds secrets from then on
  * @alg: cipher
- * @key: raw key
- * @key_len: its length in bytes
- * @nonce_tail: NF_OVPN_NONCE_TAIL_SIZE bytes
+ * @auth: HMAC, for a cipher that does not authenticate
+ * @secret: keys
  *
- * Return: 0, -EINVAL for a length the cipher does not have or -EOPNOTSUPP for
- * a cipher that is not known.
+ * Return: 0, -EINVAL for a length the cipher does not have, -EBADMSG for one
+ * that the HMAC does not have or -EOPNOTSUPP for a cipher that is not known.
  */
 int nf_ovpn_cipher_init(struct nf_ovpn_cipher *cipher,
-			enum nf_ovpn_cipher_alg alg, const u8 *key,
-			size_t key_len, const u8 *nonce_tail)
+			enum nf_ovpn_cipher_alg alg, enum nf_ovpn_auth_alg auth,
+			const struct nf_ovpn_secret *secret)
 {
 	int i;
 
 	cipher->alg = alg;
-	memcpy(cipher->nonce_tail, nonce_tail, NF_OVPN_NONCE_TAIL_SIZE);
+	if (nf_ovpn_alg_is_aead(alg))
+		memcpy(cipher->iv, secret->iv, sizeof(cipher->iv));
 
 	switch (alg) {
 	case NF_OVPN_CIPHER_ALG_AES_GCM:
-		return aes_gcm_preparekey(&cipher->gcm, key, key_len,
-					  NF_OVPN_TAG_SIZE);
+		return aes_gcm_preparekey(&cipher->gcm, secret->key,
+					  secret->key_len, NF_OVPN_TAG_SIZE);
 	case NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305:
-		if (key_len != CHACHA_KEY_SIZE)
+		if (secret->key_len != CHACHA_KEY_SIZE)
 			return -EINVAL;
 		for (i = 0; i < CHACHA_KEY_WORDS; i++)
-			cipher->chacha[i] = get_unaligned_le32(key + 4 * i);
+			cipher->chacha[i] =
+				get_unaligned_le32(secret->key + 4 * i);
 		return 0;
+	case NF_OVPN_CIPHER_ALG_NONE:
+	case NF_OVPN_CIPHER_ALG_AES_CBC:
+		return nf_ovpn_mac_init(cipher, auth, secret);
 	default:
 		return -EOPNOTSUPP;
 	}
 }
 
-static void nonce_write(const struct nf_ovpn_cipher *cipher, __be32 packet_id,
+static void nonce_write(const struct nf_ovpn_cipher *cipher,
+			const u8 *packet_id, size_t len,
 			u8 nonce[NF_OVPN_NONCE_SIZE])
 {
-	memcpy(nonce, &packet_id, sizeof(packet_id));
-	memcpy(nonce + sizeof(packet_id), cipher->nonce_tail,
-	       NF_OVPN_NONCE_TAIL_SIZE);
+	memcpy(nonce, cipher->iv, NF_OVPN_NONCE_SIZE);
+	crypto_xor(nonce, packet_id, len);
 }
 
 /* With the block before it, four blocks: vector code likes a power of two. */
@@ -86,11 +92,11 @@ static size_t text_first(u8 *first, struct nf_ovpn_text *text)
 static void chachapoly_first(struct chacha_state *state,
 			     struct poly1305_desc_ctx *poly,
 			     const struct nf_ovpn_cipher *cipher,
-			     __be32 packet_id, u8 *buf, size_t len)
+			     const u8 *nonce, u8 *buf, size_t len)
 {
 	u8 iv[CHACHA_IV_SIZE] = {};
 
-	nonce_write(cipher, packet_id, iv + sizeof(__le32));
+	memcpy(iv + sizeof(__le32), nonce, NF_OVPN_NONCE_SIZE);
 	chacha_init(state, cipher->chacha, iv);
 	memset(buf, 0, CHACHA_BLOCK_SIZE);
 	chacha20_crypt(state, buf, buf, CHACHA_BLOCK_SIZE + len);
@@ -114,7 +120,7 @@ static void chachapoly_tag(struct poly1305_desc_ctx *poly, const u8 *text,
 
 static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			    struct nf_ovpn_text text, u8 *tag, const u8 *ad,
-			    size_t ad_len, __be32 packet_id)
+			    size_t ad_len, const u8 *nonce)
 {
 	size_t n, len = text.head_len + text.body_len;
 	u8 buf[CHACHA_BLOCK_SIZE + FIRST_SIZE];
@@ -122,7 +128,7 @@ static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 	struct chacha_state state;
 
 	n = text_first(buf + CHACHA_BLOCK_SIZE, &text);
-	chachapoly_first(&state, &poly, cipher, packet_id, buf, n);
+	chachapoly_first(&state, &poly, cipher, nonce, buf, n);
 	memcpy(dst, buf + CHACHA_BLOCK_SIZE, n);
 	if (text.body_len)
 		chacha20_crypt(&state, dst + n, text.body, text.body_len);
@@ -132,7 +138,7 @@ static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 
 static bool chachapoly_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			    const u8 *src, size_t len, const u8 *tag,
-			    const u8 *ad, size_t ad_len, __be32 packet_id)
+			    const u8 *ad, size_t ad_len, const u8 *nonce)
 {
 	size_t n = min_t(size_t, len, FIRST_SIZE);
 	u8 buf[CHACHA_BLOCK_SIZE + FIRST_SIZE];
@@ -142,7 +148,7 @@ static bool chachapoly_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 	bool ok;
 
 	memcpy(buf + CHACHA_BLOCK_SIZE, src, n);
-	chachapoly_first(&state, &poly, cipher, packet_id, buf, n);
+	chachapoly_first(&state, &poly, cipher, nonce, buf, n);
 	chachapoly_tag(&poly, src, len, ad, ad_len, expected);
 	ok = !crypto_memneq(expected, tag, sizeof(expected));
 	if (ok) {
@@ -182,21 +188,22 @@ static void gcm_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
  * @ad: associated data
  * @ad_len: its length in bytes
  * @packet_id: never used with this key before, network byte order
+ * @packet_id_len: its length in bytes
  *
  * Context: Any context.
  */
 void nf_ovpn_cipher_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			 const struct nf_ovpn_text *text, u8 *tag,
-			 const u8 *ad, size_t ad_len, __be32 packet_id)
+			 const u8 *ad, size_t ad_len, const u8 *packet_id,
+			 size_t packet_id_len)
 {
 	u8 nonce[NF_OVPN_NONCE_SIZE];
 
-	if (cipher->alg != NF_OVPN_CIPHER_ALG_AES_GCM) {
-		chachapoly_seal(cipher, dst, *text, tag, ad, ad_len, packet_id);
-		return;
-	}
-	nonce_write(cipher, packet_id, nonce);
-	gcm_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
+	nonce_write(cipher, packet_id, packet_id_len, nonce);
+	if (cipher->alg == NF_OVPN_CIPHER_ALG_AES_GCM)
+		gcm_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
+	else
+		chachapoly_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
 }
 
 /**
@@ -209,20 +216,22 @@ void nf_ovpn_cipher_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
  * @ad: associated data
  * @ad_len: its length in bytes
  * @packet_id: network byte order
+ * @packet_id_len: its length in bytes
  *
  * Context: Any context.
  * Return: true when the packet is authentic; else @dst must not be used.
  */
 bool nf_ovpn_cipher_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			 const u8 *src, size_t len, const u8 *tag,
-			 const u8 *ad, size_t ad_len, __be32 packet_id)
+			 const u8 *ad, size_t ad_len, const u8 *packet_id,
+			 size_t packet_id_len)
 {
 	u8 nonce[NF_OVPN_NONCE_SIZE];
 
+	nonce_write(cipher, packet_id, packet_id_len, nonce);
 	if (cipher->alg != NF_OVPN_CIPHER_ALG_AES_GCM)
 		return chachapoly_open(cipher, dst, src, len, tag, ad, ad_len,
-				       packet_id);
-	nonce_write(cipher, packet_id, nonce);
+				       nonce);
 	return !aes_gcm_decrypt(dst, src, len, tag, ad, ad_len, nonce,
 				&cipher->gcm);
 }

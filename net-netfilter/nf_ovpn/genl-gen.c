@@ -43,7 +43,7 @@ static const struct netlink_range_validation nf_ovpn_a_ifindex_range = {
 };
 
 /* Common nested types */
-const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_TOO_BIG + 1] = {
+const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1] = {
 	[NF_OVPN_A_DROPS_MALFORMED] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CHECKSUM] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_AUTH] = { .type = NLA_UINT, },
@@ -58,6 +58,7 @@ const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_TOO_BIG + 1] = {
 	[NF_OVPN_A_DROPS_NO_MEMORY] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CONNTRACK] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_TOO_BIG] = { .type = NLA_UINT, },
+	[NF_OVPN_A_DROPS_FRAMING] = { .type = NLA_UINT, },
 };
 
 const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
@@ -77,36 +78,45 @@ const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
 };
 
-const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1] = {
+const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1] = {
 	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
 	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_KEYCONF_KEY_ID] = NLA_POLICY_MAX(NLA_U32, 7),
-	[NF_OVPN_A_KEYCONF_CIPHER_ALG] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_KEYCONF_CIPHER_ALG] = NLA_POLICY_MAX(NLA_U32, 3),
 	[NF_OVPN_A_KEYCONF_ENCRYPT_DIR] = NLA_POLICY_NESTED(nf_ovpn_keydir_nl_policy),
 	[NF_OVPN_A_KEYCONF_DECRYPT_DIR] = NLA_POLICY_NESTED(nf_ovpn_keydir_nl_policy),
 	[NF_OVPN_A_KEYCONF_KEY_BITS] = { .type = NLA_U32, },
-	[NF_OVPN_A_KEYCONF_TX_PACKET_ID] = { .type = NLA_U32, },
-	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_TX_PACKET_ID] = { .type = NLA_UINT, },
+	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_UINT, },
 	[NF_OVPN_A_KEYCONF_RX_WINDOW] = NLA_POLICY_MAX_LEN(256),
 	[NF_OVPN_A_KEYCONF_PACKETS] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_packets_range),
+	[NF_OVPN_A_KEYCONF_AUTH_ALG] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_KEYCONF_TX_BLOCKS] = { .type = NLA_UINT, },
+	[NF_OVPN_A_KEYCONF_EPOCHS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_KEYCONF_INSECURE] = { .type = NLA_FLAG, },
 };
 
 const struct nla_policy nf_ovpn_keyconf_accept_input_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1] = {
 	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
 	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
-	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_UINT, },
 };
 
-const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_RX_WINDOW + 1] = {
+const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1] = {
 	[NF_OVPN_A_KEYCONF_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_keyconf_peer_id_range),
 	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_KEYCONF_KEY_ID] = NLA_POLICY_MAX(NLA_U32, 7),
-	[NF_OVPN_A_KEYCONF_CIPHER_ALG] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_KEYCONF_CIPHER_ALG] = NLA_POLICY_MAX(NLA_U32, 3),
 	[NF_OVPN_A_KEYCONF_ENCRYPT_DIR] = NLA_POLICY_NESTED(nf_ovpn_keydir_nl_policy),
 	[NF_OVPN_A_KEYCONF_DECRYPT_DIR] = NLA_POLICY_NESTED(nf_ovpn_keydir_nl_policy),
-	[NF_OVPN_A_KEYCONF_TX_PACKET_ID] = { .type = NLA_U32, },
-	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_TX_PACKET_ID] = { .type = NLA_UINT, },
+	[NF_OVPN_A_KEYCONF_RX_PACKET_ID] = { .type = NLA_UINT, },
 	[NF_OVPN_A_KEYCONF_RX_WINDOW] = NLA_POLICY_MAX_LEN(256),
+	[NF_OVPN_A_KEYCONF_KEY_BITS] = { .type = NLA_U32, },
+	[NF_OVPN_A_KEYCONF_AUTH_ALG] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_KEYCONF_TX_BLOCKS] = { .type = NLA_UINT, },
+	[NF_OVPN_A_KEYCONF_EPOCHS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_KEYCONF_INSECURE] = { .type = NLA_FLAG, },
 };
 
 const struct nla_policy nf_ovpn_keyconf_peer_input_nl_policy[NF_OVPN_A_KEYCONF_PEER_ID + 1] = {
@@ -124,9 +134,10 @@ const struct nla_policy nf_ovpn_keyconf_slot_input_nl_policy[NF_OVPN_A_KEYCONF_S
 	[NF_OVPN_A_KEYCONF_SLOT] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
-const struct nla_policy nf_ovpn_keydir_nl_policy[NF_OVPN_A_KEYDIR_NONCE_TAIL + 1] = {
+const struct nla_policy nf_ovpn_keydir_nl_policy[NF_OVPN_A_KEYDIR_AUTH_KEY + 1] = {
 	[NF_OVPN_A_KEYDIR_CIPHER_KEY] = NLA_POLICY_MAX_LEN(32),
 	[NF_OVPN_A_KEYDIR_NONCE_TAIL] = NLA_POLICY_EXACT_LEN(NF_OVPN_NONCE_TAIL_SIZE),
+	[NF_OVPN_A_KEYDIR_AUTH_KEY] = NLA_POLICY_MAX_LEN(32),
 };
 
 const struct nla_policy nf_ovpn_listener_nl_policy[NF_OVPN_A_LISTENER_LOCAL_PORT + 1] = {
@@ -159,6 +170,8 @@ const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1] = {
 	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
+	[NF_OVPN_A_PEER_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),
+	[NF_OVPN_A_PEER_DATA_V1] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_DEL_REASON] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_PEER_STATS] = NLA_POLICY_NESTED(nf_ovpn_stats_nl_policy),
 };
@@ -167,7 +180,7 @@ const struct nla_policy nf_ovpn_peer_id_input_nl_policy[NF_OVPN_A_PEER_ID + 1] =
 	[NF_OVPN_A_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_id_range),
 };
 
-const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_TCP_MSS + 1] = {
+const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1] = {
 	[NF_OVPN_A_PEER_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_id_range),
 	[NF_OVPN_A_PEER_TX_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_tx_id_range),
 	[NF_OVPN_A_PEER_REMOTE_IPV4] = { .type = NLA_BE32, },
@@ -185,6 +198,8 @@ const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_TCP_MSS + 1]
 	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
+	[NF_OVPN_A_PEER_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),
+	[NF_OVPN_A_PEER_DATA_V1] = { .type = NLA_FLAG, },
 };
 
 const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_DROPS + 1] = {

@@ -13,21 +13,21 @@
 #include <uapi/linux/nf_ovpn.h>
 
 /* Common nested types */
-extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_TOO_BIG + 1];
+extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1];
 extern const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1];
 extern const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1];
-extern const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1];
+extern const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1];
 extern const struct nla_policy nf_ovpn_keyconf_accept_input_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1];
-extern const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_RX_WINDOW + 1];
+extern const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1];
 extern const struct nla_policy nf_ovpn_keyconf_peer_input_nl_policy[NF_OVPN_A_KEYCONF_PEER_ID + 1];
 extern const struct nla_policy nf_ovpn_keyconf_reserve_input_nl_policy[NF_OVPN_A_KEYCONF_PACKETS + 1];
 extern const struct nla_policy nf_ovpn_keyconf_slot_input_nl_policy[NF_OVPN_A_KEYCONF_SLOT + 1];
-extern const struct nla_policy nf_ovpn_keydir_nl_policy[NF_OVPN_A_KEYDIR_NONCE_TAIL + 1];
+extern const struct nla_policy nf_ovpn_keydir_nl_policy[NF_OVPN_A_KEYDIR_AUTH_KEY + 1];
 extern const struct nla_policy nf_ovpn_listener_nl_policy[NF_OVPN_A_LISTENER_LOCAL_PORT + 1];
 extern const struct nla_policy nf_ovpn_network_nl_policy[NF_OVPN_A_NETWORK_PREFIX_LEN + 1];
 extern const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1];
 extern const struct nla_policy nf_ovpn_peer_id_input_nl_policy[NF_OVPN_A_PEER_ID + 1];
-extern const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_TCP_MSS + 1];
+extern const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1];
 extern const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_DROPS + 1];
 
 int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info);

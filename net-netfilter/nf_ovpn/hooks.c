@@ -86,7 +86,6 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
 	enum ip_conntrack_dir dir;
 	struct nf_ovpn_peer *peer;
 	struct nf_conn *ct;
-	u32 peer_id;
 
 	ct = nf_ct_get(skb, &ctinfo);
 	if (!ct || nf_ct_protonum(ct) != IPPROTO_UDP || ct_is_error(ctinfo))
@@ -108,10 +107,9 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
 	if (!ext && !nf_ct_is_confirmed(ct))
 		nf_ovpn_ct_attach_outer(ct);
 
-	if (nf_ovpn_rx_peer_id(skb, state->pf, &peer_id))
+	peer = nf_ovpn_rx_peer(inst, skb, state->pf, reply);
+	if (IS_ERR(peer))
 		return NF_ACCEPT;
-
-	peer = xa_load(&inst->peers, peer_id);
 	if (peer && nf_ovpn_rx(peer, skb, state,
 			       NF_OVPN_A_STATS_RX_SLOW_PACKETS) == NF_STOLEN)
 		return NF_STOLEN;

@@ -527,6 +527,8 @@ static int fill_peer(struct sk_buff *skb, const void *arg)
 	if (fill_vpn(skb, nf_ovpn_peer_vpn(peer)) ||
 	    nla_put_u32(skb, NF_OVPN_A_PEER_MARK, peer->mark) ||
 	    nla_put_u16(skb, NF_OVPN_A_PEER_TCP_MSS, peer->tcp_mss) ||
+	    nla_put_u32(skb, NF_OVPN_A_PEER_FRAMING, peer->framing) ||
+	    (peer->data_v1 && nla_put_flag(skb, NF_OVPN_A_PEER_DATA_V1)) ||
 	    nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_INTERVAL,
 			peer->keepalive_interval / HZ) ||
 	    nla_put_u32(skb, NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT,
@@ -786,7 +788,10 @@ static void parse_options(struct nlattr **tb, struct nf_ovpn_peer *peer)
 {
 	struct nlattr *mark = tb[NF_OVPN_A_PEER_MARK];
 	struct nlattr *mss = tb[NF_OVPN_A_PEER_TCP_MSS];
+	struct nlattr *framing = tb[NF_OVPN_A_PEER_FRAMING];
 
+	if (framing)
+		WRITE_ONCE(peer->framing, nla_get_u32(framing));
 	if (mss)
 		WRITE_ONCE(peer->tcp_mss, nla_get_u16(mss));
 	if (mark && nla_get_u32(mark) != peer->mark) {
@@ -848,7 +853,8 @@ int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 		kfree(vpn);
 		goto out;
 	}
-	peer = nf_ovpn_peer_new(inst, id, tx_id, ep, vpn, &which, info->extack);
+	peer = nf_ovpn_peer_new(inst, id, tx_id, tb[NF_OVPN_A_PEER_DATA_V1],
+				ep, vpn, &which, info->extack);
 	if (IS_ERR(peer)) {
 		nf_ovpn_endpoint_free(ep);
 		kfree(vpn);
@@ -898,6 +904,13 @@ int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
 
+	if (tb[NF_OVPN_A_PEER_DATA_V1]) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[NF_OVPN_A_PEER_DATA_V1],
+				    "cannot be changed");
+		err = -EINVAL;
+		goto out;
+	}
+
 	if (tb[NF_OVPN_A_PEER_REMOTE_IPV4] || tb[NF_OVPN_A_PEER_REMOTE_IPV6] ||
 	    tb[NF_OVPN_A_PEER_REMOTE_PORT] || tb[NF_OVPN_A_PEER_LOCAL_IPV4] ||
 	    tb[NF_OVPN_A_PEER_LOCAL_IPV6] || tb[NF_OVPN_A_PEER_LOCAL_PORT] ||
@@ -912,6 +925,13 @@ int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 			err = PTR_ERR(ep);
 			goto out;
 		}
+		if (!nf_ovpn_peer_can_move(peer, ep)) {
+			NL_SET_ERR_MSG(info->extack,
+				       "a peer without a peer ID is there");
+			nf_ovpn_endpoint_free(ep);
+			err = -EEXIST;
+			goto out;
+		}
 	}
 
 	if (tb[NF_OVPN_A_PEER_VPN_IPV4] || tb[NF_OVPN_A_PEER_VPN_IPV6] ||
@@ -922,8 +942,13 @@ int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 			goto out;
 		}
 	}
-	if (ep)
-		nf_ovpn_peer_set_endpoint(peer, ep);
+	if (ep) {
+		err = nf_ovpn_peer_move(peer, ep);
+		if (err) {
+			nf_ovpn_endpoint_free(ep);
+			goto out;
+		}
+	}
 	if (tb[NF_OVPN_A_PEER_TX_ID])
 		WRITE_ONCE(peer->tx_id, nla_get_u32(tb[NF_OVPN_A_PEER_TX_ID]));
 	parse_options(tb, peer);
@@ -1017,7 +1042,7 @@ struct key_arg {
 	struct nf_ovpn_peer	*peer;
 	struct nf_ovpn_key	*key;
 	int			slot;
-	u32			reserved;
+	u64			reserved;
 };
 
 static struct nf_ovpn_key *key_in_slot(const struct nf_ovpn_peer *peer,
@@ -1045,10 +1070,13 @@ static struct nlattr *key_nest_start(struct sk_buff *skb,
 	return nest;
 }
 
-/* Last packet ID given out */
-static u32 key_tx_packet_id(const struct nf_ovpn_key *key)
+static int fill_state(struct sk_buff *skb,
+		      const struct nf_ovpn_key_state *state)
 {
-	return min_t(u64, atomic64_read(&key->tx_packet_id), U32_MAX);
+	return nla_put_uint(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, state->tx) ||
+	       nla_put_uint(skb, NF_OVPN_A_KEYCONF_TX_BLOCKS,
+			    state->tx_blocks) ||
+	       nla_put_uint(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID, state->rx);
 }
 
 /* What is secret is not in a dump. */
@@ -1056,57 +1084,150 @@ static int fill_key(struct sk_buff *skb, const void *arg)
 {
 	const struct key_arg *a = arg;
 	struct nlattr *nest = key_nest_start(skb, a);
+	struct nf_ovpn_key_state state;
 
+	nf_ovpn_key_state(a->key, &state, NULL);
 	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_CIPHER_ALG, a->key->tx.alg) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_CIPHER_ALG, a->key->alg) ||
+	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_AUTH_ALG, a->key->auth) ||
 	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_KEY_BITS, a->key->key_bits) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID,
-			key_tx_packet_id(a->key)) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID,
-			READ_ONCE(a->key->replay.highest)))
+	    (a->key->epochs && nla_put_flag(skb, NF_OVPN_A_KEYCONF_EPOCHS)) ||
+	    fill_state(skb, &state))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
 }
 
-static int parse_key_dir(struct nlattr *attr, struct nf_ovpn_key_dir *dir,
+static int parse_key_dir(const struct nf_ovpn_key_conf *conf,
+			 struct nlattr *attr, struct nf_ovpn_key_dir *dir,
 			 struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYDIR_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYDIR_MAX + 1], *key, *tail, *auth;
+	bool aead = nf_ovpn_alg_is_aead(conf->alg);
 	int err;
 
 	err = nla_parse_nested(tb, NF_OVPN_A_KEYDIR_MAX, attr,
 			       nf_ovpn_keydir_nl_policy, extack);
 	if (err)
 		return err;
-	if (NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_KEYDIR_CIPHER_KEY) ||
-	    NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_KEYDIR_NONCE_TAIL))
+	key = tb[NF_OVPN_A_KEYDIR_CIPHER_KEY];
+	tail = tb[NF_OVPN_A_KEYDIR_NONCE_TAIL];
+	auth = tb[NF_OVPN_A_KEYDIR_AUTH_KEY];
+	if ((conf->alg != NF_OVPN_CIPHER_ALG_NONE &&
+	     NL_REQ_ATTR_CHECK(extack, attr, tb,
+			       NF_OVPN_A_KEYDIR_CIPHER_KEY)) ||
+	    (aead && !conf->epochs &&
+	     NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_KEYDIR_NONCE_TAIL)) ||
+	    (conf->auth != NF_OVPN_AUTH_ALG_NONE &&
+	     NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_KEYDIR_AUTH_KEY)))
 		return -EINVAL;
-	dir->key = nla_data(tb[NF_OVPN_A_KEYDIR_CIPHER_KEY]);
-	dir->key_len = nla_len(tb[NF_OVPN_A_KEYDIR_CIPHER_KEY]);
-	dir->nonce_tail = nla_data(tb[NF_OVPN_A_KEYDIR_NONCE_TAIL]);
+	if (tail && (!aead || conf->epochs)) {
+		NL_SET_ERR_MSG_ATTR(extack, tail,
+				    "this key has nonces without a tail");
+		return -EINVAL;
+	}
+
+	*dir = (struct nf_ovpn_key_dir) {
+		.key		= key ? nla_data(key) : NULL,
+		.key_len	= key ? nla_len(key) : 0,
+		.nonce_tail	= tail ? nla_data(tail) : NULL,
+		.auth		= auth ? nla_data(auth) : NULL,
+		.auth_len	= auth ? nla_len(auth) : 0,
+	};
+	return 0;
+}
+
+/* The algorithms of a key, and whether they go together. */
+static int parse_key_algs(struct nlattr *nest, struct nlattr **tb,
+			  struct nf_ovpn_key_conf *conf,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *auth = tb[NF_OVPN_A_KEYCONF_AUTH_ALG];
+	struct nlattr *epochs = tb[NF_OVPN_A_KEYCONF_EPOCHS];
+	struct nlattr *bits = tb[NF_OVPN_A_KEYCONF_KEY_BITS];
+	bool aead;
+
+	conf->alg = nla_get_u32(tb[NF_OVPN_A_KEYCONF_CIPHER_ALG]);
+	conf->auth = auth ? nla_get_u32(auth) : NF_OVPN_AUTH_ALG_NONE;
+	conf->epochs = epochs;
+	aead = nf_ovpn_alg_is_aead(conf->alg);
+
+	if (conf->alg == NF_OVPN_CIPHER_ALG_NONE &&
+	    !tb[NF_OVPN_A_KEYCONF_INSECURE]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_CIPHER_ALG],
+				    "no encryption, and insecure not given");
+		return -EINVAL;
+	}
+	if (conf->alg == NF_OVPN_CIPHER_ALG_AES_CBC) {
+		if (NL_REQ_ATTR_CHECK(extack, nest, tb,
+				      NF_OVPN_A_KEYCONF_AUTH_ALG))
+			return -EINVAL;
+		if (conf->auth == NF_OVPN_AUTH_ALG_NONE) {
+			NL_SET_ERR_MSG_ATTR(extack, auth,
+					    "the cipher does not authenticate");
+			return -EINVAL;
+		}
+	}
+	if (aead && conf->auth != NF_OVPN_AUTH_ALG_NONE) {
+		NL_SET_ERR_MSG_ATTR(extack, auth,
+				    "the cipher authenticates by itself");
+		return -EINVAL;
+	}
+	if (epochs && !aead) {
+		NL_SET_ERR_MSG_ATTR(extack, epochs,
+				    "the cipher does not authenticate");
+		return -EINVAL;
+	}
+	if (epochs &&
+	    NL_REQ_ATTR_CHECK(extack, nest, tb, NF_OVPN_A_KEYCONF_KEY_BITS))
+		return -EINVAL;
+	if (bits && !epochs) {
+		NL_SET_ERR_MSG_ATTR(extack, bits,
+				    "cipher-key tells, without epochs");
+		return -EINVAL;
+	}
+	if (bits && (nla_get_u32(bits) > 256 ||
+		     nla_get_u32(bits) % BITS_PER_BYTE)) {
+		NL_SET_ERR_MSG_ATTR(extack, bits,
+				    "the cipher has no keys of this length");
+		return -EINVAL;
+	}
+	conf->key_bits = bits ? nla_get_u32(bits) : 0;
 	return 0;
 }
 
 /* How far a key is used up that somebody has used before. */
-static void parse_key_state(struct nf_ovpn_key *key, struct nlattr **tb)
+static int parse_key_state(struct nlattr **tb, struct nf_ovpn_key_conf *conf,
+			   struct netlink_ext_ack *extack)
 {
 	struct nlattr *window = tb[NF_OVPN_A_KEYCONF_RX_WINDOW];
 	struct nlattr *tx = tb[NF_OVPN_A_KEYCONF_TX_PACKET_ID];
 	struct nlattr *rx = tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID];
+	struct nlattr *blocks = tb[NF_OVPN_A_KEYCONF_TX_BLOCKS];
 
-	if (tx)
-		atomic64_set(&key->tx_packet_id, nla_get_u32(tx));
-	if (rx)
-		nf_ovpn_replay_restore(&key->replay, nla_get_u32(rx),
-				       window ? nla_data(window) : NULL,
-				       window ? nla_len(window) : 0);
+	conf->tx_packet_id = tx ? nla_get_uint(tx) : 0;
+	conf->tx_blocks = blocks ? min(nla_get_uint(blocks), S64_MAX / 2) : 0;
+	conf->rx_packet_id = rx ? nla_get_uint(rx) : 0;
+	if (!conf->epochs &&
+	    (conf->tx_packet_id > U32_MAX || conf->rx_packet_id > U32_MAX)) {
+		NL_SET_ERR_MSG_ATTR(extack,
+				    conf->tx_packet_id > U32_MAX ? tx : rx,
+				    "more than 32 bits, without epochs");
+		return -ERANGE;
+	}
+	if (window) {
+		conf->rx_window = nla_data(window);
+		conf->rx_window_len = nla_len(window);
+	}
+	return 0;
 }
 
 static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 				     struct netlink_ext_ack *extack)
 {
-	struct nf_ovpn_key_dir tx, rx;
+	struct nlattr *encrypt = tb[NF_OVPN_A_KEYCONF_ENCRYPT_DIR];
+	struct nlattr *decrypt = tb[NF_OVPN_A_KEYCONF_DECRYPT_DIR];
+	struct nf_ovpn_key_conf conf = {};
 	struct nf_ovpn_key *key;
 	int err;
 
@@ -1122,29 +1243,33 @@ static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 			       NF_OVPN_A_KEYCONF_RX_PACKET_ID)))
 		return ERR_PTR(-EINVAL);
 
-	err = parse_key_dir(tb[NF_OVPN_A_KEYCONF_ENCRYPT_DIR], &tx, extack);
-	if (!err)
-		err = parse_key_dir(tb[NF_OVPN_A_KEYCONF_DECRYPT_DIR], &rx,
-				    extack);
+	conf.key_id = nla_get_u32(tb[NF_OVPN_A_KEYCONF_KEY_ID]);
+	err = parse_key_algs(nest, tb, &conf, extack) ?:
+	      parse_key_state(tb, &conf, extack) ?:
+	      parse_key_dir(&conf, encrypt, &conf.tx, extack) ?:
+	      parse_key_dir(&conf, decrypt, &conf.rx, extack);
 	if (err)
 		return ERR_PTR(err);
-	if (tx.key_len != rx.key_len) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_DECRYPT_DIR],
+	if (conf.tx.key_len != conf.rx.key_len) {
+		NL_SET_ERR_MSG_ATTR(extack, decrypt,
 				    "cipher keys differ in length");
 		return ERR_PTR(-EINVAL);
 	}
 
-	key = nf_ovpn_key_new(nla_get_u32(tb[NF_OVPN_A_KEYCONF_CIPHER_ALG]),
-			      nla_get_u32(tb[NF_OVPN_A_KEYCONF_KEY_ID]), &tx,
-			      &rx);
-	if (IS_ERR(key) && PTR_ERR(key) == -EINVAL)
-		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_ENCRYPT_DIR],
+	key = nf_ovpn_key_new(&conf);
+	switch (PTR_ERR_OR_ZERO(key)) {
+	case -EINVAL:
+		NL_SET_ERR_MSG_ATTR(extack, encrypt,
 				    "the cipher has no keys of this length");
-	else if (IS_ERR(key) && PTR_ERR(key) == -EOPNOTSUPP)
+		break;
+	case -EBADMSG:
+		NL_SET_ERR_MSG_ATTR(extack, encrypt,
+				    "auth-alg has no keys of this length");
+		return ERR_PTR(-EINVAL);
+	case -EOPNOTSUPP:
 		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_KEYCONF_CIPHER_ALG],
 				    "cipher not supported");
-	if (!IS_ERR(key))
-		parse_key_state(key, tb);
+	}
 	return key;
 }
 
@@ -1332,7 +1457,7 @@ static int fill_reserved(struct sk_buff *skb, const void *arg)
 	struct nlattr *nest = key_nest_start(skb, a);
 
 	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, a->reserved))
+	    nla_put_uint(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID, a->reserved))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -1343,15 +1468,12 @@ static int fill_key_state(struct sk_buff *skb, const void *arg)
 {
 	const struct key_arg *a = arg;
 	u8 window[NF_OVPN_REPLAY_BYTES];
+	struct nf_ovpn_key_state state;
 	struct nlattr *nest;
-	u32 rx;
 
-	rx = nf_ovpn_replay_save(&a->key->replay, window);
+	nf_ovpn_key_state(a->key, &state, window);
 	nest = key_nest_start(skb, a);
-	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_TX_PACKET_ID,
-			key_tx_packet_id(a->key)) ||
-	    nla_put_u32(skb, NF_OVPN_A_KEYCONF_RX_PACKET_ID, rx) ||
+	if (!nest || fill_state(skb, &state) ||
 	    nla_put(skb, NF_OVPN_A_KEYCONF_RX_WINDOW, sizeof(window), window))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
@@ -1392,10 +1514,12 @@ int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
 	struct nf_ovpn_key *key;
+	struct nf_ovpn_tx_key *tx;
 	struct key_arg arg;
 	bool warn = false;
-	u32 n, first;
+	u64 first;
 	int err;
+	u32 n;
 
 	key = key_lock(info, tb, nf_ovpn_keyconf_reserve_input_nl_policy, &arg);
 	if (IS_ERR(key))
@@ -1406,7 +1530,12 @@ int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
 		goto out;
 	}
 	n = nla_get_u32(tb[NF_OVPN_A_KEYCONF_PACKETS]);
-	if (!nf_ovpn_key_reserve(key, n, &first, &warn)) {
+	rcu_read_lock();
+	local_bh_disable();
+	tx = nf_ovpn_key_reserve(key, n, 0, &first, &warn);
+	local_bh_enable();
+	rcu_read_unlock();
+	if (!tx) {
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    tb[NF_OVPN_A_KEYCONF_PACKETS],
 				    "the key has not that many packet IDs left");
@@ -1437,15 +1566,17 @@ int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -EINVAL;
 		goto out;
 	}
+	rcu_read_lock();
 	local_bh_disable();
-	if (!nf_ovpn_replay_accept(&key->replay,
-				   nla_get_u32(tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID]))) {
+	if (!nf_ovpn_key_accept(key,
+				nla_get_uint(tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID])))
+		err = -EEXIST;
+	local_bh_enable();
+	rcu_read_unlock();
+	if (err)
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID],
 				    "received before, or too old to tell");
-		err = -EEXIST;
-	}
-	local_bh_enable();
 out:
 	instance_unlock(arg.peer->inst);
 	return err;

@@ -6,6 +6,7 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/rhashtable.h>
 #include <linux/skbuff.h>
 #include <linux/xarray.h>
 #include <net/dst_cache.h>
@@ -18,28 +19,54 @@
 #include "route.h"
 #include "stats.h"
 
-/* A data packet, P_DATA_V2 with an AEAD cipher. What comes before the text is
- * all authenticated, but for the tag.
+/* A datagram, as OpenVPN's network protocol has it:
  *
- *   0       4             8                  24
- *   +-------+-------------+------------------+------------
- *   | op/id | packet ID   | tag              | ciphertext
- *   +-------+-------------+------------------+------------
+ *   P_DATA_V2	opcode (5 bits), key ID (3 bits), peer ID (24 bits)
+ *   P_DATA_V1	opcode, key ID
  *
- * op/id: opcode (5 bits), key ID (3 bits), peer ID (24 bits).
+ * and then, by cipher and format of the key,
+ *
+ *   AEAD	packet ID (4 bytes), tag (16), text
+ *   epochs	epoch (2), packet ID (6), text, tag (16)
+ *   others	see mac.c
+ *
+ * With AEAD ciphers all that comes before the text is authenticated, but for
+ * the tag and the opcode of P_DATA_V1.
  */
-struct nf_ovpn_hdr {
-	__be32	op;
-	__be32	packet_id;
-	u8	tag[NF_OVPN_TAG_SIZE];
-} __packed;
-
-#define NF_OVPN_AD_SIZE		offsetof(struct nf_ovpn_hdr, tag)
+#define NF_OVPN_P_DATA_V1	6
 #define NF_OVPN_P_DATA_V2	9
 #define NF_OVPN_OP_SHIFT	27
 #define NF_OVPN_KEY_ID_SHIFT	24
 #define NF_OVPN_KEY_ID_MASK	7
 #define NF_OVPN_PEER_ID_MASK	0xffffff
+#define NF_OVPN_OP_V1_SIZE	1
+#define NF_OVPN_OP_V2_SIZE	4
+
+/* The most that comes between the UDP header and the text: opcode, HMAC, IV,
+ * packet ID, framing.
+ */
+#define NF_OVPN_HEAD_MAX	(NF_OVPN_OP_V2_SIZE + SHA256_DIGEST_SIZE + \
+				 AES_BLOCK_SIZE + sizeof(__be32) + 2)
+
+/* First byte of what has the framing of compression, as OpenVPN calls them */
+#define NF_OVPN_NO_COMPRESS		0xfa
+#define NF_OVPN_NO_COMPRESS_SWAP	0xfb
+#define NF_OVPN_COMPRESS_V2		0x50
+#define NF_OVPN_COMPRESS_V2_NONE	0
+
+/**
+ * struct nf_ovpn_addr - where a peer without a peer ID in its packets is
+ * @addr: address
+ * @port: UDP port
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * A key of a hash table: no byte of it may be left to chance.
+ */
+struct nf_ovpn_addr {
+	union nf_inet_addr	addr;
+	__be16			port;
+	u16			family;
+};
 
 /**
  * struct nf_ovpn_endpoint - where the datagrams of a peer come from and go to
@@ -117,6 +144,10 @@ struct nf_ovpn_vpn {
  * @last_tx: when the last packet was sent, jiffies
  * @mark: mark of outer packets, 0 for that of the instance
  * @tcp_mss: limit of the MSS inside IPv4, 0 for none
+ * @framing: framing of compression
+ * @data_v1: its packets have no peer ID
+ * @addr: where it is, if they have none
+ * @addr_node: in nf_ovpn_instance::by_addr then
  * @stats: counters
  * @lock: protects @endpoint
  * @vpn: addresses inside the tunnel, changed under nf_ovpn_net::lock
@@ -136,6 +167,10 @@ struct nf_ovpn_peer {
 	unsigned long			last_tx;
 	u32				mark;
 	u16				tcp_mss;
+	u8				framing;
+	bool				data_v1;
+	struct nf_ovpn_addr		addr;
+	struct rhash_head		addr_node;
 	struct nf_ovpn_peer_stats __percpu *stats;
 
 	spinlock_t			lock;	/* for endpoint */
@@ -176,6 +211,7 @@ struct nf_ovpn_listener {
  * @mark: their mark
  * @peers: peers by peer ID
  * @num_peers: how many there are
+ * @by_addr: those without a peer ID in their packets, by address
  * @routes: VPN address -> peer
  * @gro_cells: merge inner packets before they enter the stack
  * @stats: counters
@@ -196,6 +232,7 @@ struct nf_ovpn_instance {
 	u32				mark;
 	struct xarray			peers;
 	u32				num_peers;
+	struct rhashtable		by_addr;
 	struct nf_ovpn_routes		routes;
 	struct gro_cells		gro_cells;
 	struct nf_ovpn_inst_stats __percpu *stats;
@@ -286,7 +323,9 @@ void nf_ovpn_ct_attach_inner(struct nf_conn *ct, enum ip_conntrack_dir dir,
 /* rx.c */
 unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 			const struct nf_hook_state *state, int path);
-int nf_ovpn_rx_peer_id(struct sk_buff *skb, u8 pf, u32 *peer_id);
+struct nf_ovpn_peer *
+nf_ovpn_rx_peer(struct nf_ovpn_instance *inst, struct sk_buff *skb, u8 pf,
+		const struct nf_conntrack_tuple *reply);
 
 /* tx.c */
 void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
@@ -299,8 +338,9 @@ bool nf_ovpn_tx_fits(const struct sk_buff *skb, unsigned int mtu);
 void nf_ovpn_mss_clamp(struct sk_buff *skb, u16 mss);
 
 /* peer.c */
+extern const struct rhashtable_params nf_ovpn_by_addr_params;
 struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
-				      u32 tx_id,
+				      u32 tx_id, bool data_v1,
 				      struct nf_ovpn_endpoint *endpoint,
 				      struct nf_ovpn_vpn *vpn,
 				      unsigned int *which,
@@ -309,8 +349,13 @@ void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 		      enum nf_ovpn_del_peer_reason reason);
 struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp);
 void nf_ovpn_endpoint_free(struct nf_ovpn_endpoint *endpoint);
-void nf_ovpn_peer_set_endpoint(struct nf_ovpn_peer *peer,
-			       struct nf_ovpn_endpoint *endpoint);
+bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,
+			   const struct nf_ovpn_endpoint *endpoint);
+int nf_ovpn_peer_move(struct nf_ovpn_peer *peer,
+		      struct nf_ovpn_endpoint *endpoint);
+struct nf_ovpn_peer *
+nf_ovpn_peer_by_addr(struct nf_ovpn_instance *inst,
+		     const struct nf_conntrack_tuple *reply);
 int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 			 unsigned int *which);
 void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer);
@@ -329,6 +374,12 @@ nf_ovpn_peer_vpn(const struct nf_ovpn_peer *peer)
 {
 	return rcu_dereference_protected(peer->vpn,
 		lockdep_is_held(&nf_ovpn_pernet(peer->inst->net)->lock));
+}
+
+/* Length of the opcode, with the peer ID if there is one */
+static inline unsigned int nf_ovpn_op_len(const struct nf_ovpn_peer *peer)
+{
+	return peer->data_v1 ? NF_OVPN_OP_V1_SIZE : NF_OVPN_OP_V2_SIZE;
 }
 
 /* The key that encrypts, NULL when there is none. RCU read side. */

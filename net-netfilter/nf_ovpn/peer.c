@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Peers: their lifetime, where they are and which addresses they own.
  *
- * A peer is found by its handle (conntrack entry), by its ID (first packet of
- * an outer flow) or by a VPN address (first packet of an inner flow), always
- * under RCU. Deleting it takes it out of the three places and frees it after
- * a grace period; nobody holds a reference.
+ * A peer is found by its handle (conntrack entry), by its ID or, where packets
+ * have none, by its address (first packet of an outer flow), or by a VPN
+ * address (first packet of an inner flow), always under RCU. Deleting it takes
+ * it out of all places and frees it after a grace period; nobody holds a
+ * reference.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -51,13 +52,67 @@ static void endpoint_free_rcu(struct rcu_head *rcu)
 	nf_ovpn_endpoint_free(container_of(rcu, struct nf_ovpn_endpoint, rcu));
 }
 
+const struct rhashtable_params nf_ovpn_by_addr_params = {
+	.key_len		= sizeof(struct nf_ovpn_addr),
+	.key_offset		= offsetof(struct nf_ovpn_peer, addr),
+	.head_offset		= offsetof(struct nf_ovpn_peer, addr_node),
+	.automatic_shrinking	= true,
+};
+
+static_assert(sizeof(struct nf_ovpn_addr) ==
+	      sizeof(union nf_inet_addr) + sizeof(__be16) + sizeof(u16));
+
+static void addr_of(const struct nf_ovpn_endpoint *ep,
+		    struct nf_ovpn_addr *addr)
+{
+	addr->addr = ep->remote;
+	addr->port = ep->remote_port;
+	addr->family = ep->family;
+}
+
 /**
- * nf_ovpn_peer_set_endpoint - say where a peer is
- * @peer: the peer
- * @endpoint: its new endpoint, which the peer owns from now on
+ * nf_ovpn_peer_by_addr - find the peer that sends packets without a peer ID
+ * @inst: the instance
+ * @reply: tuple of a reply to it
+ *
+ * Context: RCU read side.
+ * Return: the peer or NULL.
  */
-void nf_ovpn_peer_set_endpoint(struct nf_ovpn_peer *peer,
-			       struct nf_ovpn_endpoint *endpoint)
+struct nf_ovpn_peer *
+nf_ovpn_peer_by_addr(struct nf_ovpn_instance *inst,
+		     const struct nf_conntrack_tuple *reply)
+{
+	const struct nf_ovpn_addr addr = {
+		.addr	= reply->dst.u3,
+		.port	= reply->dst.u.udp.port,
+		.family	= reply->src.l3num,
+	};
+
+	return rhashtable_lookup(&inst->by_addr, &addr, nf_ovpn_by_addr_params);
+}
+
+/* Put a peer into the table by its address, if it belongs there. */
+static int addr_insert(struct nf_ovpn_peer *peer,
+		       const struct nf_ovpn_endpoint *ep)
+{
+	if (!peer->data_v1)
+		return 0;
+	addr_of(ep, &peer->addr);
+	return rhashtable_lookup_insert_fast(&peer->inst->by_addr,
+					     &peer->addr_node,
+					     nf_ovpn_by_addr_params);
+}
+
+static void addr_remove(struct nf_ovpn_peer *peer)
+{
+	if (peer->data_v1)
+		rhashtable_remove_fast(&peer->inst->by_addr, &peer->addr_node,
+				       nf_ovpn_by_addr_params);
+}
+
+/* Say where a peer is, by an endpoint that it owns from now on. */
+static void peer_set_endpoint(struct nf_ovpn_peer *peer,
+			      struct nf_ovpn_endpoint *endpoint)
 {
 	struct nf_ovpn_endpoint *old;
 
@@ -67,6 +122,53 @@ void nf_ovpn_peer_set_endpoint(struct nf_ovpn_peer *peer,
 	spin_unlock_bh(&peer->lock);
 	if (old)
 		call_rcu(&old->rcu, endpoint_free_rcu);
+}
+
+/**
+ * nf_ovpn_peer_can_move - whether a peer can be at an endpoint
+ * @peer: the peer
+ * @endpoint: its new endpoint
+ *
+ * Context: Process, under nf_ovpn_net::lock.
+ * Return: false when it is found by its address, as another peer there is.
+ */
+bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,
+			   const struct nf_ovpn_endpoint *endpoint)
+{
+	const struct nf_ovpn_peer *other = NULL;
+	struct nf_ovpn_addr addr = {};
+
+	if (peer->data_v1) {
+		addr_of(endpoint, &addr);
+		rcu_read_lock();
+		other = rhashtable_lookup(&peer->inst->by_addr, &addr,
+					  nf_ovpn_by_addr_params);
+		rcu_read_unlock();
+	}
+	return !other || other == peer;
+}
+
+/**
+ * nf_ovpn_peer_move - say where a peer is
+ * @peer: the peer
+ * @endpoint: its new endpoint, for which nf_ovpn_peer_can_move(); owned by the
+ *	      peer when this succeeds
+ *
+ * A peer that is found by its address is not found for a moment.
+ *
+ * Context: Process, under nf_ovpn_net::lock.
+ * Return: 0 or -ENOMEM.
+ */
+int nf_ovpn_peer_move(struct nf_ovpn_peer *peer,
+		      struct nf_ovpn_endpoint *endpoint)
+{
+	int err;
+
+	addr_remove(peer);
+	err = addr_insert(peer, endpoint);
+	if (!err)
+		peer_set_endpoint(peer, endpoint);
+	return err;
 }
 
 /* The prefixes of a peer, numbered: its addresses, then its networks. */
@@ -188,6 +290,7 @@ void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer)
  * @inst: the instance
  * @id: peer ID in packets that we receive
  * @tx_id: peer ID in packets that we send
+ * @data_v1: packets have no peer ID
  * @endpoint: where the peer is; owned by the peer when this succeeds
  * @vpn: addresses inside the tunnel; likewise
  * @which: as nf_ovpn_peer_set_vpn(), else untouched
@@ -197,7 +300,7 @@ void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer)
  * Return: the peer, or an error pointer: -EEXIST, -ENOSPC, -ENOMEM.
  */
 struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
-				      u32 tx_id,
+				      u32 tx_id, bool data_v1,
 				      struct nf_ovpn_endpoint *endpoint,
 				      struct nf_ovpn_vpn *vpn,
 				      unsigned int *which,
@@ -225,6 +328,7 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 
 	peer->id = id;
 	peer->tx_id = tx_id;
+	peer->data_v1 = data_v1;
 	peer->inst = inst;
 	peer->last_rx = jiffies;
 	peer->last_tx = jiffies;
@@ -245,13 +349,23 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 		goto err_handle;
 	}
 
+	err = addr_insert(peer, endpoint);
+	if (err) {
+		if (err == -EEXIST)
+			NL_SET_ERR_MSG(extack,
+				       "a peer without a peer ID is there");
+		goto err_id;
+	}
+
 	err = nf_ovpn_peer_set_vpn(peer, vpn, which);
 	if (err)
-		goto err_id;
+		goto err_addr;
 
 	WRITE_ONCE(inst->num_peers, inst->num_peers + 1);
 	return peer;
 
+err_addr:
+	addr_remove(peer);
 err_id:
 	xa_erase(&inst->peers, id);
 err_handle:
@@ -271,7 +385,7 @@ static void peer_free_rcu(struct rcu_head *rcu)
 	int slot;
 
 	for (slot = 0; slot < ARRAY_SIZE(peer->keys); slot++)
-		kfree_sensitive(rcu_dereference_raw(peer->keys[slot]));
+		nf_ovpn_key_free_now(rcu_dereference_raw(peer->keys[slot]));
 	nf_ovpn_endpoint_free(rcu_dereference_raw(peer->endpoint));
 	kfree(rcu_dereference_raw(peer->vpn));
 	free_percpu(peer->stats);
@@ -292,6 +406,7 @@ void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 	struct nf_ovpn_vpn *vpn = nf_ovpn_peer_vpn(peer);
 
 	xa_erase(&inst->peers, peer->id);
+	addr_remove(peer);
 	if (vpn)
 		routes_del(peer, vpn, VPN_PREFIXES(vpn), NULL);
 	nf_ovpn_handle_del(peer);
@@ -331,6 +446,12 @@ void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 		   nf_inet_addr_cmp(&old->local, &reply->src.u3)))
 		return;
 
+	/* A peer that was found by its address is where it was. */
+	if (peer->data_v1 &&
+	    (old->remote_port != reply->dst.u.udp.port ||
+	     !nf_inet_addr_cmp(&old->remote, &reply->dst.u3)))
+		return;
+
 	endpoint = nf_ovpn_endpoint_new(GFP_ATOMIC);
 	if (!endpoint)
 		return;
@@ -348,10 +469,10 @@ void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 	if (old->remote_port != endpoint->remote_port ||
 	    !nf_inet_addr_cmp(&old->remote, &endpoint->remote)) {
 		trace_nf_ovpn_float(peer, endpoint);
-		nf_ovpn_peer_set_endpoint(peer, endpoint);
+		peer_set_endpoint(peer, endpoint);
 		nf_ovpn_nl_peer_float_ntf(peer);
 	} else {
-		nf_ovpn_peer_set_endpoint(peer, endpoint);
+		peer_set_endpoint(peer, endpoint);
 	}
 }
 

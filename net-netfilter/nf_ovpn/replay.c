@@ -32,11 +32,11 @@ void nf_ovpn_replay_init(struct nf_ovpn_replay *replay)
  * Return: true when the ID is new, false for 0, a repeated one and one that
  * is too old to tell.
  */
-bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u32 id)
+bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u64 id)
 {
-	u32 word = id / BITS_PER_LONG;
+	u64 word = id / BITS_PER_LONG, old;
 	bool accept = false;
-	u32 old, i, n;
+	unsigned int i, n;
 
 	if (unlikely(!id))
 		return false;
@@ -45,10 +45,10 @@ bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u32 id)
 
 	if (id > replay->highest) {
 		old = replay->highest / BITS_PER_LONG;
-		n = min_t(u32, word - old, REPLAY_WORDS);
+		n = min_t(u64, word - old, REPLAY_WORDS);
 		for (i = 1; i <= n; i++)
 			replay->map[(old + i) % REPLAY_WORDS] = 0;
-		WRITE_ONCE(replay->highest, id);
+		replay->highest = id;
 	} else if (replay->highest - id >= NF_OVPN_REPLAY_WINDOW) {
 		goto out;
 	}
@@ -58,6 +58,23 @@ bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u32 id)
 out:
 	spin_unlock(&replay->lock);
 	return accept;
+}
+
+/**
+ * nf_ovpn_replay_highest - tell the highest packet ID received
+ * @replay: the window
+ *
+ * Context: Any but hardirq.
+ * Return: that, 0 when none was.
+ */
+u64 nf_ovpn_replay_highest(struct nf_ovpn_replay *replay)
+{
+	u64 highest;
+
+	spin_lock_bh(&replay->lock);
+	highest = replay->highest;
+	spin_unlock_bh(&replay->lock);
+	return highest;
 }
 
 static bool window_bit(const u8 *window, size_t len, u32 back)
@@ -75,10 +92,11 @@ static bool window_bit(const u8 *window, size_t len, u32 back)
  * Context: Process, BH enabled.
  * Return: the highest packet ID received, 0 when none was.
  */
-u32 nf_ovpn_replay_save(struct nf_ovpn_replay *replay,
+u64 nf_ovpn_replay_save(struct nf_ovpn_replay *replay,
 			u8 window[NF_OVPN_REPLAY_BYTES])
 {
-	u32 highest, back, id;
+	u64 highest, id;
+	u32 back;
 
 	memset(window, 0, NF_OVPN_REPLAY_BYTES);
 	spin_lock_bh(&replay->lock);
@@ -101,10 +119,11 @@ u32 nf_ovpn_replay_save(struct nf_ovpn_replay *replay,
  * @window: as nf_ovpn_replay_save() writes it
  * @len: its length; what is behind it counts as received
  */
-void nf_ovpn_replay_restore(struct nf_ovpn_replay *replay, u32 highest,
+void nf_ovpn_replay_restore(struct nf_ovpn_replay *replay, u64 highest,
 			    const u8 *window, size_t len)
 {
-	u32 back, id;
+	u32 back;
+	u64 id;
 
 	nf_ovpn_replay_init(replay);
 	replay->highest = highest;

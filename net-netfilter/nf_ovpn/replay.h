@@ -17,19 +17,20 @@
  */
 struct nf_ovpn_replay {
 	spinlock_t	lock;	/* for the rest */
-	u32		highest;
+	u64		highest;
 	unsigned long	map[NF_OVPN_REPLAY_BITS / BITS_PER_LONG];
 };
 
 void nf_ovpn_replay_init(struct nf_ovpn_replay *replay);
-bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u32 id);
+bool nf_ovpn_replay_accept(struct nf_ovpn_replay *replay, u64 id);
+u64 nf_ovpn_replay_highest(struct nf_ovpn_replay *replay);
 
 /* Bytes of the window as userspace sees it */
 #define NF_OVPN_REPLAY_BYTES	(NF_OVPN_REPLAY_WINDOW / BITS_PER_BYTE)
 
-u32 nf_ovpn_replay_save(struct nf_ovpn_replay *replay,
+u64 nf_ovpn_replay_save(struct nf_ovpn_replay *replay,
 			u8 window[NF_OVPN_REPLAY_BYTES]);
-void nf_ovpn_replay_restore(struct nf_ovpn_replay *replay, u32 highest,
+void nf_ovpn_replay_restore(struct nf_ovpn_replay *replay, u64 highest,
 			    const u8 *window, size_t len);
 
 #endif /* _NF_OVPN_REPLAY_H */

@@ -10,6 +10,7 @@
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
 #include <linux/udp.h>
+#include <linux/unaligned.h>
 #include <net/gso.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
@@ -24,7 +25,8 @@
 /* Find the OpenVPN header behind the outer headers.
  *
  * Returns its first word, or 0 when this is not a data packet: everything
- * else goes on to the socket as it is. @udp_off is where the UDP header is.
+ * else goes on to the socket as it is. Of P_DATA_V1 only the first byte of the
+ * word means something. @udp_off is where the UDP header is.
  */
 static u32 data_op(struct sk_buff *skb, u8 pf, unsigned int *udp_off)
 {
@@ -44,26 +46,38 @@ static u32 data_op(struct sk_buff *skb, u8 pf, unsigned int *udp_off)
 		return 0;
 	op = be32_to_cpup((__be32 *)(skb->data + *udp_off +
 				     sizeof(struct udphdr)));
-	return op >> NF_OVPN_OP_SHIFT == NF_OVPN_P_DATA_V2 ? op : 0;
+	switch (op >> NF_OVPN_OP_SHIFT) {
+	case NF_OVPN_P_DATA_V1:
+	case NF_OVPN_P_DATA_V2:
+		return op;
+	default:
+		return 0;
+	}
 }
 
 /**
- * nf_ovpn_rx_peer_id - read the peer ID of a data packet
+ * nf_ovpn_rx_peer - find the peer that a data packet says it is of
+ * @inst: the instance
  * @skb: outer packet, data at its network header
  * @pf: its family
- * @peer_id: the peer ID, written
+ * @reply: conntrack tuple of a reply to it
  *
- * Return: 0, or -ENOMSG when this is not a data packet.
+ * Context: RCU read side.
+ * Return: the peer; NULL when there is none; -ENOMSG when this is not a data
+ * packet.
  */
-int nf_ovpn_rx_peer_id(struct sk_buff *skb, u8 pf, u32 *peer_id)
+struct nf_ovpn_peer *
+nf_ovpn_rx_peer(struct nf_ovpn_instance *inst, struct sk_buff *skb, u8 pf,
+		const struct nf_conntrack_tuple *reply)
 {
 	unsigned int udp_off;
 	u32 op = data_op(skb, pf, &udp_off);
 
 	if (!op)
-		return -ENOMSG;
-	*peer_id = op & NF_OVPN_PEER_ID_MASK;
-	return 0;
+		return ERR_PTR(-ENOMSG);
+	if (op >> NF_OVPN_OP_SHIFT == NF_OVPN_P_DATA_V1)
+		return nf_ovpn_peer_by_addr(inst, reply);
+	return xa_load(&inst->peers, op & NF_OVPN_PEER_ID_MASK);
 }
 
 static struct nf_ovpn_key *key_by_op(const struct nf_ovpn_peer *peer, u32 op)
@@ -129,38 +143,113 @@ static int rx_known(struct rx *rx)
 	return 0;
 }
 
-/* Verify and decrypt one datagram, @len bytes of text.
+/* The datagram is authentic, its packet ID included.
  *
  * Returns a reason to drop it, or 0.
  */
-static int rx_open(struct rx *rx, const struct nf_ovpn_hdr *hdr, u8 *dst,
-		   const u8 *src, unsigned int len)
+static int rx_accept(struct rx *rx, struct nf_ovpn_key *key, u64 packet_id)
 {
-	struct nf_ovpn_key *key;
-
-	/* It was there when the packet was looked at first. */
-	key = key_by_op(rx->peer, be32_to_cpu(hdr->op));
-	if (!key)
-		return D(NO_KEY);
-	if (!nf_ovpn_cipher_open(&key->rx, dst, src, len, hdr->tag,
-				 (const u8 *)hdr, NF_OVPN_AD_SIZE,
-				 hdr->packet_id))
-		return D(AUTH);
-	if (!nf_ovpn_replay_accept(&key->replay, ntohl(hdr->packet_id)))
+	if (!nf_ovpn_key_accept(key, packet_id))
 		return D(REPLAY);
 	return rx_known(rx);
 }
 
-/* The inner packet is "received" by the tun device. */
-static void rx_inner(struct rx *rx, struct sk_buff *skb)
+/* A datagram is not authentic. */
+static int rx_failed(struct nf_ovpn_rx_key *rxk)
+{
+	atomic64_inc(&rxk->failed);
+	return D(AUTH);
+}
+
+/* Find the key for packets of an epoch, which there was no memory for perhaps
+ * when it was to be made.
+ */
+static struct nf_ovpn_rx_key *rx_key(struct nf_ovpn_key *key, u16 epoch)
+{
+	struct nf_ovpn_rx_key *rxk = nf_ovpn_key_rx(key, epoch);
+
+	if (unlikely(!rxk && epoch > READ_ONCE(key->rx_last) &&
+		     epoch <= READ_ONCE(key->rx_epoch) + NF_OVPN_EPOCHS_AHEAD)) {
+		nf_ovpn_epoch_fill(key);
+		rxk = nf_ovpn_key_rx(key, epoch);
+	}
+	return rxk && atomic64_read(&rxk->failed) <= NF_OVPN_KEY_FAILED_MAX ?
+	       rxk : NULL;
+}
+
+/* Verify and decrypt one datagram of an AEAD cipher, @len bytes of text.
+ *
+ * Returns a reason to drop it, or 0.
+ */
+static int rx_open(struct rx *rx, struct nf_ovpn_key *key, const u8 *hdr,
+		   const u8 *tag, u8 *dst, const u8 *src, unsigned int len)
+{
+	unsigned int op_len = nf_ovpn_op_len(rx->peer);
+	size_t id_len = nf_ovpn_key_id_len(key);
+	const u8 *id = hdr + op_len, *ad;
+	struct nf_ovpn_rx_key *rxk;
+	u64 packet_id;
+
+	packet_id = key->epochs ? get_unaligned_be64(id) :
+				  get_unaligned_be32(id);
+	rxk = rx_key(key, nf_ovpn_key_epoch(key, packet_id));
+	if (!rxk)
+		return D(NO_KEY);
+
+	ad = rx->peer->data_v1 ? id : hdr;
+	if (!nf_ovpn_cipher_open(&rxk->cipher, dst, src, len, tag, ad,
+				 id + id_len - ad, id, id_len))
+		return rx_failed(rxk);
+	return rx_accept(rx, key, packet_id);
+}
+
+/* Take the framing of compression off. */
+static bool rx_unframe(struct sk_buff *skb, enum nf_ovpn_framing framing)
+{
+	u8 *data = skb->data;
+
+	switch (framing) {
+	case NF_OVPN_FRAMING_STUB:
+		if (!skb->len || data[0] != NF_OVPN_NO_COMPRESS)
+			return false;
+		skb_pull(skb, 1);
+		return true;
+	case NF_OVPN_FRAMING_STUB_SWAP:
+		if (skb->len < 2 || data[0] != NF_OVPN_NO_COMPRESS_SWAP)
+			return false;
+		data[0] = data[skb->len - 1];
+		skb_trim(skb, skb->len - 1);
+		return true;
+	case NF_OVPN_FRAMING_STUB_V2:
+		if (!skb->len || data[0] != NF_OVPN_COMPRESS_V2)
+			return true;
+		if (skb->len < 2 || data[1] != NF_OVPN_COMPRESS_V2_NONE)
+			return false;
+		skb_pull(skb, 2);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* The inner packet of a datagram of @gram_len bytes is "received" by the tun
+ * device.
+ */
+static void rx_inner(struct rx *rx, struct sk_buff *skb, unsigned int gram_len)
 {
 	struct nf_ovpn_instance *inst = rx->peer->inst;
-	unsigned int len = skb->len;
+	unsigned int len;
 	u16 mss;
 
 	rx->tally.link_packets++;
-	rx->tally.link_bytes += sizeof(struct nf_ovpn_hdr) + len;
+	rx->tally.link_bytes += gram_len;
 
+	if (!rx_unframe(skb, READ_ONCE(rx->peer->framing))) {
+		nf_ovpn_drop(inst, skb, D(FRAMING));
+		return;
+	}
+
+	len = skb->len;
 	if (len == sizeof(nf_ovpn_ping) &&
 	    !memcmp(skb->data, nf_ovpn_ping, sizeof(nf_ovpn_ping))) {
 		consume_skb(skb);
@@ -197,65 +286,138 @@ static void rx_inner(struct rx *rx, struct sk_buff *skb)
 		dev_sw_netstats_rx_add(inst->dev, len);
 }
 
+/* Verify and decrypt a datagram where it lies, which is linear and ours.
+ *
+ * Returns a reason to drop it, or 0; the packet is the text alone then.
+ */
+static int rx_open_in_place(struct rx *rx, struct nf_ovpn_key *key,
+			    struct sk_buff *skb, unsigned int off,
+			    unsigned int len)
+{
+	unsigned int op_len = nf_ovpn_op_len(rx->peer), head, tail = 0;
+	u8 *gram = skb->data + off, *tag = gram + op_len;
+	struct nf_ovpn_rx_key *rxk;
+	size_t text_len = len;
+	u32 packet_id;
+	int reason;
+
+	if (nf_ovpn_alg_is_aead(key->alg)) {
+		head = op_len + nf_ovpn_key_head(key, NULL);
+		tail = nf_ovpn_key_tail(key, NULL, 0);
+		if (len < head + tail)
+			return D(MALFORMED);
+		text_len = len - head - tail;
+		tag = tail ? gram + head + text_len :
+			     tag + nf_ovpn_key_id_len(key);
+		reason = rx_open(rx, key, gram, tag, gram + head, gram + head,
+				 text_len);
+	} else {
+		rxk = rx_key(key, 0);
+		if (!rxk)
+			return D(NO_KEY);
+		head = op_len + nf_ovpn_key_head(key, &rxk->cipher);
+		if (len < head)
+			return D(MALFORMED);
+		text_len = len - op_len;
+		reason = nf_ovpn_mac_open(&rxk->cipher, gram + op_len,
+					  &text_len, &packet_id) ?
+			 rx_accept(rx, key, packet_id) : rx_failed(rxk);
+	}
+	if (reason)
+		return reason;
+
+	skb_pull(skb, off + head);
+	skb_trim(skb, text_len);
+	return 0;
+}
+
 /* Take a datagram into a packet of its own. Such as the device would have
  * allocated it, GRO merges best.
  */
 static void rx_copy(struct rx *rx, unsigned int off, unsigned int len)
 {
+	u8 hdr_buf[NF_OVPN_OP_V2_SIZE + sizeof(__be64)];
 	struct nf_ovpn_instance *inst = rx->peer->inst;
-	const struct nf_ovpn_hdr *hdr;
-	struct nf_ovpn_hdr buf;
+	unsigned int head, tail, text_len, hdr_len;
+	const u8 *hdr, *tag, *src;
+	u8 tag_buf[NF_OVPN_TAG_SIZE];
+	struct nf_ovpn_key *key;
 	struct sk_buff *skb;
-	const u8 *src;
 	int reason;
 
-	/* cannot fail, the length is known to be right */
-	hdr = skb_header_pointer(rx->skb, off, sizeof(buf), &buf);
-	off += sizeof(*hdr);
-	len -= sizeof(*hdr);
-
-	skb = netdev_alloc_skb(inst->dev, len);
-	if (!skb) {
-		nf_ovpn_stats_drop(inst, D(NO_MEMORY), 1);
+	/* It was there when the packet was looked at first. */
+	hdr = skb_header_pointer(rx->skb, off, 1, hdr_buf);
+	key = key_by_op(rx->peer, *hdr << NF_OVPN_KEY_ID_SHIFT);
+	if (!key) {
+		nf_ovpn_stats_drop(inst, D(NO_KEY), 1);
 		return;
 	}
-	__skb_put(skb, len);
-	src = nf_ovpn_skb_piece(rx->skb, off, len);
-	if (!src) {
-		skb_copy_bits(rx->skb, off, skb->data, len);
-		src = skb->data;
+
+	if (!nf_ovpn_alg_is_aead(key->alg)) {
+		skb = netdev_alloc_skb(inst->dev, len);
+		if (!skb)
+			goto no_memory;
+		skb_copy_bits(rx->skb, off, __skb_put(skb, len), len);
+		reason = rx_open_in_place(rx, key, skb, 0, len);
+		goto opened;
 	}
 
-	reason = rx_open(rx, hdr, skb->data, src, len);
+	hdr_len = nf_ovpn_op_len(rx->peer) + nf_ovpn_key_id_len(key);
+	head = nf_ovpn_op_len(rx->peer) + nf_ovpn_key_head(key, NULL);
+	tail = nf_ovpn_key_tail(key, NULL, 0);
+	if (len < head + tail) {
+		nf_ovpn_stats_drop(inst, D(MALFORMED), 1);
+		return;
+	}
+	text_len = len - head - tail;
+	/* Neither can fail, the length is known to be right. */
+	hdr = skb_header_pointer(rx->skb, off, hdr_len, hdr_buf);
+	tag = skb_header_pointer(rx->skb, tail ? off + head + text_len :
+				 off + hdr_len, NF_OVPN_TAG_SIZE, tag_buf);
+
+	skb = netdev_alloc_skb(inst->dev, text_len);
+	if (!skb)
+		goto no_memory;
+	__skb_put(skb, text_len);
+	src = nf_ovpn_skb_piece(rx->skb, off + head, text_len);
+	if (!src) {
+		skb_copy_bits(rx->skb, off + head, skb->data, text_len);
+		src = skb->data;
+	}
+	reason = rx_open(rx, key, hdr, tag, skb->data, src, text_len);
+
+opened:
 	if (reason)
 		nf_ovpn_drop(inst, skb, reason);
 	else
-		rx_inner(rx, skb);
+		rx_inner(rx, skb, len);
+	return;
+
+no_memory:
+	nf_ovpn_stats_drop(inst, D(NO_MEMORY), 1);
 }
 
 /* Take the only datagram of a packet where it lies. */
 static void rx_in_place(struct rx *rx, unsigned int off, unsigned int len)
 {
 	struct sk_buff *skb = rx->skb;
-	struct nf_ovpn_hdr *hdr = (struct nf_ovpn_hdr *)(skb->data + off);
-	u8 *text = (u8 *)(hdr + 1);
-	int reason;
+	struct nf_ovpn_key *key;
+	int reason = D(NO_KEY);
 
-	len -= sizeof(*hdr);
-	reason = rx_open(rx, hdr, text, text, len);
+	key = key_by_op(rx->peer, skb->data[off] << NF_OVPN_KEY_ID_SHIFT);
+	if (key)
+		reason = rx_open_in_place(rx, key, skb, off, len);
 	if (reason) {
 		nf_ovpn_drop(rx->peer->inst, skb, reason);
 		return;
 	}
 
-	skb_pull(skb, text - skb->data);
-	skb_trim(skb, len);
 	skb->ip_summed = CHECKSUM_NONE;
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
 	skb_scrub_packet(skb, true);
 	skb_reset_inner_headers(skb);
-	rx_inner(rx, skb);
+	rx_inner(rx, skb, len);
 }
 
 /* Take a packet of one datagram. */
@@ -267,7 +429,7 @@ static void rx_one(struct rx *rx, unsigned int udp_off)
 	unsigned int off = udp_off + sizeof(*uh);
 	unsigned int len = ntohs(uh->len);
 
-	if (len < sizeof(*uh) + sizeof(struct nf_ovpn_hdr) ||
+	if (len < sizeof(*uh) + NF_OVPN_OP_V2_SIZE ||
 	    len > skb->len - udp_off) {
 		nf_ovpn_drop(inst, skb, D(MALFORMED));
 		return;
@@ -298,10 +460,7 @@ static void rx_many(struct rx *rx, unsigned int udp_off)
 
 	for (; off < rx->skb->len; off += len) {
 		len = min(size, rx->skb->len - off);
-		if (len < sizeof(struct nf_ovpn_hdr))
-			nf_ovpn_stats_drop(rx->peer->inst, D(MALFORMED), 1);
-		else
-			rx_copy(rx, off, len);
+		rx_copy(rx, off, len);
 	}
 	consume_skb(rx->skb);
 }
@@ -309,6 +468,9 @@ static void rx_many(struct rx *rx, unsigned int udp_off)
 /* Whether a packet is of this peer, with a key that is the kernel's. */
 static bool is_of_peer(u32 op, const struct nf_ovpn_peer *peer)
 {
+	if (peer->data_v1)
+		return op >> NF_OVPN_OP_SHIFT == NF_OVPN_P_DATA_V1 &&
+		       key_by_op(peer, op);
 	return op >> NF_OVPN_OP_SHIFT == NF_OVPN_P_DATA_V2 &&
 	       (op & NF_OVPN_PEER_ID_MASK) == peer->id && key_by_op(peer, op);
 }

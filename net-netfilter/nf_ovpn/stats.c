@@ -119,6 +119,7 @@ static const char * const drop_reasons[] = {
 	[NF_OVPN_A_DROPS_NO_MEMORY]	= "NF_OVPN_DROP_NO_MEMORY",
 	[NF_OVPN_A_DROPS_CONNTRACK]	= "NF_OVPN_DROP_CONNTRACK",
 	[NF_OVPN_A_DROPS_TOO_BIG]	= "NF_OVPN_DROP_TOO_BIG",
+	[NF_OVPN_A_DROPS_FRAMING]	= "NF_OVPN_DROP_FRAMING",
 };
 
 static_assert(ARRAY_SIZE(drop_reasons) == NF_OVPN_INST_DROPS + 1);

@@ -6,11 +6,13 @@
  * of a GSO packet are encrypted from its pages into new ones, without a packet
  * made of each (tx_gso()): they go down the stack as one UDP GSO packet, with
  * one route, one conntrack pass, one pass through the qdisc for all of them.
- * It is split where the device cannot do it.
+ * It is split where the device cannot do it. Formats that only old peers want
+ * do not get that: their segments are packets, encrypted one by one.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
+#include <linux/unaligned.h>
 #include <net/dsfield.h>
 #include <net/gso.h>
 #include <net/inet_ecn.h>
@@ -27,17 +29,18 @@
 
 /* Largest outer header without that of the link */
 #define TX_HEADROOM	(sizeof(struct ipv6hdr) + sizeof(struct udphdr) + \
-			 sizeof(struct nf_ovpn_hdr))
+			 NF_OVPN_HEAD_MAX)
 
 /* What datagrams that go out together have in common. */
 struct tx {
 	struct nf_ovpn_peer	*peer;
 	struct nf_ovpn_key	*key;
+	struct nf_ovpn_tx_key	*tx_key;
 	struct nf_ovpn_endpoint	*ep;
 	struct dst_entry	*dst;
 	union nf_inet_addr	local;
 	unsigned int		headroom;
-	u32			packet_id;
+	u64			packet_id;
 	u32			mark;
 	u8			dsfield;
 	__be16			df;
@@ -118,10 +121,18 @@ static void tx_inherit(struct tx *tx, const struct sk_buff *skb)
 /* Largest inner packet for which an outer one fits the path */
 static unsigned int tx_mtu(const struct tx *tx)
 {
-	return dst_mtu(tx->dst) - sizeof(struct udphdr) -
-	       sizeof(struct nf_ovpn_hdr) -
-	       (tx->ep->family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
-						 sizeof(struct ipv6hdr));
+	enum nf_ovpn_framing framing = READ_ONCE(tx->peer->framing);
+	unsigned int outside, mtu;
+
+	outside = (tx->ep->family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
+						    sizeof(struct ipv6hdr)) +
+		  sizeof(struct udphdr) + nf_ovpn_op_len(tx->peer);
+	mtu = dst_mtu(tx->dst);
+	mtu = nf_ovpn_key_fit(tx->key, mtu - min(mtu, outside));
+	if (framing == NF_OVPN_FRAMING_STUB ||
+	    framing == NF_OVPN_FRAMING_STUB_SWAP)
+		mtu -= min(mtu, 1);
+	return mtu;
 }
 
 /* With DF an inner packet that is too large is lost, unless it may be
@@ -169,42 +180,123 @@ static void tx_send(const struct tx *tx, struct sk_buff *skb)
 #endif
 }
 
-/* Make one datagram at @gram, with the next packet ID. */
-static void tx_seal(struct tx *tx, u8 *gram, const struct nf_ovpn_text *text)
+/* Write the opcode and, if there is one, the peer ID. */
+static void tx_op(const struct tx *tx, u8 *gram)
 {
-	unsigned int len = text->head_len + text->body_len;
-	struct nf_ovpn_hdr *hdr = (struct nf_ovpn_hdr *)gram;
+	u8 key_id = tx->key->key_id;
 
-	hdr->op = htonl(NF_OVPN_P_DATA_V2 << NF_OVPN_OP_SHIFT |
-			tx->key->key_id << NF_OVPN_KEY_ID_SHIFT |
-			tx->peer->tx_id);
-	hdr->packet_id = htonl(tx->packet_id++);
-	nf_ovpn_cipher_seal(&tx->key->tx, (u8 *)(hdr + 1), text, hdr->tag,
-			    (const u8 *)hdr, NF_OVPN_AD_SIZE, hdr->packet_id);
-
-	tx->tally.link_packets++;
-	tx->tally.link_bytes += sizeof(*hdr) + len;
+	if (tx->peer->data_v1)
+		*gram = NF_OVPN_P_DATA_V1 << 3 | key_id;
+	else
+		put_unaligned_be32(NF_OVPN_P_DATA_V2 << NF_OVPN_OP_SHIFT |
+				   key_id << NF_OVPN_KEY_ID_SHIFT |
+				   tx->peer->tx_id, gram);
 }
 
+/* Count a datagram with so much text, framing included. */
+static void tx_count(struct tx *tx, unsigned int gram_len, unsigned int len)
+{
+	tx->tally.link_packets++;
+	tx->tally.link_bytes += gram_len;
+	tx->tally.vpn_packets++;
+	tx->tally.vpn_bytes += len;
+}
+
+/* Bytes before the text of a datagram */
+static unsigned int tx_head(const struct tx *tx)
+{
+	return nf_ovpn_op_len(tx->peer) +
+	       nf_ovpn_key_head(tx->key, &tx->tx_key->cipher);
+}
+
+/* Make one datagram of an AEAD cipher at @gram, with the next packet ID. */
+static void tx_seal(struct tx *tx, u8 *gram, const struct nf_ovpn_text *text)
+{
+	unsigned int op_len = nf_ovpn_op_len(tx->peer);
+	size_t id_len = nf_ovpn_key_id_len(tx->key);
+	u8 *id = gram + op_len, *tag = id + id_len;
+	u8 *dst = gram + tx_head(tx), *ad;
+
+	tx_op(tx, gram);
+	if (tx->key->epochs) {
+		put_unaligned_be64(tx->packet_id++, id);
+		tag = dst + text->head_len + text->body_len;
+	} else {
+		put_unaligned_be32(tx->packet_id++, id);
+	}
+	ad = tx->peer->data_v1 ? id : gram;
+	nf_ovpn_cipher_seal(&tx->tx_key->cipher, dst, text, tag, ad,
+			    id + id_len - ad, id, id_len);
+}
+
+/* Put the framing of compression around a packet that is linear and ours, with
+ * room for it.
+ */
+static void tx_frame(const struct tx *tx, struct sk_buff *skb)
+{
+	u8 first = skb->data[0];
+
+	switch (READ_ONCE(tx->peer->framing)) {
+	case NF_OVPN_FRAMING_STUB:
+		*(u8 *)__skb_push(skb, 1) = NF_OVPN_NO_COMPRESS;
+		break;
+	case NF_OVPN_FRAMING_STUB_SWAP:
+		skb->data[0] = NF_OVPN_NO_COMPRESS_SWAP;
+		__skb_put_u8(skb, first);
+		break;
+	case NF_OVPN_FRAMING_STUB_V2:
+		if (first != NF_OVPN_COMPRESS_V2)
+			break;
+		__skb_push(skb, 2);
+		skb->data[0] = NF_OVPN_COMPRESS_V2;
+		skb->data[1] = NF_OVPN_COMPRESS_V2_NONE;
+	}
+}
+
+/* The most that comes behind the text: a tag or the padding, a byte of framing */
+#define TX_TAIL_MAX	(max(NF_OVPN_TAG_SIZE, AES_BLOCK_SIZE) + 1)
+
 /* Send one packet: make it linear, ours alone, with its checksum in place and
- * room for the outer headers, then encrypt it as it lies.
+ * room on both sides, then encrypt it as it lies.
  */
 static void tx_one(struct tx *tx, struct sk_buff *skb)
 {
+	const struct nf_ovpn_cipher *cipher = &tx->tx_key->cipher;
+	unsigned int len, room, head = tx_head(tx);
 	struct nf_ovpn_text text = {};
+	u8 *gram;
 
 	if (skb_linearize(skb) || skb_cow(skb, tx->headroom) ||
-	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))) {
-		nf_ovpn_drop(tx->peer->inst, skb, D(NO_MEMORY));
-		return;
-	}
+	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)))
+		goto no_memory;
+	room = skb_tailroom(skb);
+	if (room < TX_TAIL_MAX &&
+	    (tx->key->epochs || !nf_ovpn_alg_is_aead(tx->key->alg) ||
+	     tx->peer->framing == NF_OVPN_FRAMING_STUB_SWAP) &&
+	    pskb_expand_head(skb, 0, TX_TAIL_MAX - room, GFP_ATOMIC))
+		goto no_memory;
 	skb->ip_summed = CHECKSUM_NONE;
 	skb->encapsulation = 0;
 
+	len = skb->len;
+	tx_frame(tx, skb);
 	text.body = skb->data;
 	text.body_len = skb->len;
-	tx_seal(tx, __skb_push(skb, sizeof(struct nf_ovpn_hdr)), &text);
+	gram = __skb_push(skb, head);
+	__skb_put(skb, nf_ovpn_key_tail(tx->key, cipher, text.body_len));
+	if (nf_ovpn_alg_is_aead(tx->key->alg)) {
+		tx_seal(tx, gram, &text);
+	} else {
+		tx_op(tx, gram);
+		nf_ovpn_mac_seal(cipher, gram + nf_ovpn_op_len(tx->peer),
+				 text.body_len, tx->packet_id++);
+	}
+	tx_count(tx, skb->len, len);
 	tx_send(tx, skb);
+	return;
+
+no_memory:
+	nf_ovpn_drop(tx->peer->inst, skb, D(NO_MEMORY));
 }
 
 /* Datagrams in the pages of one packet. All are as long as the first but for
@@ -311,22 +403,33 @@ static void tx_batch_send(const struct tx *tx, struct tx_batch *batch)
 	tx_send(tx, skb);
 }
 
+/* Room before the headers of a segment, so that they are aligned behind a byte
+ * of framing.
+ */
+#define TX_FRAME_ROOM	4
+
 /* Send the segments of a GSO packet. */
 static void tx_gso(struct tx *tx, struct nf_ovpn_segments *segs)
 {
+	bool stub = READ_ONCE(tx->peer->framing) == NF_OVPN_FRAMING_STUB;
+	u8 buf[TX_FRAME_ROOM + NF_OVPN_SEGMENT_HEAD_MAX] __aligned(4);
+	u8 *head = buf + TX_FRAME_ROOM, *gram;
+	unsigned int before = tx_head(tx), len;
 	struct sk_buff *skb = segs->skb;
-	u8 head[NF_OVPN_SEGMENT_HEAD_MAX];
 	struct tx_batch batch = {};
 	struct nf_ovpn_text text;
-	unsigned int len;
-	u8 *gram;
 
 	text.head = head;
 	text.head_len = segs->head_len;
+	if (stub) {
+		text.head = --head;
+		text.head_len++;
+		*head++ = NF_OVPN_NO_COMPRESS;
+	}
 
 	while (segs->left) {
-		len = sizeof(struct nf_ovpn_hdr) + segs->head_len +
-		      nf_ovpn_segment_len(segs);
+		len = before + text.head_len + nf_ovpn_segment_len(segs) +
+		      (tx->key->epochs ? NF_OVPN_TAG_SIZE : 0);
 		if (tx_batch_full(tx, &batch, len))
 			tx_batch_send(tx, &batch);
 		gram = tx_batch_put(tx, &batch, len,
@@ -338,9 +441,10 @@ static void tx_gso(struct tx *tx, struct nf_ovpn_segments *segs)
 		}
 		text.body_len =
 			nf_ovpn_segments_next(segs, head,
-					      gram + sizeof(struct nf_ovpn_hdr) +
-					      segs->head_len, &text.body);
+					      gram + before + text.head_len,
+					      &text.body);
 		tx_seal(tx, gram, &text);
+		tx_count(tx, len, segs->head_len + text.body_len);
 		batch.skb->priority = skb->priority;
 	}
 
@@ -384,6 +488,7 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 	struct nf_ovpn_instance *inst = peer->inst;
 	struct sk_buff *skb, *next;
 	bool warn = false;
+	u64 bytes = 0;
 	u32 n = 0;
 	int err;
 
@@ -397,18 +502,24 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		drop_list(inst, list, D(TOO_BIG));
 		goto out;
 	}
-	tx.headroom = LL_RESERVED_SPACE(tx.dst->dev) + tx.dst->header_len +
-		      TX_HEADROOM;
-
-	if (segs)
+	if (segs) {
 		n = nf_ovpn_segments_left(segs);
-	else
-		for (skb = list; skb; skb = skb->next)
-			n++;
-	if (!nf_ovpn_key_reserve(key, n, &tx.packet_id, &warn)) {
+		bytes = list->len + (n - 1) * segs->head_len;
+	}
+	for (skb = segs ? NULL : list; skb; skb = skb->next) {
+		n++;
+		bytes += skb->len;
+	}
+	tx.tx_key = nf_ovpn_key_reserve(key, n, bytes, &tx.packet_id, &warn);
+	if (!tx.tx_key) {
 		drop_list(inst, list, D(KEY_LIMIT));
 		goto out;
 	}
+	/* two bytes for framing */
+	tx.headroom = LL_RESERVED_SPACE(tx.dst->dev) + tx.dst->header_len +
+		      (tx.ep->family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
+						       sizeof(struct ipv6hdr)) +
+		      sizeof(struct udphdr) + tx_head(&tx) + 2;
 
 	if (segs) {
 		tx_gso(&tx, segs);
@@ -419,12 +530,9 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		}
 	}
 
-	if (path) {
-		tx.tally.vpn_packets = tx.tally.link_packets;
-		tx.tally.vpn_bytes = tx.tally.link_bytes -
-				     tx.tally.link_packets *
-				     sizeof(struct nf_ovpn_hdr);
-	}
+	/* a ping is nothing of the device's */
+	if (!path)
+		tx.tally.vpn_packets = tx.tally.vpn_bytes = 0;
 	nf_ovpn_stats_tx(peer, path, &tx.tally);
 	dev_sw_netstats_tx_add(inst->dev, tx.tally.vpn_packets,
 			       tx.tally.vpn_bytes);
@@ -466,9 +574,10 @@ void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		tx_list(peer, key, skb, NULL, path);
 		return;
 	}
-	if (nf_ovpn_segments_start(&segs, skb) &&
-	    sizeof(struct nf_ovpn_hdr) + segs.head_len + segs.gso_size <=
-	    TX_BATCH_CHUNK) {
+	if (nf_ovpn_alg_is_aead(key->alg) &&
+	    READ_ONCE(peer->framing) != NF_OVPN_FRAMING_STUB_SWAP &&
+	    nf_ovpn_segments_start(&segs, skb) &&
+	    TX_HEADROOM + segs.head_len + segs.gso_size <= TX_BATCH_CHUNK) {
 		tx_list(peer, key, skb, &segs, path);
 		return;
 	}
@@ -501,8 +610,8 @@ void nf_ovpn_tx_ping(struct nf_ovpn_peer *peer)
 	if (!key)
 		return;
 
-	skb = alloc_skb(LL_MAX_HEADER + TX_HEADROOM + sizeof(nf_ovpn_ping),
-			GFP_ATOMIC);
+	skb = alloc_skb(LL_MAX_HEADER + TX_HEADROOM + sizeof(nf_ovpn_ping) +
+			TX_TAIL_MAX, GFP_ATOMIC);
 	if (!skb) {
 		nf_ovpn_stats_drop(peer->inst, D(NO_MEMORY), 1);
 		return;
@@ -532,16 +641,16 @@ bool nf_ovpn_tx_fits(const struct sk_buff *skb, unsigned int mtu)
  *
  * Context: RCU read side, BH disabled.
  * Return: that, or UINT_MAX when outer packets may be fragmented or there is no
- * route.
+ * route or no key.
  */
 unsigned int nf_ovpn_tx_mtu(struct nf_ovpn_peer *peer, struct sk_buff *skb)
 {
-	struct tx tx = { .peer = peer };
+	struct tx tx = { .peer = peer, .key = nf_ovpn_peer_tx_key(peer) };
 	unsigned int mtu = UINT_MAX;
 	u32 mark = skb->mark;
 
 	tx_inherit(&tx, skb);
-	if (tx.df && !tx_route(&tx, skb)) {
+	if (tx.df && tx.key && !tx_route(&tx, skb)) {
 		mtu = tx_mtu(&tx);
 		dst_release(tx.dst);
 	}

@@ -152,12 +152,18 @@ KUNIT_ARRAY_PARAM_DESC(answer, answers, name);
 static struct nf_ovpn_cipher *cipher_new(struct kunit *test,
 					 const struct answer *a)
 {
+	u8 iv[NF_OVPN_NONCE_SIZE] = {};
+	const struct nf_ovpn_secret secret = {
+		.key = a->key, .key_len = a->key_len, .iv = iv,
+	};
 	struct nf_ovpn_cipher *cipher;
 
+	memcpy(iv + 4, a->tail, NF_OVPN_NONCE_TAIL_SIZE);
 	cipher = kunit_kmalloc(test, sizeof(*cipher), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, cipher);
-	KUNIT_ASSERT_EQ(test, 0, nf_ovpn_cipher_init(cipher, a->alg, a->key,
-						     a->key_len, a->tail));
+	KUNIT_ASSERT_EQ(test, 0, nf_ovpn_cipher_init(cipher, a->alg,
+						     NF_OVPN_AUTH_ALG_NONE,
+						     &secret));
 	return cipher;
 }
 
@@ -174,7 +180,16 @@ static void seal(const struct nf_ovpn_cipher *cipher, u8 *dst, const u8 *src,
 {
 	struct nf_ovpn_text text = { .body = src, .body_len = len };
 
-	nf_ovpn_cipher_seal(cipher, dst, &text, tag, ad, ad_len, id);
+	nf_ovpn_cipher_seal(cipher, dst, &text, tag, ad, ad_len,
+			    (const u8 *)&id, sizeof(id));
+}
+
+static bool open(const struct nf_ovpn_cipher *cipher, u8 *dst, const u8 *src,
+		 size_t len, const u8 *tag, const u8 *ad, size_t ad_len,
+		 __be32 id)
+{
+	return nf_ovpn_cipher_open(cipher, dst, src, len, tag, ad, ad_len,
+				   (const u8 *)&id, sizeof(id));
 }
 
 static void crypto_test_answer(struct kunit *test)
@@ -190,7 +205,7 @@ static void crypto_test_answer(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, tag, a->tag, sizeof(tag));
 
 	memset(buf, 0, LEN_MAX);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_cipher_open(cipher, buf, a->sealed,
+	KUNIT_EXPECT_TRUE(test, open(cipher, buf, a->sealed,
 						    a->len, a->tag, a->ad,
 						    a->ad_len, id));
 	KUNIT_EXPECT_MEMEQ(test, buf, a->plain, a->len);
@@ -230,7 +245,7 @@ static void crypto_test_lengths(struct kunit *test)
 						"length %d", len);
 
 		KUNIT_EXPECT_TRUE_MSG(test,
-				      nf_ovpn_cipher_open(cipher, place, place,
+				      open(cipher, place, place,
 							  len, tag, a->ad,
 							  AD_LEN, id),
 				      "length %d", len);
@@ -239,7 +254,7 @@ static void crypto_test_lengths(struct kunit *test)
 
 		memset(place, 0xa5, LEN_MAX);
 		KUNIT_EXPECT_TRUE_MSG(test,
-				      nf_ovpn_cipher_open(cipher, place, apart,
+				      open(cipher, place, apart,
 							  len, tag, a->ad,
 							  AD_LEN, id),
 				      "length %d", len);
@@ -261,6 +276,7 @@ static void crypto_test_parts(struct kunit *test)
 	struct nf_ovpn_cipher *cipher = cipher_new(test, a);
 	u8 *plain = buffer(test), *whole = buffer(test), *out = buffer(test);
 	u8 tag[NF_OVPN_TAG_SIZE], tag2[NF_OVPN_TAG_SIZE];
+	const __be32 first = htonl(1);
 	struct nf_ovpn_text text;
 	int i, j, len, head;
 
@@ -269,7 +285,7 @@ static void crypto_test_parts(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		len = lengths[i];
-		seal(cipher, whole, plain, len, tag, a->ad, AD_LEN, htonl(1));
+		seal(cipher, whole, plain, len, tag, a->ad, AD_LEN, first);
 
 		for (j = 0; j <= 2 * min(len, NF_OVPN_TEXT_HEAD_MAX) + 1; j++) {
 			head = j / 2;
@@ -283,7 +299,8 @@ static void crypto_test_parts(struct kunit *test)
 				text.body = out + head;
 			}
 			nf_ovpn_cipher_seal(cipher, out, &text, tag2, a->ad,
-					    AD_LEN, htonl(1));
+					    AD_LEN, (const u8 *)&first,
+					    sizeof(first));
 			KUNIT_EXPECT_MEMEQ_MSG(test, out, whole, len,
 					       "length %d, parted at %d, %s",
 					       len, head,
@@ -325,7 +342,7 @@ static void crypto_test_tamper(struct kunit *test)
 		bit = 1 << i % 8;
 		*byte ^= bit;
 		KUNIT_EXPECT_FALSE_MSG(test,
-				       nf_ovpn_cipher_open(cipher, out,
+				       open(cipher, out,
 							   packet->text,
 							   sizeof(packet->text),
 							   packet->tag,
@@ -337,18 +354,18 @@ static void crypto_test_tamper(struct kunit *test)
 
 	/* nor without its last byte, nor with less to authenticate */
 	KUNIT_EXPECT_FALSE(test,
-			   nf_ovpn_cipher_open(cipher, out, packet->text,
+			   open(cipher, out, packet->text,
 					       sizeof(packet->text) - 1,
 					       packet->tag, packet->ad, AD_LEN,
 					       packet->id));
 	KUNIT_EXPECT_FALSE(test,
-			   nf_ovpn_cipher_open(cipher, out, packet->text,
+			   open(cipher, out, packet->text,
 					       sizeof(packet->text),
 					       packet->tag, packet->ad,
 					       AD_LEN - 1, packet->id));
 
 	KUNIT_EXPECT_TRUE(test,
-			  nf_ovpn_cipher_open(cipher, out, packet->text,
+			  open(cipher, out, packet->text,
 					      sizeof(packet->text), packet->tag,
 					      packet->ad, AD_LEN, packet->id));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Packet IDs of a key: in a row, told of once, and never again after the last. */
 #include <kunit/test.h>
+#include <linux/bottom_half.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
@@ -14,10 +15,11 @@
 
 static const u8 material[32];
 
-static const struct nf_ovpn_key_dir dir = {
-	.key		= material,
-	.key_len	= sizeof(material),
-	.nonce_tail	= material,
+static const struct nf_ovpn_key_conf conf = {
+	.alg	= NF_OVPN_CIPHER_ALG_AES_GCM,
+	.key_id	= 5,
+	.tx	= { .key = material, .key_len = 32, .nonce_tail = material },
+	.rx	= { .key = material, .key_len = 32, .nonce_tail = material },
 };
 
 static void key_free(void *key)
@@ -27,71 +29,92 @@ static void key_free(void *key)
 
 static struct nf_ovpn_key *key_new(struct kunit *test)
 {
-	struct nf_ovpn_key *key;
+	struct nf_ovpn_key *key = nf_ovpn_key_new(&conf);
 
-	key = nf_ovpn_key_new(NF_OVPN_CIPHER_ALG_AES_GCM, 5, &dir, &dir);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, key);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, key_free,
 							   key));
 	return key;
 }
 
+/* Make a key and forget it. */
+static int try(enum nf_ovpn_cipher_alg alg, size_t tx_len, size_t rx_len)
+{
+	struct nf_ovpn_key_conf c = conf;
+	struct nf_ovpn_key *key;
+
+	c.alg = alg;
+	c.tx.key_len = tx_len;
+	c.rx.key_len = rx_len;
+	key = nf_ovpn_key_new(&c);
+	if (IS_ERR(key))
+		return PTR_ERR(key);
+	nf_ovpn_key_free(key);
+	return 0;
+}
+
 static void key_test_new(struct kunit *test)
 {
 	static const u8 lengths[] = { 0, 15, 16, 17, 23, 24, 31, 32 };
-	static const struct nf_ovpn_key_dir bad = {
-		.key = material, .key_len = 15, .nonce_tail = material,
-	};
-	struct nf_ovpn_key_dir good = dir;
-	struct nf_ovpn_key *key;
-	int i, err;
+	struct nf_ovpn_key *key = key_new(test);
+	int i, len, err;
 
-	key = key_new(test);
 	KUNIT_EXPECT_EQ(test, key->key_id, 5);
 	KUNIT_EXPECT_EQ(test, key->key_bits, 256);
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
-		good.key_len = lengths[i];
-		err = lengths[i] && lengths[i] % 8 == 0 ? 0 : -EINVAL;
-		key = nf_ovpn_key_new(NF_OVPN_CIPHER_ALG_AES_GCM, 0, &good,
-				      &good);
-		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(key), err,
-				    "AES, %u bytes", lengths[i]);
-		if (!IS_ERR(key))
-			nf_ovpn_key_free(key);
-
-		err = lengths[i] == 32 ? 0 : -EINVAL;
-		key = nf_ovpn_key_new(NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305, 0,
-				      &good, &good);
-		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(key), err,
-				    "ChaCha20, %u bytes", lengths[i]);
-		if (!IS_ERR(key))
-			nf_ovpn_key_free(key);
+		len = lengths[i];
+		err = len && len % 8 == 0 ? 0 : -EINVAL;
+		KUNIT_EXPECT_EQ_MSG(test, try(NF_OVPN_CIPHER_ALG_AES_GCM, len,
+					      len), err,
+				    "AES, %u bytes", len);
+		err = len == 32 ? 0 : -EINVAL;
+		KUNIT_EXPECT_EQ_MSG(test,
+				    try(NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305,
+					len, len), err,
+				    "ChaCha20, %u bytes", len);
 	}
 
 	/* each direction is looked at */
-	key = nf_ovpn_key_new(NF_OVPN_CIPHER_ALG_AES_GCM, 0, &dir, &bad);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(key), -EINVAL);
-	key = nf_ovpn_key_new(NF_OVPN_CIPHER_ALG_AES_GCM, 0, &bad, &dir);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(key), -EINVAL);
+	KUNIT_EXPECT_EQ(test, try(NF_OVPN_CIPHER_ALG_AES_GCM, 32, 15), -EINVAL);
+	KUNIT_EXPECT_EQ(test, try(NF_OVPN_CIPHER_ALG_AES_GCM, 15, 32), -EINVAL);
 
-	key = nf_ovpn_key_new((enum nf_ovpn_cipher_alg)99, 0, &dir, &dir);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(key), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, try((enum nf_ovpn_cipher_alg)99, 32, 32),
+			-EOPNOTSUPP);
 
 	nf_ovpn_key_free(NULL);
+}
+
+/* Take packet IDs as the transmit path does. */
+static bool reserve(struct nf_ovpn_key *key, u32 n, u64 bytes, u64 *first,
+		    bool *warn)
+{
+	bool ret;
+
+	rcu_read_lock();
+	local_bh_disable();
+	ret = nf_ovpn_key_reserve(key, n, bytes, first, warn);
+	local_bh_enable();
+	rcu_read_unlock();
+	return ret;
+}
+
+/* The counter that packet IDs come from */
+static atomic64_t *counter(struct nf_ovpn_key *key)
+{
+	return &rcu_dereference_raw(key->tx)->packet_id;
 }
 
 static void key_test_batches(struct kunit *test)
 {
 	static const u32 batches[] = { 1, 1, 2, 64, 1, 1000, 3 };
 	struct nf_ovpn_key *key = key_new(test);
-	u32 next = 1, first;
+	u64 next = 1, first;
 	bool warn = false;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(batches); i++) {
-		KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, batches[i],
-							    &first, &warn));
+		KUNIT_EXPECT_TRUE(test, reserve(key, batches[i], 0, &first, &warn));
 		KUNIT_EXPECT_EQ(test, first, next);
 		next += batches[i];
 	}
@@ -102,26 +125,26 @@ static void key_test_warning(struct kunit *test)
 {
 	struct nf_ovpn_key *key = key_new(test);
 	bool warn = false;
-	u32 first;
+	u64 first;
 
-	atomic64_set(&key->tx_packet_id, NF_OVPN_PACKET_ID_WARN - 2);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 1, &first, &warn));
+	atomic64_set(counter(key), NF_OVPN_PACKET_ID_WARN - 2);
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, 0, &first, &warn));
 	KUNIT_EXPECT_EQ(test, first, NF_OVPN_PACKET_ID_WARN - 1);
 	KUNIT_EXPECT_FALSE(test, warn);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 1, &first, &warn));
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, 0, &first, &warn));
 	KUNIT_EXPECT_EQ(test, first, NF_OVPN_PACKET_ID_WARN);
 	KUNIT_EXPECT_TRUE(test, warn);
 
 	warn = false;
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 1, &first, &warn));
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, 0, &first, &warn));
 	KUNIT_EXPECT_FALSE(test, warn);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 9, &first, &warn));
+	KUNIT_EXPECT_TRUE(test, reserve(key, 9, 0, &first, &warn));
 	KUNIT_EXPECT_FALSE(test, warn);
 
 	/* a batch that begins before the number and ends behind it */
 	key = key_new(test);
-	atomic64_set(&key->tx_packet_id, NF_OVPN_PACKET_ID_WARN - 3);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 8, &first, &warn));
+	atomic64_set(counter(key), NF_OVPN_PACKET_ID_WARN - 3);
+	KUNIT_EXPECT_TRUE(test, reserve(key, 8, 0, &first, &warn));
 	KUNIT_EXPECT_EQ(test, first, NF_OVPN_PACKET_ID_WARN - 2);
 	KUNIT_EXPECT_TRUE(test, warn);
 }
@@ -130,33 +153,60 @@ static void key_test_limit(struct kunit *test)
 {
 	struct nf_ovpn_key *key = key_new(test);
 	bool warn = false;
-	u32 first = 0;
+	u64 first = 0;
 	int i;
 
 	/* up to the last ID there is */
-	atomic64_set(&key->tx_packet_id, U32_MAX - 3ULL);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 2, &first, &warn));
+	atomic64_set(counter(key), U32_MAX - 3ULL);
+	KUNIT_EXPECT_TRUE(test, reserve(key, 2, 0, &first, &warn));
 	KUNIT_EXPECT_EQ(test, first, U32_MAX - 2);
-	KUNIT_EXPECT_TRUE(test, nf_ovpn_key_reserve(key, 1, &first, &warn));
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, 0, &first, &warn));
 	KUNIT_EXPECT_EQ(test, first, U32_MAX);
 
 	for (i = 0; i < 1000; i++)
-		KUNIT_EXPECT_FALSE(test, nf_ovpn_key_reserve(key, 1 + i % 64,
-							     &first, &warn));
+		KUNIT_EXPECT_FALSE(test, reserve(key, 1 + i % 64, 0, &first, &warn));
 
 	/* a batch that does not fit is the end, even if a smaller one would */
 	key = key_new(test);
-	atomic64_set(&key->tx_packet_id, U32_MAX - 1ULL);
-	KUNIT_EXPECT_FALSE(test, nf_ovpn_key_reserve(key, 2, &first, &warn));
-	KUNIT_EXPECT_FALSE(test, nf_ovpn_key_reserve(key, 1, &first, &warn));
+	atomic64_set(counter(key), U32_MAX - 1ULL);
+	KUNIT_EXPECT_FALSE(test, reserve(key, 2, 0, &first, &warn));
+	KUNIT_EXPECT_FALSE(test, reserve(key, 1, 0, &first, &warn));
 
 	/* as often as 32 bits would need to come round */
 	key = key_new(test);
-	atomic64_set(&key->tx_packet_id, U32_MAX - 1ULL);
+	atomic64_set(counter(key), U32_MAX - 1ULL);
 	for (i = 0; i < 5; i++)
-		KUNIT_EXPECT_FALSE(test, nf_ovpn_key_reserve(key, U32_MAX,
-							     &first, &warn));
-	KUNIT_EXPECT_FALSE(test, nf_ovpn_key_reserve(key, 1, &first, &warn));
+		KUNIT_EXPECT_FALSE(test, reserve(key, U32_MAX, 0, &first, &warn));
+	KUNIT_EXPECT_FALSE(test, reserve(key, 1, 0, &first, &warn));
+}
+
+/* Bytes count with AES-GCM, where they are the first to run out. */
+static void key_test_usage(struct kunit *test)
+{
+	const u64 blocks = BIT_ULL(36) / 8 * 7 - 2000;
+	struct nf_ovpn_key_conf chacha = conf;
+	struct nf_ovpn_key *key = key_new(test);
+	bool warn = false;
+	u64 first;
+
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, blocks * 16, &first, &warn));
+	KUNIT_EXPECT_FALSE(test, warn);
+	KUNIT_EXPECT_TRUE(test, reserve(key, 2, 3000 * 16, &first, &warn));
+	KUNIT_EXPECT_EQ(test, first, 2);
+	KUNIT_EXPECT_TRUE(test, warn);
+	warn = false;
+	KUNIT_EXPECT_FALSE(test, reserve(key, 1, BIT_ULL(36) / 8 * 16, &first,
+					 &warn));
+	KUNIT_EXPECT_FALSE(test, warn);
+	KUNIT_EXPECT_FALSE(test, reserve(key, 1, 1, &first, &warn));
+
+	chacha.alg = NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305;
+	key = nf_ovpn_key_new(&chacha);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, key);
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, BIT_ULL(50), &first, &warn));
+	KUNIT_EXPECT_TRUE(test, reserve(key, 1, BIT_ULL(50), &first, &warn));
+	KUNIT_EXPECT_FALSE(test, warn);
+	nf_ovpn_key_free(key);
 }
 
 #define THREADS	4
@@ -175,14 +225,14 @@ struct taker {
 static int take(void *data)
 {
 	struct taker *taker = data;
-	u32 first, batch;
+	u64 first, batch;
 	bool warn;
 	int i;
 
 	wait_for_completion(taker->start);
 	for (i = 0; i < ROUNDS; i++) {
 		warn = false;
-		if (!nf_ovpn_key_reserve(taker->key, BATCH, &first, &warn)) {
+		if (!reserve(taker->key, BATCH, 0, &first, &warn)) {
 			taker->refused++;
 			continue;
 		}
@@ -215,7 +265,7 @@ static void key_test_parallel(struct kunit *test)
 			     sizeof(*seen), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, seen);
 
-	atomic64_set(&key->tx_packet_id, BEGIN - 1);
+	atomic64_set(counter(key), BEGIN - 1);
 	init_completion(start);
 	for (i = 0; i < THREADS; i++) {
 		takers[i].key = key;
@@ -254,6 +304,7 @@ static struct kunit_case key_cases[] = {
 	KUNIT_CASE(key_test_batches),
 	KUNIT_CASE(key_test_warning),
 	KUNIT_CASE(key_test_limit),
+	KUNIT_CASE(key_test_usage),
 	KUNIT_CASE(key_test_parallel),
 	{}
 };

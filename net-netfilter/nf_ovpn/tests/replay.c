@@ -14,7 +14,7 @@
 #define WINDOW	NF_OVPN_REPLAY_WINDOW
 #define STEPS	4000
 
-static bool accept(struct nf_ovpn_replay *replay, u32 id)
+static bool accept(struct nf_ovpn_replay *replay, u64 id)
 {
 	bool ret;
 
