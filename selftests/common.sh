@@ -423,6 +423,24 @@ drops() {
 	echo "$sum"
 }
 
+# All flows that lead to a peer, one to a line
+flows() { "$tool" -n "$gw" dump nf-ovpn flow-get ifindex=tun0; }
+
+# The words are in the line of one flow, in this order.
+told() { # WORD...
+	local line word
+	while read -r line; do
+		line=" $line "
+		for word in "$@"; do
+			[[ $line == *" flow.$word "* ]] || continue 2
+			line=" ${line#* flow."$word" }"
+		done
+		return 0
+	done < <(flows)
+	flows
+	fail "no flow with $*"
+}
+
 # --- traffic
 
 # NAMESPACE ADDRESS [OPTION...]: all of them are to be answered

@@ -2,26 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # flows.sh - which flows are armed, as the kernel tells it, and disarming them;
-# conntrack zones, helpers and notrack.
+# conntrack zones, helpers and notrack; entries that go, a table that is full.
 
 . "$(dirname "$0")/common.sh"
-
-flows() { "$tool" -n "$gw" dump nf-ovpn flow-get ifindex=tun0; }
-
-# The words are in the line of one flow, in this order.
-told() { # WORD...
-	local line word
-	while read -r line; do
-		line=" $line "
-		for word in "$@"; do
-			[[ $line == *" flow.$word "* ]] || continue 2
-			line=" ${line#* flow."$word" }"
-		done
-		return 0
-	done < <(flows)
-	flows
-	fail "no flow with $*"
-}
 
 # Of the outer flow only the direction towards us is armed, there is nothing to
 # find on the way out.
@@ -145,6 +128,154 @@ helper() {
 	return $status
 }
 
+# --- a connection in the middle of which something happens
+
+# A TCP connection from the LAN to the peer, which answers with what it is sent
+echo_up() {
+	nsexec "$peer" socat TCP4-LISTEN:5003,reuseaddr PIPE &
+	echo_pids=$!
+	wait_local_port_listen "$peer" 5003 tcp || return
+	mkfifo "$tmp/to" "$tmp/from"
+	nsexec "$lan" socat - TCP4:10.8.0.2:5003 <"$tmp/to" >"$tmp/from" &
+	echo_pids+=" $!"
+	exec {to}>"$tmp/to" {from}<"$tmp/from"
+}
+
+# COUNT: lines there and back. One that is lost would be sent again, late.
+echoes() {
+	local i line
+	for ((i = 0; i < $1; i++)); do
+		echo "$i" >&"$to"
+		read -r -t 5 -u "$from" line && [ "$line" = "$i" ] ||
+			fail "no answer" || return
+	done
+}
+
+echo_down() {
+	exec {to}>&- {from}<&-
+	# shellcheck disable=SC2086	# words
+	kill $echo_pids 2>/dev/null
+	# shellcheck disable=SC2086
+	wait $echo_pids
+	rm -f "$tmp/to" "$tmp/from"
+}
+
+# Segments that were sent again, by either end
+resent() {
+	local ns sum=0 n
+	for ns in "$peer" "$lan"; do
+		n=$(nsexec "$ns" nstat -asz TcpRetransSegs |
+			sed -n 's/^TcpRetransSegs *\([0-9]*\).*/\1/p')
+		sum=$((sum + n))
+	done
+	echo $sum
+}
+
+with_echo() { # COMMAND...
+	local status
+	echo_up && echoes 3 && "$@"
+	status=$?
+	echo_down
+	return $status
+}
+
+# The entry goes, and with it what we know: the next packet asks the rules, the
+# one after it takes the fast path again. Not one is lost.
+forgotten() { # CONNTRACK-ARGUMENT...
+	local i was
+	was=$(resent)
+	for ((i = 0; i < 20; i++)); do
+		nsexec "$gw" conntrack "$@" >/dev/null 2>&1 ||
+			fail "nothing to forget" || return
+		mark
+		echoes 5 && expect_rise tx-fast-packets -ge 4 &&
+			expect_rise rx-fast-packets -ge 4 || return
+	done
+	expect "segments sent again" $(($(resent) - was)) -eq 0
+}
+
+# The same with as much as goes through
+forgotten_under_load() {
+	local pid n=0 status i
+	for ((i = 0; i < 20; i++)); do cat "$tmp/file"; done >"$tmp/large"
+	# for tcp_transfer
+	mv "$tmp/file" "$tmp/small"
+	mv "$tmp/large" "$tmp/file"
+	mark
+	tcp_transfer "$lan" "$peer" 10.8.0.2 &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		nsexec "$gw" conntrack -F 2>/dev/null
+		nsexec "$gw" conntrack -D -p tcp >/dev/null 2>&1
+		nsexec "$gw" conntrack -D -p udp >/dev/null 2>&1
+		n=$((n + 1))
+	done
+	wait $pid
+	status=$?
+	mv "$tmp/small" "$tmp/file"
+	expect "times that all was forgotten" $n -ge 5 &&
+		expect_rise tx-fast-packets -gt 10000 &&
+		[ $status -eq 0 ]
+}
+
+# Entries that conntrack refused to make
+refused_entries() {
+	nsexec "$gw" conntrack -S |
+		awk -F ' drop=' '{ sum += $2 } END { print sum }'
+}
+
+assured() {
+	[ "$(nsexec "$gw" conntrack -L 2>/dev/null | grep -c ASSURED)" -eq "$1" ]
+}
+
+lost() { # COMMAND...
+	! "$@" || fail "came through: $*"
+}
+
+# No room for one more entry: what is armed goes on, and new flows are refused,
+# inside and outside, as they are where there is no tunnel; that is conntrack's
+# drop and none of ours.
+no_room() {
+	local max was status=0
+	max=$(sysctl -n net.netfilter.nf_conntrack_max)
+	# Entries that are not assured make room for others.
+	nsexec "$gw" conntrack -F 2>/dev/null
+	wait_for "an assured outer flow" 10 eval "echoes 1 && assured 2" ||
+		return
+	# Rules have come and gone: arm the flow again.
+	hold 1 && echoes 3 || return
+	nsexec "$gw" conntrack -D -p icmp >/dev/null 2>&1
+	was=$(refused_entries)
+	run sysctl -q net.netfilter.nf_conntrack_max=1
+	mark
+	echoes 20 && expect_rise tx-fast-packets -ge 20 &&
+		expect_rise rx-fast-packets -ge 20 &&
+		expect_rise tx-egress-packets -eq 0 &&
+		lost pings "$lan" 198.51.100.1 -W 0.2 &&
+		lost pings "$lan" 10.8.0.2 -W 0.2 &&
+		lost pings "$peer" 198.51.100.2 -W 0.2 &&
+		lost pings "$gw" 10.8.0.2 -W 0.2 &&
+		inject 41000 "${held[0]}" || status=1
+	expect "entries refused" $(($(refused_entries) - was)) -ge 21 &&
+		expect_rise tx-egress-packets -eq 0 &&
+		expect_rise tx-userspace-packets -eq 0 &&
+		expect_rise rx-slow-packets -eq 0 &&
+		expect "our drops" "$(drops)" -eq "$no_room_drops" || status=1
+	run sysctl -q net.netfilter.nf_conntrack_max="$max"
+	mark
+	echoes 5 && pings "$lan" 10.8.0.2 && pings "$peer" 198.51.100.2 &&
+		expect_rise tx-fast-packets -ge 13 &&
+		inject 41000 "${held[0]}" &&
+		risen_to rx-slow-packets 1 || status=1
+	return $status
+}
+
+full() {
+	local no_room_drops
+	no_room_drops=$(drops)
+	with_echo no_room
+}
+
 # A flow that conntrack knows from before there was an instance cannot be armed
 # any more; nothing of it is lost.
 older_flow() {
@@ -181,5 +312,12 @@ check "many flows are told" many
 check "conntrack zones" zones
 check "notrack" notrack
 check "a conntrack helper" helper
+check "the inner flow is deleted in its middle" with_echo \
+	forgotten -D -p tcp --dport 5003
+check "the outer flow is deleted in its middle" with_echo \
+	forgotten -D -p udp
+check "conntrack forgets all in the middle of a flow" with_echo forgotten -F
+check "the same under load" forgotten_under_load
+check "a conntrack table that is full" full
 check "R8: an outer flow older than the instance" older_flow
 run_checks

@@ -18,6 +18,10 @@
 OTHER_ID=43		# a second peer of the gateway, with a key, not here
 STRANGER_PORT=41000
 
+# A million can be had by hand; a seed makes the same changes again.
+MUTATIONS=${MUTATIONS:-20000}
+MUTATION_SEED=${MUTATION_SEED:-1}
+
 start() {
 	tunnel_up "$@" || return
 	gw_peer_new_other && gw_key_other || return
@@ -281,6 +285,38 @@ flood() {
 	pings "$peer" 10.8.0.1
 }
 
+# What random changes make of sixteen genuine packets, and half of these
+# themselves among it. Nothing is accepted but exact copies, each once; every
+# data packet is accounted for; and the other half is good still.
+mutated() { # PORT SEED
+	local port=$1 seed=$2 num=$((MUTATIONS / 2)) copies data
+	echo "seed $seed, $num datagrams from port $port"
+	hold 16 || return
+	"$tool" mutate "$seed" "$num" <"$tmp/held" |
+		grep -vxFf <(printf '%s\n' "${held[@]:8}") >"$tmp/mutated"
+	copies=$(sort -u "$tmp/mutated" | grep -cxFf "$tmp/held")
+	data=$(grep -c '^4[89a-f]......' "$tmp/mutated")
+	expect "copies of genuine packets" "$copies" -gt 0 &&
+		expect "copies of genuine packets" "$copies" -le 8 &&
+		expect "data packets" "$data" -gt $((num / 2)) || return
+	mark
+	inject "$port" <"$tmp/mutated" || return
+	wait_for "all of them" 20 accounted_for "$data"
+	expect "data packets accounted for" "$(accounted)" -eq "$data" &&
+		expect_rise vpn-rx-packets -eq "$copies" &&
+		expect_rise drops.auth -gt $((num / 4)) &&
+		inject "$PEER_PORT" "${held[@]}" &&
+		risen_to vpn-rx-packets ${#held[@]} &&
+		pings "$peer" 10.8.0.1 && pings "$lan" 10.8.0.2
+}
+
+# Data packets since "mark", whatever became of them
+accounted() {
+	echo $(($(drop_sum) + $(rise vpn-rx-packets) +
+		$(rise rx-userspace-packets)))
+}
+accounted_for() { [ "$(accounted)" -ge "$1" ]; }
+
 # Control packets in great number go to the socket, and data goes on.
 control_flood() {
 	local i
@@ -401,6 +437,9 @@ check "outer and inner ECN contradict each other" bad_ecn
 check "R4: inner source of another peer" inner_source 10.8.0.3 fd08::3
 check "R4: inner source of nobody" inner_source 10.8.0.99 192.0.2.2 fd08::99
 check "a flood of forged packets" flood
+check "mutated packets" mutated "$PEER_PORT" "$MUTATION_SEED"
+check "mutated packets of strangers" mutated "$STRANGER_PORT" \
+	$((MUTATION_SEED + 1))
 check "a flood of control packets" control_flood
 check "no route to the peer" outer_route no-route unreachable 192.0.2.2/32
 check "the route to the peer is a loop" outer_route loop 192.0.2.2/32 dev tun0
@@ -423,4 +462,6 @@ check "corrupted, over IPv6" corrupted
 check "truncated, over IPv6" truncated
 check "wrong UDP checksum, over IPv6" bad_checksum
 check "peer ID of another peer, over IPv6" other_peer_id
+check "mutated packets, over IPv6" mutated "$PEER_PORT" \
+	$((MUTATION_SEED + 2))
 run_checks

@@ -925,10 +925,12 @@ static int cmd_monitor(void)
 	const struct family *family = &families[0];
 	static uint64_t buf[8192];
 	const struct nlmsghdr *nlh;
-	int fd = netlink_socket();
+	int fd = netlink_socket(), size = 1 << 28;
 	uint32_t group = 0;
 	ssize_t len;
 
+	/* 100 000 peers may end in one moment. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	family_id(fd, family->name, &group);
 	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
 		       sizeof(group)))
@@ -1237,6 +1239,79 @@ static int cmd_segments(char **words)
 	return 0;
 }
 
+/* The datagram at @out, of @n bytes, in one of many ways not what it was. Most
+ * are wrong in a place that a genuine sender could not be wrong in; some are
+ * what they were.
+ */
+static size_t mutate(uint8_t *out, size_t n, const uint8_t *other,
+		     size_t other_n)
+{
+	size_t i, at = random() % n, len = 1 + random() % 64;
+
+	switch (random() % 8) {
+	case 0:
+		return n;
+	case 1:
+		return at;
+	case 2:
+		for (i = 0; i < len; i++)
+			out[n + i] = random();
+		return n + len;
+	case 3:
+		/* the beginning of one and the end of the other */
+		i = random() % (other_n + 1);
+		memcpy(out + at, other + i, other_n - i);
+		return at + other_n - i;
+	case 4:
+		for (i = at; i < n && i < at + len; i++)
+			out[i] = random();
+		return n;
+	case 5:
+		/* where all is looked at before it is authenticated */
+		out[random() % (n < 8 ? n : 8)] = random();
+		return n;
+	default:
+		for (i = 1 + random() % 8; i; i--)
+			out[random() % n] ^= 1 << random() % 8;
+		return n;
+	}
+}
+
+#define GENUINE_MAX	1024
+
+/* SEED COUNT: so many mutations of the datagrams of standard input */
+static int cmd_mutate(char **words)
+{
+	static struct {
+		size_t	n;
+		uint8_t	data[2048];
+	} genuine[GENUINE_MAX], out;
+	unsigned long count = parse_number(words[1], NULL);
+	static char line[2 * DATAGRAM_MAX + 2];
+	size_t num = 0, a, b;
+
+	while (num < GENUINE_MAX && fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = 0;
+		/* two of them and what is added fit into one */
+		genuine[num].n = hex_decode(line, genuine[num].data, 900);
+		if (genuine[num].n)
+			num++;
+	}
+	if (!num)
+		errx(2, "nothing to mutate");
+
+	srandom(parse_number(words[0], NULL));
+	while (count--) {
+		a = random() % num;
+		b = random() % num;
+		out = genuine[a];
+		hex_print(out.data, mutate(out.data, out.n, genuine[b].data,
+					   genuine[b].n));
+		printf("\n");
+	}
+	return 0;
+}
+
 /* DEVICE DPORT COUNT: print the payload of datagrams that leave by a device. */
 static int cmd_capture(char **words)
 {
@@ -1306,6 +1381,7 @@ static int usage(void)
 		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
+		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
 		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
 		"-b: to the background once the device, socket or capture is there\n");
@@ -1367,6 +1443,8 @@ int main(int argc, char **argv)
 		return cmd_segments(argv + 1);
 	if (!strcmp(argv[0], "send") && need >= 4)
 		return cmd_send(argv + 1);
+	if (!strcmp(argv[0], "mutate") && need == 2)
+		return cmd_mutate(argv + 1);
 	if (!strcmp(argv[0], "capture") && need == 3)
 		return cmd_capture(argv + 1);
 	if (!strcmp(argv[0], "inject") && need >= 3)

@@ -21,8 +21,11 @@
  * was current before the first rule was asked. Which one that was is noted per
  * CPU with the packet's address: between the two hooks a packet normally
  * stays on its CPU. Where it does not (nfqueue, a preempted sender) the note
- * does not match and the next packet asks again.
+ * does not match and the next packet asks again. There is room for a few notes,
+ * as the host may send a packet of its own in between, an ICMP redirect above
+ * all.
  */
+#include <linux/hash.h>
 #include <net/netfilter/nf_conntrack.h>
 
 #include "nf_ovpn.h"
@@ -127,7 +130,9 @@ struct asked {
 	u32		gen;
 };
 
-static DEFINE_PER_CPU(struct asked, asked);
+#define ASKED_BITS	2
+
+static DEFINE_PER_CPU(struct asked [BIT(ASKED_BITS)], asked);
 
 /**
  * nf_ovpn_ct_ask - note that a packet is about to ask the rules
@@ -139,9 +144,11 @@ static DEFINE_PER_CPU(struct asked, asked);
  */
 void nf_ovpn_ct_ask(const struct sk_buff *skb, u32 gen)
 {
-	this_cpu_write(asked.skb, NULL);
-	this_cpu_write(asked.gen, gen);
-	this_cpu_write(asked.skb, skb);
+	u32 note = hash_ptr(skb, ASKED_BITS);
+
+	this_cpu_write(asked[note].skb, NULL);
+	this_cpu_write(asked[note].gen, gen);
+	this_cpu_write(asked[note].skb, skb);
 }
 
 /**
@@ -161,12 +168,13 @@ void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
 		    u64 handle)
 {
 	struct nf_conn_ovpn *ext = nf_ct_ovpn_find(ct);
-	u32 gen = this_cpu_read(asked.gen);
+	u32 note = hash_ptr(asked_skb, ASKED_BITS);
+	u32 gen = this_cpu_read(asked[note].gen);
 
-	if (this_cpu_read(asked.skb) != asked_skb)
+	if (this_cpu_read(asked[note].skb) != asked_skb)
 		return;
 	/* The address is good for this packet only. */
-	this_cpu_write(asked.skb, NULL);
+	this_cpu_write(asked[note].skb, NULL);
 
 	/* Under the lock the check and both writes are one step, so that an
 	 * older generation never replaces the handle of a newer one.

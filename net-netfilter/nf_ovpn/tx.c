@@ -531,8 +531,10 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 	}
 
 	/* a ping is nothing of the device's */
-	if (!path)
-		tx.tally.vpn_packets = tx.tally.vpn_bytes = 0;
+	if (!path) {
+		tx.tally.vpn_packets = 0;
+		tx.tally.vpn_bytes = 0;
+	}
 	nf_ovpn_stats_tx(peer, path, &tx.tally);
 	dev_sw_netstats_tx_add(inst->dev, tx.tally.vpn_packets,
 			       tx.tally.vpn_bytes);

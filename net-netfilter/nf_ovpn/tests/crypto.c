@@ -206,8 +206,8 @@ static void crypto_test_answer(struct kunit *test)
 
 	memset(buf, 0, LEN_MAX);
 	KUNIT_EXPECT_TRUE(test, open(cipher, buf, a->sealed,
-						    a->len, a->tag, a->ad,
-						    a->ad_len, id));
+				     a->len, a->tag, a->ad,
+				     a->ad_len, id));
 	KUNIT_EXPECT_MEMEQ(test, buf, a->plain, a->len);
 }
 
@@ -246,8 +246,8 @@ static void crypto_test_lengths(struct kunit *test)
 
 		KUNIT_EXPECT_TRUE_MSG(test,
 				      open(cipher, place, place,
-							  len, tag, a->ad,
-							  AD_LEN, id),
+					   len, tag, a->ad,
+					   AD_LEN, id),
 				      "length %d", len);
 		KUNIT_EXPECT_MEMEQ_MSG(test, place, plain, len, "length %d",
 				       len);
@@ -255,8 +255,8 @@ static void crypto_test_lengths(struct kunit *test)
 		memset(place, 0xa5, LEN_MAX);
 		KUNIT_EXPECT_TRUE_MSG(test,
 				      open(cipher, place, apart,
-							  len, tag, a->ad,
-							  AD_LEN, id),
+					   len, tag, a->ad,
+					   AD_LEN, id),
 				      "length %d", len);
 		KUNIT_EXPECT_MEMEQ_MSG(test, place, plain, len, "length %d",
 				       len);
@@ -343,11 +343,11 @@ static void crypto_test_tamper(struct kunit *test)
 		*byte ^= bit;
 		KUNIT_EXPECT_FALSE_MSG(test,
 				       open(cipher, out,
-							   packet->text,
-							   sizeof(packet->text),
-							   packet->tag,
-							   packet->ad, AD_LEN,
-							   packet->id),
+					    packet->text,
+					    sizeof(packet->text),
+					    packet->tag,
+					    packet->ad, AD_LEN,
+					    packet->id),
 				       "byte %d", i);
 		*byte ^= bit;
 	}
@@ -355,19 +355,19 @@ static void crypto_test_tamper(struct kunit *test)
 	/* nor without its last byte, nor with less to authenticate */
 	KUNIT_EXPECT_FALSE(test,
 			   open(cipher, out, packet->text,
-					       sizeof(packet->text) - 1,
-					       packet->tag, packet->ad, AD_LEN,
-					       packet->id));
+				sizeof(packet->text) - 1,
+				packet->tag, packet->ad, AD_LEN,
+				packet->id));
 	KUNIT_EXPECT_FALSE(test,
 			   open(cipher, out, packet->text,
-					       sizeof(packet->text),
-					       packet->tag, packet->ad,
-					       AD_LEN - 1, packet->id));
+				sizeof(packet->text),
+				packet->tag, packet->ad,
+				AD_LEN - 1, packet->id));
 
 	KUNIT_EXPECT_TRUE(test,
 			  open(cipher, out, packet->text,
-					      sizeof(packet->text), packet->tag,
-					      packet->ad, AD_LEN, packet->id));
+			       sizeof(packet->text), packet->tag,
+			       packet->ad, AD_LEN, packet->id));
 }
 
 static struct kunit_case crypto_cases[] = {
