@@ -132,6 +132,7 @@ table inet gateway {
 		type filter hook input priority filter; policy drop;
 		ct state established,related accept
 		udp dport 1194 accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 	}
 	chain forward {
 		type filter hook forward priority filter; policy drop;

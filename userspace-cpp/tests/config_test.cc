@@ -5,9 +5,14 @@
 
 #include "config/server_config.h"
 #include "server/daemon.h"
+#include "util/log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 using namespace nfovpn;
 using namespace nfovpn::config;
@@ -116,7 +121,7 @@ TEST(ServerConfig, EverythingSupported) {
                         "route 10.99.0.0 255.255.0.0 vpn_gateway 50\n"
                         "push \"route 10.50.0.0 255.255.0.0\"\n<ca>\nA\n</ca>\n<cert>\nB\n</cert>\n"
                         "<key>\nC\n</key>\ndh none\ntls-version-min 1.3\ntls-version-max 1.3\n"
-                        "data-ciphers CHACHA20-POLY1305:?AES-256-CBC:AES-128-GCM\n"
+                        "data-ciphers CHACHA20-POLY1305:?BF-CBC:AES-128-GCM\n"
                         "keepalive 10 60\nreneg-sec 600\nhand-window 30\ntran-window 90\n"
                         "tls-timeout 1\nmax-clients 7\nduplicate-cn\nclient-to-client\n"
                         "explicit-exit-notify 2\nverb 5\nlog-append /tmp/log\nstatus /tmp/st 10\n"
@@ -129,7 +134,7 @@ TEST(ServerConfig, EverythingSupported) {
     EXPECT_EQ(c.device, "vpn0");
     EXPECT_EQ(to_string(c.pool_last), "10.9.1.255");
     ASSERT_EQ(c.routes.size(), 1U);
-    EXPECT_EQ(c.routes[0].prefix_length, 16);
+    EXPECT_EQ(to_string(c.routes[0].network), "10.99.0.0/16");
     EXPECT_EQ(c.routes[0].metric, 50U);
     EXPECT_EQ(c.ca, "A\n");
     EXPECT_EQ(as_text(c.private_key.view()), "C\n");
@@ -164,8 +169,24 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"dev a/b", "cannot be the name of a network device"},
         {"tls-crypt ta.key", "f:6: error: tls-crypt: the control channel is not wrapped"},
         {"tls-auth ta.key 0", "f:6: error: tls-auth: "},
-        {"comp-lzo", "f:6: error: comp-lzo: compression"},
+        {"comp-lzo", "f:6: error: comp-lzo: compression is not supported (use compress migrate"},
+        {"comp-lzo adaptive", "f:6: error: comp-lzo: compression is not supported"},
         {"compress lz4", "f:6: error: compress: compression is not supported"},
+        {"compress lz4-v2", "f:6: error: compress: compression is not supported"},
+        {"push \"compress lzo\"", "f:6: error: push: compression is not supported (of compress: "},
+        {"push comp-lzo", "f:6: error: push: compression is not supported"},
+        {"comp-lzo no\npush \"compress stub-v2\"",
+         "f:7: error: push: differs from this server's own \"comp-lzo no\""},
+        {"data-ciphers AES-256-CBC\nauth SHA512",
+         "f:7: error: auth: SHA512 is not supported (SHA1 and SHA256 are)"},
+        {"data-ciphers AES-256-CBC\nauth none", "f:7: error: auth: with CBC packets must be"},
+        {"mssfix 100", "f:6: error: mssfix: \"100\" is not a number from 154"},
+        {"mssfix 1400 outer", "f:6: error: mssfix: \"outer\" is not understood (mtu or fixed"},
+        {"iroute 10.1.0.0 255.255.0.0", "f:6: error: iroute: belongs into a file of client-config"},
+        {"ifconfig-push 10.8.0.9 255.255.255.0", "f:6: error: ifconfig-push: fixed addresses"},
+        {"ccd-exclusive", "f: error: ccd-exclusive without client-config-dir lets nobody in"},
+        {"route-ipv6 fd00::1/64", "f:6: error: route-ipv6: not an IPv6 network"},
+        {"route-ipv6 fd00::/64 fd00::1", "(use default)"},
         {"user nobody", "f:6: error: user: privileges are not dropped yet"},
         {"daemon", "f:6: error: daemon: the daemon stays in the foreground"},
         {"crl-verify crl.pem", "f:6: error: crl-verify: "},
@@ -180,7 +201,7 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"route 10.1.0.0 255.0.255.0", "is not a netmask"},
         {"push \"route 1.2.3.4,x\"", "must not be empty or hold a comma"},
         {"push \"cipher AES-256-GCM\"", "cipher is negotiated"},
-        {"data-ciphers AES-256-CBC", "AES-256-CBC is not supported"},
+        {"data-ciphers BF-CBC", "BF-CBC is not supported (AES with GCM or CBC"},
         {"keepalive 10 15", "at least twice the first"},
         {"tls-version-min 1.0", "TLS 1.0 is not supported"},
         {"verify-client-cert none", "client certificates are required"},
@@ -226,10 +247,184 @@ TEST(ServerConfig, NumbersAreTakenWithinTheirLimits) {
     EXPECT_EQ(parse(kMinimal + "explicit-exit-notify\n").config.explicit_exit_notify, 1);
 }
 
+TEST(ServerConfig, DataChannel) {
+    auto c = parse(kMinimal + "data-ciphers AES-256-CBC:AES-128-CBC\nauth SHA256\n"
+                              "data-ciphers-fallback AES-128-CBC\nmssfix 1400 mtu\n"
+                              "client-config-dir ccd\nccd-exclusive\n"
+                              "route-ipv6 fd00:5::/48 default 7\n");
+    ASSERT_TRUE(c.ok()) << describe("f", c.findings.at(0));
+    EXPECT_THAT(c.findings, IsEmpty());
+    EXPECT_THAT(c.config.data_ciphers, ElementsAre(DataCipher::Aes256Cbc, DataCipher::Aes128Cbc));
+    EXPECT_EQ(c.config.fallback_cipher, DataCipher::Aes128Cbc);
+    EXPECT_EQ(c.config.auth, DataAuth::Sha256);
+    EXPECT_EQ(c.config.client_config_dir, "ccd");
+    EXPECT_EQ(to_string(c.config.routes.at(0).network), "fd00:5::/48");
+    EXPECT_EQ(c.config.routes.at(0).metric, 7U);
+    auto settings = server::core_settings(c.config);
+    EXPECT_EQ(settings.session.negotiation.auth, DataAuth::Sha256);
+    EXPECT_EQ(settings.session.negotiation.mss_fix.limit, 1400U);
+    EXPECT_TRUE(settings.client_lookup);
+    EXPECT_THAT(
+        described(kMinimal + "data-ciphers none\n"),
+        ElementsAre(HasSubstr("f: warning: with the data cipher none packets can be read")));
+    // OpenVPN's default where the file says nothing
+    EXPECT_EQ(parse(kMinimal + "data-ciphers AES-128-CBC\n").config.auth, DataAuth::Sha1);
+}
+
+TEST(ServerConfig, MssFixAsOpenVpnReadsIt) {
+    struct Case {
+        const char* lines;
+        std::uint32_t limit;
+        MssFix::Of of;
+    };
+    const Case cases[] = {
+        {"", 1492, MssFix::Of::OuterPacket},
+        {"mssfix", 1492, MssFix::Of::OuterPacket},
+        {"tun-mtu 1400", 1400, MssFix::Of::InnerPacket},
+        {"tun-mtu 1400\nmssfix", 1400, MssFix::Of::InnerPacket},
+        {"mssfix 1300", 1300, MssFix::Of::Payload},
+        {"mssfix 1300 mtu", 1300, MssFix::Of::OuterPacket},
+        {"mssfix 1300 fixed", 1300, MssFix::Of::InnerPacket},
+        {"mssfix 0", 0, MssFix::Of::Payload},
+        {"tun-mtu 1400\nmssfix 0", 0, MssFix::Of::Payload},
+    };
+    for (const auto& c : cases) {
+        auto parsed = parse(kMinimal + c.lines + "\n");
+        EXPECT_TRUE(parsed.ok()) << c.lines;
+        EXPECT_EQ(parsed.config.mss_fix.limit, c.limit) << c.lines;
+        EXPECT_EQ(parsed.config.mss_fix.of, c.of) << c.lines;
+    }
+}
+
+TEST(ServerConfig, CompressionWithoutCompression) {
+    struct Case {
+        const char* lines;
+        Framing framing;
+        bool push;
+    };
+    const Case cases[] = {
+        {"comp-lzo no", Framing::Stub, false},
+        {"compress", Framing::StubSwap, false},
+        {"compress stub", Framing::StubSwap, false},
+        {"compress stub-v2", Framing::StubV2, false},
+        {"compress migrate", Framing::None, false},
+        {"comp-lzo no\npush \"comp-lzo no\"", Framing::Stub, true},
+        {"compress\npush \"compress stub\"", Framing::StubSwap, true},
+        {"push compress", Framing::StubSwap, true},
+        {"push \"compress stub-v2\"", Framing::StubV2, true},
+        {"push \"compress stub-v2\"\ncompress stub-v2", Framing::StubV2, true},
+    };
+    for (const auto& c : cases) {
+        auto parsed = parse(kMinimal + c.lines + "\n");
+        EXPECT_TRUE(parsed.ok()) << c.lines;
+        EXPECT_EQ(parsed.config.framing, c.framing) << c.lines;
+        EXPECT_EQ(parsed.config.push_framing, c.push) << c.lines;
+        EXPECT_THAT(parsed.config.push, testing::Not(Contains(testing::StartsWith("comp"))));
+    }
+}
+
+TEST(ClientConfig, WhatOneClientHas) {
+    auto parsed = parse_client_config("# the branch office\niroute 10.1.0.0 255.255.0.0\n"
+                                      "iroute 10.2.0.7\niroute-ipv6 fd00:1::/64\n"
+                                      "push \"route 10.5.0.0 255.255.0.0\"\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    std::vector<std::string> networks;
+    for (const auto& network : parsed.config.networks)
+        networks.push_back(to_string(network));
+    EXPECT_THAT(networks, ElementsAre("10.1.0.0/16", "10.2.0.7/32", "fd00:1::/64"));
+    EXPECT_THAT(parsed.config.push, ElementsAre("route 10.5.0.0 255.255.0.0"));
+    EXPECT_FALSE(parsed.config.push_reset);
+    EXPECT_FALSE(parsed.config.disable);
+
+    auto other = parse_client_config("push \"a b\"\npush-reset\npush \"c d\"\ndisable\n");
+    EXPECT_TRUE(other.config.push_reset);
+    EXPECT_TRUE(other.config.disable);
+    EXPECT_THAT(other.config.push, ElementsAre("c d")) << "what stood before is gone, too";
+}
+
+TEST(ClientConfig, MistakesHaveLines) {
+    struct Case {
+        const char* line;
+        const char* expected;
+    };
+    const Case cases[] = {
+        {"iroute 10.1.2.3 255.255.0.0", "f:2: error: iroute: not a network (iroute 10.1.0.0 255."},
+        {"iroute 10.1.0.0 255.0.255.0", "f:2: error: iroute: not a network"},
+        {"iroute", "f:2: error: iroute: not supported in a file of client-config-dir"},
+        {"iroute-ipv6 fd00::1/64", "f:2: error: iroute-ipv6: not a network"},
+        {"push \"compress lzo\"", "f:2: error: push: compress is negotiated"},
+        {"push a,b", "f:2: error: push: a pushed option must not be empty or hold a comma"},
+        {"ifconfig-push 10.8.0.5 255.255.255.0", "f:2: error: ifconfig-push: not supported in"},
+        {"<push>\nx\n</push>", "f:2: error: push: cannot be a <block>"},
+        {"push \"x", "f:2: error: a quotation"},
+    };
+    for (const auto& c : cases) {
+        auto parsed = parse_client_config(std::string("# first\n") + c.line + "\n");
+        EXPECT_FALSE(parsed.ok()) << c.line;
+        ASSERT_EQ(parsed.findings.size(), 1U) << c.line;
+        EXPECT_THAT(describe("f", parsed.findings[0]), HasSubstr(c.expected)) << c.line;
+    }
+    std::string many;
+    for (int i = 0; i < 101; i++)
+        many += "iroute 10.1." + std::to_string(i) + ".0 255.255.255.0\n";
+    EXPECT_THAT(describe("f", parse_client_config(many).findings.at(0)),
+                HasSubstr("f:101: error: iroute: more than 100 networks"));
+}
+
+TEST(ClientConfig, FileNamesAreTame) {
+    EXPECT_EQ(client_file_name("Alice B. Carol-1@x"), "Alice B. Carol-1@x");
+    EXPECT_EQ(client_file_name("../etc/passwd"), ".._etc_passwd");
+    EXPECT_EQ(client_file_name("a\nb\x80"), "a_b_");
+    EXPECT_EQ(client_file_name("."), "");
+    EXPECT_EQ(client_file_name(".."), "");
+}
+
+class ClientConfigDir : public testing::Test {
+protected:
+    void SetUp() override {
+        char pattern[] = "/tmp/nf-ovpnd-test-XXXXXX";
+        ASSERT_NE(mkdtemp(pattern), nullptr);
+        directory_ = pattern;
+        log::set_level(log::Level::Off);
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+    void write(const std::string& name, const std::string& text) {
+        std::ofstream(directory_ + "/" + name) << text;
+    }
+    std::string directory_;
+};
+
+TEST_F(ClientConfigDir, OwnFileOrDefaultOrNothing) {
+    using server::read_client_settings;
+    auto nothing = read_client_settings(directory_, false, "alice");
+    ASSERT_TRUE(nothing);
+    EXPECT_THAT(nothing->networks, IsEmpty());
+    EXPECT_FALSE(nothing->disabled);
+    EXPECT_TRUE(read_client_settings(directory_, true, "alice")->disabled);
+
+    write("DEFAULT", "push \"dhcp-option DNS 10.99.0.1\"\n");
+    EXPECT_EQ(read_client_settings(directory_, false, "alice")->push.size(), 1U);
+    EXPECT_TRUE(read_client_settings(directory_, true, "alice")->disabled);
+
+    write("alice", "iroute 10.1.0.0 255.255.0.0\n");
+    auto own = read_client_settings(directory_, true, "alice");
+    ASSERT_TRUE(own);
+    EXPECT_FALSE(own->disabled);
+    EXPECT_EQ(own->networks.size(), 1U);
+    EXPECT_THAT(own->push, IsEmpty()) << "DEFAULT is for those without a file";
+    // A name that leads out of the directory leads nowhere.
+    EXPECT_EQ(read_client_settings(directory_, false, "..")->push.size(), 1U);
+}
+
+TEST_F(ClientConfigDir, FileWithMistakesIsNotHalfOfAFile) {
+    write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
+    EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
+}
+
 TEST(ServerConfig, IgnoredOptionsWarn) {
-    for (const char* line : {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA256",
-                             "mssfix 1400", "fast-io", "sndbuf 0", "dh dh.pem", "mute 20",
-                             "ifconfig-pool-persist ipp.txt", "status-version 3"}) {
+    for (const char* line :
+         {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA512", "fast-io", "sndbuf 0",
+          "dh dh.pem", "mute 20", "ifconfig-pool-persist ipp.txt", "status-version 3"}) {
         auto text = kMinimal + line + "\n";
         auto parsed = parse(text);
         EXPECT_TRUE(parsed.ok()) << line;

@@ -31,3 +31,15 @@ TEST(Ipv4, PrefixLengthOfContiguousMasksOnly) {
 TEST(Endpoint, ToText) {
     EXPECT_EQ(to_string(Endpoint{*parse_ipv4("192.0.2.1"), 1194}), "192.0.2.1:1194");
 }
+
+TEST(Prefix, TextAndBack) {
+    EXPECT_EQ(to_string(ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)), "10.1.0.0/16");
+    for (const char* text : {"::/0", "2001:db8::/32", "fd00:1:2:3::/64", "fd00::1/128"}) {
+        auto prefix = parse_ipv6_prefix(text);
+        ASSERT_TRUE(prefix) << text;
+        EXPECT_EQ(to_string(*prefix), text);
+    }
+    for (const char* text : {"", "/", "::", "2001:db8::1/32", "fd00::/129", "fd00::/-1", "fd00::/",
+                             "10.1.0.0/16", "fd00::/6x", "fd00::/7 "})
+        EXPECT_FALSE(parse_ipv6_prefix(text)) << text;
+}

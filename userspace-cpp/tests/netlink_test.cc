@@ -5,6 +5,7 @@
 
 #include "netlink/nf_ovpn.h"
 #include "server/status.h"
+#include "session/keys.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -48,6 +49,124 @@ TEST(NetlinkMessage, AttributesComeBack) {
     ASSERT_NE(a.find(6), nullptr);
     EXPECT_EQ(Attributes(a.find(6)).number(1), 42U);
     EXPECT_FALSE(a.number(7));
+}
+
+TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
+    netlink::PeerRequest plain;
+    plain.id = 5;
+    plain.vpn_address = *parse_ipv4("10.8.0.2");
+    Message first(30, 0);
+    first.header<genlmsghdr>();
+    put_peer(first, plain);
+    const auto* nest = Attributes(first.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER);
+    ASSERT_NE(nest, nullptr);
+    EXPECT_EQ(Attributes(nest).number(NF_OVPN_A_PEER_ID), 5U);
+    for (auto absent : {NF_OVPN_A_PEER_NETWORK, NF_OVPN_A_PEER_TCP_MSS, NF_OVPN_A_PEER_FRAMING,
+                        NF_OVPN_A_PEER_DATA_V1})
+        EXPECT_EQ(Attributes(nest).find(static_cast<std::uint16_t>(absent)), nullptr) << absent;
+
+    auto full = plain;
+    full.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16), *parse_ipv6_prefix("fd00:1::/32")};
+    full.data_v1 = true;
+    full.framing = Framing::StubSwap;
+    full.tcp_mss = 1400;
+    Message second(30, 0);
+    second.header<genlmsghdr>();
+    put_peer(second, full);
+    Attributes peer(Attributes(second.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER));
+    EXPECT_EQ(peer.number(NF_OVPN_A_PEER_TCP_MSS), 1400U);
+    EXPECT_EQ(peer.bytes(NF_OVPN_A_PEER_TCP_MSS)->size(), 2U);
+    EXPECT_EQ(peer.number(NF_OVPN_A_PEER_FRAMING), unsigned{NF_OVPN_FRAMING_STUB_SWAP});
+    ASSERT_NE(peer.find(NF_OVPN_A_PEER_DATA_V1), nullptr);
+    EXPECT_EQ(peer.bytes(NF_OVPN_A_PEER_DATA_V1)->size(), 0U);
+    std::vector<std::pair<Bytes, std::uint64_t>> networks;
+    peer.each([&](const nlattr* attribute) {
+        if ((attribute->nla_type & NLA_TYPE_MASK) != NF_OVPN_A_PEER_NETWORK)
+            return;
+        Attributes network(attribute);
+        auto v4 = network.bytes(NF_OVPN_A_NETWORK_IPV4);
+        auto address = v4 ? v4 : network.bytes(NF_OVPN_A_NETWORK_IPV6);
+        ASSERT_TRUE(address);
+        networks.emplace_back(Bytes(address->begin(), address->end()),
+                              *network.number(NF_OVPN_A_NETWORK_PREFIX_LEN));
+    });
+    const Bytes v6 = {0xfd, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    EXPECT_THAT(networks,
+                testing::ElementsAre(testing::Pair(Bytes{10, 1, 0, 0}, 16), testing::Pair(v6, 32)));
+}
+
+// What the kernel wants of each format, and no attribute more: it refuses what does not belong.
+TEST(KeyRequest, HasWhatTheFormatNeeds) {
+    struct Case {
+        DataFormat format;
+        std::uint64_t cipher;
+        std::optional<std::uint64_t> auth;
+        std::size_t key;
+        bool nonce_tail;
+        std::size_t auth_key;
+        std::optional<std::uint64_t> key_bits;
+        bool insecure;
+    };
+    const Case cases[] = {
+        {{DataCipher::Aes192Gcm}, NF_OVPN_CIPHER_ALG_AES_GCM, {}, 24, true, 0, {}, false},
+        {{DataCipher::ChaCha20Poly1305},
+         NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305,
+         {},
+         32,
+         true,
+         0,
+         {},
+         false},
+        {{DataCipher::Aes128Gcm, DataAuth::None, true},
+         NF_OVPN_CIPHER_ALG_AES_GCM,
+         {},
+         32,
+         false,
+         0,
+         128,
+         false},
+        {{DataCipher::Aes256Cbc, DataAuth::Sha256},
+         NF_OVPN_CIPHER_ALG_AES_CBC,
+         NF_OVPN_AUTH_ALG_HMAC_SHA256,
+         32,
+         false,
+         32,
+         {},
+         false},
+        {{DataCipher::Aes128Cbc, DataAuth::Sha1},
+         NF_OVPN_CIPHER_ALG_AES_CBC,
+         NF_OVPN_AUTH_ALG_HMAC_SHA1,
+         16,
+         false,
+         20,
+         {},
+         false},
+        {{DataCipher::None, DataAuth::None}, NF_OVPN_CIPHER_ALG_NONE, {}, 0, false, 0, {}, true},
+    };
+    session::KeyMaterial material;
+    for (const auto& c : cases) {
+        SCOPED_TRACE(cipher_name(c.format.cipher));
+        Message m(30, 0);
+        m.header<genlmsghdr>();
+        put_key(m, 9, KeySlot::Secondary, 3,
+                session::slice_keys(material, c.format, wire::Role::Server));
+        Attributes key(Attributes(m.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_KEYCONF));
+        EXPECT_EQ(key.number(NF_OVPN_A_KEYCONF_PEER_ID), 9U);
+        EXPECT_EQ(key.number(NF_OVPN_A_KEYCONF_SLOT), unsigned{NF_OVPN_KEY_SLOT_SECONDARY});
+        EXPECT_EQ(key.number(NF_OVPN_A_KEYCONF_KEY_ID), 3U);
+        EXPECT_EQ(key.number(NF_OVPN_A_KEYCONF_CIPHER_ALG), c.cipher);
+        EXPECT_EQ(key.number(NF_OVPN_A_KEYCONF_AUTH_ALG), c.auth);
+        EXPECT_EQ(key.find(NF_OVPN_A_KEYCONF_EPOCHS) != nullptr, c.format.epochs);
+        EXPECT_EQ(key.number(NF_OVPN_A_KEYCONF_KEY_BITS), c.key_bits);
+        EXPECT_EQ(key.find(NF_OVPN_A_KEYCONF_INSECURE) != nullptr, c.insecure);
+        for (auto direction : {NF_OVPN_A_KEYCONF_ENCRYPT_DIR, NF_OVPN_A_KEYCONF_DECRYPT_DIR}) {
+            Attributes dir(key.find(static_cast<std::uint16_t>(direction)));
+            EXPECT_EQ(dir.bytes(NF_OVPN_A_KEYDIR_CIPHER_KEY).value_or(ByteView()).size(), c.key);
+            EXPECT_EQ(dir.bytes(NF_OVPN_A_KEYDIR_NONCE_TAIL).value_or(ByteView()).size(),
+                      c.nonce_tail ? 8U : 0U);
+            EXPECT_EQ(dir.bytes(NF_OVPN_A_KEYDIR_AUTH_KEY).value_or(ByteView()).size(), c.auth_key);
+        }
+    }
 }
 
 TEST(Notification, PeerDeleted) {

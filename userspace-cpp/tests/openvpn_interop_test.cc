@@ -181,7 +181,7 @@ protected:
                 auto opcode = wire::opcode_of(datagram);
                 if (opcode == wire::Opcode::DataV2) {
                     data_packets_++;
-                    auto plain = plane_.receive(datagram);
+                    auto plain = plane_.receive(path.remote, datagram);
                     if (plain && *plain == kPing)
                         pings_++;
                 } else {
@@ -333,6 +333,139 @@ TEST_F(StockClient, ExpiredCertificateIsRefusedWithAnAlert) {
     EXPECT_TRUE(serve_until(told)) << client_log();
     EXPECT_TRUE(plane_.calls.empty());
 }
+
+TEST_F(StockClient, CbcWithHmac) {
+    settings_.session.negotiation.data_ciphers = {DataCipher::Aes256Cbc};
+    settings_.session.negotiation.auth = DataAuth::Sha256;
+    start_server();
+    start_client("data-ciphers AES-256-CBC\nauth SHA256\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_THAT(client_log(), HasSubstr("cipher AES-256-CBC"));
+    expect_data_both_ways();
+}
+
+TEST_F(StockClient, CbcWithSha1ByThePrfThroughARenegotiation) {
+    settings_.session.negotiation.data_ciphers = {DataCipher::Aes128Cbc};
+    settings_.session.negotiation.tls_export = false;
+    settings_.session.renegotiate_after = 5s;
+    start_server();
+    start_client("data-ciphers AES-128-CBC\nreneg-sec 0\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_TRUE(serve_until([&] { return plane_.peers.at(0).slots[0]->key_id == 1; }, 30s));
+    expect_data_both_ways();
+}
+
+TEST_F(StockClient, NoCipherAtAll) {
+    settings_.session.negotiation.data_ciphers = {DataCipher::None};
+    settings_.session.negotiation.auth = DataAuth::Sha256;
+    start_server();
+    start_client("data-ciphers none\nauth SHA256\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    expect_data_both_ways();
+}
+
+// What the administrators of both ends may have written, and what is made of it.
+struct FramingCase {
+    const char* name;
+    Framing server;
+    bool push;
+    const char* client;
+    Framing result;
+};
+
+class StockFraming : public StockClient, public testing::WithParamInterface<FramingCase> {};
+
+TEST_P(StockFraming, DataBothWays) {
+    const auto& c = GetParam();
+    settings_.session.negotiation.framing = c.server;
+    settings_.session.negotiation.push_framing = c.push;
+    start_server();
+    start_client(c.client, {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_EQ(plane_.peers.at(0).peer.framing, c.result);
+    expect_data_both_ways();
+    EXPECT_THAT(client_log(), Not(HasSubstr("decompression header byte")));
+    EXPECT_THAT(client_log(), Not(HasSubstr("is present in")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Options, StockFraming,
+    testing::Values(
+        FramingCase{"CompLzoNo", Framing::Stub, false, "comp-lzo no\n", Framing::Stub},
+        FramingCase{"Compress", Framing::StubSwap, false, "compress\n", Framing::StubSwap},
+        FramingCase{"StubV2", Framing::StubV2, false, "compress stub-v2\n", Framing::StubV2},
+        FramingCase{"PushedCompLzoNo", Framing::Stub, true, "", Framing::Stub},
+        FramingCase{"PushedStub", Framing::StubSwap, true, "", Framing::StubSwap},
+        FramingCase{"PushedStubV2", Framing::StubV2, true, "", Framing::StubV2},
+        FramingCase{"Migrated", Framing::None, false, "comp-lzo no\n", Framing::StubV2},
+        FramingCase{"NoneAtAll", Framing::None, false, "", Framing::None}),
+    [](const auto& test) { return test.param.name; });
+
+// The figure that OpenVPN prints for its own end is what we set for ours.
+struct MssCase {
+    const char* name;
+    DataCipher cipher;
+    DataAuth auth;
+    Framing framing;
+    const char* client;
+    MssFix fix;
+};
+
+class StockMssFix : public StockClient, public testing::WithParamInterface<MssCase> {};
+
+TEST_P(StockMssFix, SameFigure) {
+    const auto& c = GetParam();
+    settings_.session.negotiation.data_ciphers = {c.cipher};
+    settings_.session.negotiation.auth = c.auth;
+    settings_.session.negotiation.framing = c.framing;
+    settings_.session.negotiation.mss_fix = c.fix;
+    start_server();
+    start_client(std::string(c.client) + "data-ciphers " + std::string(cipher_name(c.cipher)) +
+                     "\nauth " + std::string(auth_name(c.auth)) + "\n",
+                 {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    EXPECT_THAT(client_log(), HasSubstr("Data Channel MTU parms [ mss_fix:" +
+                                        std::to_string(plane_.peers.at(0).peer.tcp_mss) + " "));
+}
+
+INSTANTIATE_TEST_SUITE_P(Options, StockMssFix,
+                         testing::Values(MssCase{"Default",
+                                                 DataCipher::Aes256Gcm,
+                                                 DataAuth::Sha1,
+                                                 Framing::None,
+                                                 "",
+                                                 {1492, MssFix::Of::OuterPacket}},
+                                         MssCase{"Payload",
+                                                 DataCipher::ChaCha20Poly1305,
+                                                 DataAuth::Sha1,
+                                                 Framing::None,
+                                                 "mssfix 1300\n",
+                                                 {1300, MssFix::Of::Payload}},
+                                         MssCase{"Fixed",
+                                                 DataCipher::Aes128Gcm,
+                                                 DataAuth::Sha1,
+                                                 Framing::None,
+                                                 "mssfix 1300 fixed\n",
+                                                 {1300, MssFix::Of::InnerPacket}},
+                                         MssCase{"CbcSha1",
+                                                 DataCipher::Aes256Cbc,
+                                                 DataAuth::Sha1,
+                                                 Framing::None,
+                                                 "mssfix 1300 mtu\n",
+                                                 {1300, MssFix::Of::OuterPacket}},
+                                         MssCase{"CbcSha256",
+                                                 DataCipher::Aes128Cbc,
+                                                 DataAuth::Sha256,
+                                                 Framing::None,
+                                                 "mssfix 1301\n",
+                                                 {1301, MssFix::Of::Payload}},
+                                         MssCase{"Stub",
+                                                 DataCipher::Aes256Cbc,
+                                                 DataAuth::Sha256,
+                                                 Framing::Stub,
+                                                 "comp-lzo no\n",
+                                                 {1492, MssFix::Of::OuterPacket}}),
+                         [](const auto& test) { return test.param.name; });
 
 TEST_F(StockClient, CompressionBecomesStubV2) {
     start_server();

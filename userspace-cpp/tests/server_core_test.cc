@@ -42,7 +42,7 @@ TEST_F(ServerCoreTest, HandshakeGivesBothTheSameKeys) {
                 ElementsAre("PUSH_REPLY,route-gateway 10.8.0.1,topology subnet,"
                             "ifconfig 10.8.0.2 255.255.255.0,peer-id 0,cipher AES-256-GCM,"
                             "protocol-flags cc-exit tls-ekm,tun-mtu 1500"));
-    // The peer is known before it has keys (R3), and its keys before the client can use them.
+    // The peer is known before it has keys (R3), and has keys before the client can use them.
     EXPECT_THAT(sim.plane.calls, ElementsAre("add 0", "key 0 primary 0", "keepalive 0"));
     EXPECT_EQ(sim.plane.peers.at(0).peer.remote, host.endpoint);
     EXPECT_EQ(sim.plane.peers.at(0).peer.address, *parse_ipv4("10.8.0.2"));
@@ -128,17 +128,135 @@ TEST_F(ServerCoreTest, NoSharedCipherIsToldAndEnds) {
     EXPECT_TRUE(sim.plane.peers.empty());
 }
 
-TEST_F(ServerCoreTest, CompressionFramingOnlyAsStubV2) {
+TEST_F(ServerCoreTest, CompressingClientsAreMigrated) {
     sim.start_server();
     auto& modern = sim.add_client("modern", std::string(kModernPeerInfo) + "IV_COMP_STUBv2=1\n");
     modern.client->options += ",comp-lzo";
     auto& old = sim.add_client("old", kModernPeerInfo);
     old.client->options += ",comp-lzo";
-    sim.run(20s);
-    EXPECT_TRUE(modern.client->connected());
+    ASSERT_TRUE(connect(modern));
+    ASSERT_TRUE(connect(old));
     EXPECT_EQ(modern.client->pushed("compress"), "stub-v2");
-    EXPECT_FALSE(old.client->connected());
-    EXPECT_THAT(old.client->messages, Contains(HasSubstr("AUTH_FAILED,Compression")));
+    EXPECT_EQ(old.client->pushed("comp-lzo"), "no");
+    // The data plane frames accordingly, or neither side could read the other.
+    for (auto* host : {&modern, &old}) {
+        host->client->send_data(kPacket);
+        sim.send_data(host->client->peer_id(), kPing);
+        sim.run(1s);
+        EXPECT_THAT(host->client->received, ElementsAre(kPing));
+    }
+    EXPECT_EQ(sim.at_server.size(), 2U);
+    EXPECT_EQ(sim.plane.undecryptable, 0U);
+}
+
+// Every format, negotiated, with data both ways, and again after new keys.
+struct Format {
+    const char* name;
+    DataCipher cipher;
+    DataAuth auth;
+    const char* peer_info;
+    bool epochs;
+    bool data_v1;
+};
+
+void PrintTo(const Format& format, std::ostream* out) {
+    *out << format.name;
+}
+
+class Formats : public testing::TestWithParam<Format> {};
+
+TEST_P(Formats, DataBothWaysThroughARenegotiation) {
+    log::set_level(log::Level::Off);
+    const auto& format = GetParam();
+    Simulation sim;
+    sim.settings.session.negotiation.data_ciphers = {format.cipher};
+    sim.settings.session.negotiation.auth = format.auth;
+    sim.settings.session.negotiation.mss_fix = {1492, MssFix::Of::OuterPacket};
+    sim.start_server();
+    auto& host = sim.add_client("alice", format.peer_info);
+    auto& client = *host.client;
+    client.request_push = true;
+    client.auth = format.auth;
+    client.options = "V4,cipher " + std::string(cipher_name(format.cipher));
+    ASSERT_TRUE(sim.run_until([&] { return client.connected(); }, 60s));
+    const auto& peer = sim.plane.peers.at(0);
+    EXPECT_EQ(peer.peer.data_v1, format.data_v1);
+    EXPECT_EQ(peer.slots[0]->keys.format.cipher, format.cipher);
+    EXPECT_EQ(peer.slots[0]->keys.format.epochs, format.epochs);
+    EXPECT_GT(peer.peer.tcp_mss, 1300);
+    for (std::size_t i = 1; i <= 2; i++) {
+        client.send_data(kPacket);
+        sim.send_data(0, kPing);
+        sim.run(1s);
+        EXPECT_EQ(sim.at_server.size(), i);
+        EXPECT_EQ(client.received.size(), i);
+        client.renegotiate(sim.now);
+        sim.run(5s);
+        EXPECT_EQ(client.keys_generated, i + 1);
+    }
+    EXPECT_EQ(sim.plane.undecryptable + client.undecryptable, 0U);
+}
+
+constexpr auto kEpochPeer = "IV_PROTO=8094\nIV_CIPHERS=AES-128-GCM:CHACHA20-POLY1305\n";
+constexpr auto kCbcPeer = "IV_PROTO=990\nIV_CIPHERS=AES-256-CBC:AES-128-CBC:none\n";
+INSTANTIATE_TEST_SUITE_P(
+    DataChannel, Formats,
+    testing::Values(
+        Format{"epochs", DataCipher::Aes128Gcm, DataAuth::Sha1, kEpochPeer, true, false},
+        Format{"epochs, ChaCha20", DataCipher::ChaCha20Poly1305, DataAuth::Sha1, kEpochPeer, true,
+               false},
+        Format{"CBC", DataCipher::Aes256Cbc, DataAuth::Sha256, kCbcPeer, false, false},
+        Format{"CBC, SHA1", DataCipher::Aes128Cbc, DataAuth::Sha1, kCbcPeer, false, false},
+        Format{"none", DataCipher::None, DataAuth::Sha256, kCbcPeer, false, false},
+        Format{"V1, GCM", DataCipher::Aes256Gcm, DataAuth::Sha1, "IV_NCP=2\n", false, true},
+        Format{"V1, CBC", DataCipher::Aes128Cbc, DataAuth::Sha1, "", false, true}));
+
+TEST_F(ServerCoreTest, ClientsHaveSettingsOfTheirOwn) {
+    sim.settings.session.push = {"route-gateway 10.8.0.1", "topology subnet",
+                                 "route 10.1.0.0 255.255.0.0", "route 10.99.0.0 255.255.0.0"};
+    sim.settings.client_lookup =
+        [](const std::string& name) -> std::optional<server::ClientSettings> {
+        server::ClientSettings out;
+        if (name == "office") {
+            out.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
+            out.push = {"ping 7"};
+        }
+        out.push_reset = name == "bare";
+        out.disabled = name == "mallory";
+        return name == "broken" ? std::nullopt : std::optional(out);
+    };
+    sim.start_server();
+    auto& office = sim.add_client("office");
+    auto& bare = sim.add_client("bare");
+    auto& plain = sim.add_client("plain");
+    auto& mallory = sim.add_client("mallory");
+    auto& broken = sim.add_client("broken");
+    sim.run(10s);
+    ASSERT_TRUE(office.client->connected());
+    EXPECT_THAT(office.client->messages.at(0),
+                HasSubstr("topology subnet,route 10.99.0.0 255.255.0.0,ping 7,ifconfig"))
+        << "no route to its own network";
+    EXPECT_THAT(bare.client->messages.at(0),
+                HasSubstr("PUSH_REPLY,route-gateway 10.8.0.1,topology subnet,ifconfig"));
+    EXPECT_THAT(plain.client->messages.at(0), HasSubstr("10.1.0.0 255.255.0.0,route 10.99"));
+    const auto& peers = sim.plane.peers;
+    ASSERT_EQ(peers.size(), 3U);
+    EXPECT_THAT(peers.at(office.client->peer_id()).peer.networks,
+                ElementsAre(ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)));
+    EXPECT_TRUE(peers.at(plain.client->peer_id()).peer.networks.empty());
+    EXPECT_THAT(mallory.client->messages, ElementsAre("AUTH_FAILED,this client is disabled"));
+    EXPECT_THAT(broken.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,TEMP:")));
+}
+
+TEST_F(ServerCoreTest, LostNotificationsEndNobodyWhomTheDataPlaneNeverKnew) {
+    sim.plane.refuse = "add";
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(sim.run_until([&] { return !sim.plane.calls.empty(); }, 60s));
+    sim.core->resynchronize(sim.now);
+    sim.run(1s);
+    EXPECT_THAT(host.client->messages,
+                ElementsAre(HasSubstr("AUTH_FAILED,TEMP:the server's data")));
 }
 
 TEST_F(ServerCoreTest, ForeignAndExpiredCertificatesAreRefused) {

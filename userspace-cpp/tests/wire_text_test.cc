@@ -16,7 +16,7 @@ using testing::IsEmpty;
 TEST(PeerInfo, ReadsWhatDrivesTheNegotiation) {
     auto info = parse_peer_info("IV_VER=2.7.8\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=1600\nIV_NCP=2\n"
                                 "IV_CIPHERS=AES-256-GCM:CHACHA20-POLY1305\nIV_PROTO=990\n"
-                                "IV_COMP_STUBv2=1\n");
+                                "IV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n");
     EXPECT_EQ(info.version, "2.7.8");
     EXPECT_EQ(info.platform, "linux");
     EXPECT_EQ(info.proto, 990U);
@@ -24,7 +24,11 @@ TEST(PeerInfo, ReadsWhatDrivesTheNegotiation) {
     EXPECT_TRUE(info.proto & IV_PROTO_CC_EXIT_NOTIFY);
     EXPECT_EQ(info.ncp, 2);
     EXPECT_EQ(info.max_tun_mtu, 1600U);
+    EXPECT_TRUE(info.lzo_stub);
+    EXPECT_TRUE(info.stub);
     EXPECT_TRUE(info.stub_v2);
+    EXPECT_TRUE(parse_peer_info("IV_LZO=1\n").lzo_stub) << "who can compress can leave it";
+    EXPECT_FALSE(parse_peer_info("IV_LZO=0\nIV_COMP_STUB=2\n").stub);
     EXPECT_THAT(info.ciphers, ElementsAre("AES-256-GCM", "CHACHA20-POLY1305"));
 }
 

@@ -24,6 +24,13 @@ namespace {
 // OpenVPN's own limit for pools.
 constexpr std::uint32_t kMaxPool = 65536;
 
+// Also OpenVPN's.
+constexpr std::uint32_t kUsualMtu = 1500;
+constexpr std::uint32_t kDefaultMssFix = 1492;
+
+// More do not fit into a request to the kernel.
+constexpr std::size_t kMaxClientNetworks = 100;
+
 struct Network {
     Ipv4 network;
     Ipv4 netmask;
@@ -74,6 +81,7 @@ private:
     void apply(const Directive& d);
     void finish();
     void finish_addresses();
+    void finish_data_channel();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -96,6 +104,7 @@ private:
     void ifconfig_pool(const Directive& d);
     void topology(const Directive& d);
     void route(const Directive& d);
+    void route_ipv6(const Directive& d);
     void push(const Directive& d);
     void ca(const Directive& d);
     void cert(const Directive& d);
@@ -111,9 +120,11 @@ private:
     void keepalive(const Directive& d);
     void reneg_sec(const Directive& d);
     void connect_freq_initial(const Directive& d);
-    void compress(const Directive& d);
-    void comp_lzo(const Directive& d);
+    void auth(const Directive& d);
+    void mssfix(const Directive& d);
+    void compression(const Directive& d);
     void allow_compression(const Directive& d);
+    void client_config_dir(const Directive& d);
     void log(const Directive& d);
     void status(const Directive& d);
     void writepid(const Directive& d);
@@ -132,6 +143,10 @@ private:
     bool default_pool_ = true;
     bool mode_server_ = false;
     bool tls_server_ = false;
+    std::optional<Directive> auth_;
+    std::optional<Framing> pushed_framing_;
+    std::optional<Directive> framing_push_;
+    bool mssfix_set_ = false;
 };
 
 constexpr auto S = Treatment::Supported;
@@ -144,9 +159,13 @@ constexpr const char* kNoScripts = "scripts and plug-ins are not run";
 constexpr const char* kNoWrap = "the control channel is not wrapped by a pre-shared key yet";
 constexpr const char* kNoWrapHint = "remove it here and at the clients";
 constexpr const char* kNoV6 = "IPv6 is not supported yet";
-constexpr const char* kAead = "data ciphers are AEAD and authenticate by themselves";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
-constexpr const char* kCiphers = "AES-128-GCM, AES-192-GCM, AES-256-GCM and CHACHA20-POLY1305 are";
+constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
+                                 "CHACHA20-POLY1305 and none are";
+constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
+constexpr const char* kBadIpv6 = "not an IPv6 network with its prefix length: \"";
+constexpr const char* kNoCompression =
+    "of compress: stub, stub-v2 and migrate; of comp-lzo: no; they compress nothing";
 constexpr const char* kRunFrom = "use the service manager's own setting";
 
 const Option Parser::kOptions[] = {
@@ -172,7 +191,10 @@ const Option Parser::kOptions[] = {
     {"ifconfig-pool", S, 2, 3, &Parser::ifconfig_pool, "", ""},
     {"topology", S, 1, 1, &Parser::topology, "", ""},
     {"route", S, 1, 4, &Parser::route, "", ""},
+    {"route-ipv6", S, 1, 3, &Parser::route_ipv6, "", ""},
     {"push", S, 1, 1, &Parser::push, "", ""},
+    {"client-config-dir", S, 1, 1, &Parser::client_config_dir, "", ""},
+    {"ccd-exclusive", S, 0, 0, &Parser::flag, "", ""},
     {"max-clients", S, 1, 1, &Parser::number_option, "", ""},
     {"duplicate-cn", S, 0, 0, &Parser::flag, "", ""},
     {"client-to-client", S, 0, 0, &Parser::flag, "", ""},
@@ -194,8 +216,10 @@ const Option Parser::kOptions[] = {
     {"data-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
     {"ncp-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
     {"data-ciphers-fallback", S, 1, 1, &Parser::data_ciphers_fallback, "", ""},
-    {"compress", S, 0, 1, &Parser::compress, "", ""},
-    {"comp-lzo", S, 0, 1, &Parser::comp_lzo, "", ""},
+    {"auth", S, 1, 1, &Parser::auth, "", ""},
+    {"mssfix", S, 0, 2, &Parser::mssfix, "", ""},
+    {"compress", S, 0, 1, &Parser::compression, "", ""},
+    {"comp-lzo", S, 0, 1, &Parser::compression, "", ""},
     {"allow-compression", S, 1, 1, &Parser::allow_compression, "", ""},
     // time
     {"keepalive", S, 2, 2, &Parser::keepalive, "", ""},
@@ -220,8 +244,6 @@ const Option Parser::kOptions[] = {
     {"persist-local-ip", I, 0, 0, nullptr, "addresses are read once", ""},
     {"persist-remote-ip", I, 0, 0, nullptr, "addresses are read once", ""},
     {"cipher", I, 1, 1, nullptr, "the data cipher is negotiated", "use data-ciphers"},
-    {"auth", I, 1, 1, nullptr, kAead, ""},
-    {"mssfix", I, 0, 2, nullptr, kKernelDoes, "clamp the MSS by a rule of nftables"},
     {"fragment", R, 1, 2, nullptr, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
     {"link-mtu", I, 1, 1, nullptr, kKernelDoes, "use tun-mtu"},
     {"mtu-disc", I, 1, 1, nullptr, kKernelDoes, ""},
@@ -300,15 +322,16 @@ const Option Parser::kOptions[] = {
     {"client-connect", R, 1, 1, nullptr, kNoScripts, ""},
     {"client-disconnect", R, 1, 1, nullptr, kNoScripts, ""},
     {"learn-address", R, 1, 1, nullptr, kNoScripts, ""},
-    {"client-config-dir", R, 1, 1, nullptr, "settings of single clients are not supported yet", ""},
-    {"ccd-exclusive", R, 0, 0, nullptr, "settings of single clients are not supported yet", ""},
-    {"iroute", R, 1, 2, nullptr, "settings of single clients are not supported yet", ""},
+    {"iroute", R, 1, 2, nullptr, kOfOneClient, ""},
+    {"iroute-ipv6", R, 1, 1, nullptr, kOfOneClient, ""},
+    {"push-reset", R, 0, 0, nullptr, kOfOneClient, ""},
+    {"disable", R, 0, 0, nullptr, kOfOneClient, ""},
+    {"ifconfig-push", R, 2, 3, nullptr, "fixed addresses of clients are not supported yet", ""},
     {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
     {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
     {"server-ipv6", R, 1, 1, nullptr, kNoV6, ""},
     {"ifconfig-ipv6", R, 1, 2, nullptr, kNoV6, ""},
     {"ifconfig-ipv6-pool", R, 1, 1, nullptr, kNoV6, ""},
-    {"route-ipv6", R, 1, 3, nullptr, kNoV6, ""},
     {"port-share", R, 2, 3, nullptr, "there is no TCP transport", ""},
     {"vlan-tagging", R, 0, 0, nullptr, "TAP devices are not supported", ""},
     {"passtos", R, 0, 0, nullptr, "not supported yet", ""},
@@ -374,7 +397,7 @@ void Parser::apply(const Directive& d) {
         error(d, "cannot be a <block>");
         return;
     }
-    bool may_repeat = d.name == "push" || d.name == "route";
+    bool may_repeat = d.name == "push" || d.name == "route" || d.name == "route-ipv6";
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
     (this->*option->handler)(d);
@@ -528,6 +551,8 @@ void Parser::flag(const Directive& d) {
         tls_server_ = true;
     else if (d.name == "duplicate-cn")
         config().duplicate_cn = true;
+    else if (d.name == "ccd-exclusive")
+        config().ccd_exclusive = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
 }
@@ -588,7 +613,7 @@ void Parser::route(const Directive& d) {
     auto net = network(d, 0);
     if (!net)
         return;
-    Route out{net->network, *prefix_length(net->netmask), 0};
+    Route out{ipv4_prefix(net->network, *prefix_length(net->netmask)), 0};
     if (d.args.size() > 2 && d.args[2] != "vpn_gateway" && d.args[2] != "default") {
         error(d, "routes lead to the tunnel, without a gateway", "use vpn_gateway");
         return;
@@ -602,26 +627,69 @@ void Parser::route(const Directive& d) {
     config().routes.push_back(out);
 }
 
-void Parser::check_push_option(const Directive& d, const std::string& option) {
-    if (option.empty() || option.find(',') != std::string::npos) {
-        error(d, "a pushed option must not be empty or hold a comma");
+void Parser::route_ipv6(const Directive& d) {
+    auto network = parse_ipv6_prefix(d.args[0]);
+    if (!network) {
+        error(d, kBadIpv6 + d.args[0] + "\"");
         return;
     }
+    if (d.args.size() > 1 && d.args[1] != "default") {
+        error(d, "routes lead to the tunnel, without a gateway", "use default");
+        return;
+    }
+    Route out{*network, 0};
+    if (d.args.size() > 2 && d.args[2] != "default") {
+        auto metric = number(d, 2, 0, 0x7fffffff);
+        if (!metric)
+            return;
+        out.metric = *metric;
+    }
+    config().routes.push_back(out);
+}
+
+// Why an option cannot be pushed; nothing if it can.
+std::optional<std::string> push_objection(const std::string& option) {
+    if (option.empty() || option.find(',') != std::string::npos)
+        return "a pushed option must not be empty or hold a comma";
     auto name = option.substr(0, option.find(' '));
     for (const char* own : {"ifconfig", "peer-id", "cipher", "protocol-flags", "key-derivation",
                             "topology", "tun-mtu", "compress", "comp-lzo", "push-continuation"}) {
-        if (name == own) {
-            error(d, name + " is negotiated and cannot be pushed by hand");
-            return;
-        }
+        if (name == own)
+            return name + " is negotiated and cannot be pushed by hand";
     }
-    config().push.push_back(option);
+    return std::nullopt;
+}
+
+// What an option about compression means when nothing is compressed; nothing if it compresses.
+std::optional<Framing> framing_of(const std::string& option, const std::string& word) {
+    if (option == "comp-lzo")
+        return word == "no" ? std::optional(Framing::Stub) : std::nullopt;
+    if (word.empty() || word == "stub")
+        return Framing::StubSwap;
+    if (word == "stub-v2")
+        return Framing::StubV2;
+    return word == "migrate" ? std::optional(Framing::None) : std::nullopt;
 }
 
 void Parser::push(const Directive& d) {
+    const auto& option = d.args[0];
     // "topology subnet" is what is pushed anyway; sample configurations say it too.
-    if (d.args[0] != "topology subnet")
-        check_push_option(d, d.args[0]);
+    if (option == "topology subnet")
+        return;
+    auto name = option.substr(0, option.find(' '));
+    if (name == "compress" || name == "comp-lzo") {
+        auto word = option.size() > name.size() ? option.substr(name.size() + 1) : "";
+        auto framing = framing_of(name, word);
+        if (!framing || framing == Framing::None)
+            error(d, "compression is not supported", kNoCompression);
+        else
+            pushed_framing_ = framing;
+        framing_push_ = d;
+    } else if (auto objection = push_objection(option)) {
+        error(d, *objection);
+    } else {
+        config().push.push_back(option);
+    }
 }
 
 void Parser::ca(const Directive& d) {
@@ -723,15 +791,40 @@ void Parser::data_ciphers_fallback(const Directive& d) {
         error(d, d.args[0] + " is not supported", kCiphers);
 }
 
-void Parser::compress(const Directive& d) {
-    // "migrate" is what is done anyway: clients with compression get framing without a byte.
-    if (d.args.empty() || (d.args[0] != "migrate" && d.args[0] != "stub-v2"))
-        error(d, "compression is not supported", "remove it, or use compress migrate");
+void Parser::auth(const Directive& d) {
+    auth_ = d;
+    if (auto known = auth_by_name(d.args[0]))
+        config().auth = *known;
 }
 
-void Parser::comp_lzo(const Directive& d) {
-    error(d, "compression and its framing are not supported",
-          "remove it, or use compress migrate for clients that still have it");
+void Parser::mssfix(const Directive& d) {
+    auto& fix = config().mss_fix;
+    if (d.args.empty())
+        return; // the default
+    // OpenVPN's least; 0 is for "not at all".
+    if (auto limit = d.args[0] == "0" ? 0 : number(d, 0, 154, 65535))
+        fix.limit = *limit;
+    fix.of = MssFix::Of::Payload;
+    if (d.args.size() > 1 && d.args[1] == "mtu")
+        fix.of = MssFix::Of::OuterPacket;
+    else if (d.args.size() > 1 && d.args[1] == "fixed")
+        fix.of = MssFix::Of::InnerPacket;
+    else if (d.args.size() > 1)
+        error(d, "\"" + d.args[1] + "\" is not understood", "mtu or fixed may follow");
+    mssfix_set_ = true;
+}
+
+void Parser::compression(const Directive& d) {
+    // "migrate" needs nothing: clients that were set to compress are asked to stop anyway.
+    if (auto framing = framing_of(d.name, d.args.empty() ? "" : d.args[0]))
+        config().framing = *framing;
+    else
+        error(d, "compression is not supported",
+              "use compress migrate for clients that still have it");
+}
+
+void Parser::client_config_dir(const Directive& d) {
+    config().client_config_dir = d.args[0];
 }
 
 void Parser::allow_compression(const Directive& d) {
@@ -833,6 +926,42 @@ void Parser::finish_addresses() {
         error("the server's own address " + to_string(c.address) + " is in the pool", "");
 }
 
+void Parser::finish_data_channel() {
+    auto& c = config();
+    if (c.data_ciphers.empty() && !seen_.contains("data-ciphers") && !seen_.contains("ncp-ciphers"))
+        c.data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
+                          DataCipher::ChaCha20Poly1305};
+    auto all = c.data_ciphers;
+    if (c.fallback_cipher)
+        all.push_back(*c.fallback_cipher);
+    if (std::find(all.begin(), all.end(), DataCipher::None) != all.end())
+        out_.findings.push_back({Severity::Warning, 0,
+                                 "with the data cipher none packets can be read by everybody", ""});
+    bool only_aead = std::all_of(all.begin(), all.end(), is_aead);
+    bool cbc = std::any_of(all.begin(), all.end(), [](DataCipher cipher) {
+        return !is_aead(cipher) && cipher != DataCipher::None;
+    });
+    if (auth_ && only_aead)
+        warn(*auth_, "ignored: the data ciphers are AEAD and authenticate by themselves");
+    else if (auth_ && !auth_by_name(auth_->args[0]))
+        error(*auth_, auth_->args[0] + " is not supported", "SHA1 and SHA256 are");
+    else if (auth_ && c.auth == DataAuth::None && cbc)
+        error(*auth_, "with CBC packets must be authenticated", "auth SHA256");
+
+    if (pushed_framing_ && c.framing != Framing::None && pushed_framing_ != c.framing)
+        error(*framing_push_,
+              "differs from this server's own \"" + std::string(framing_option(c.framing)) + "\"");
+    else if (pushed_framing_)
+        c.framing = *pushed_framing_;
+    c.push_framing = pushed_framing_.has_value();
+
+    // OpenVPN's default: another tun-mtu than the usual one was chosen to suit the path.
+    if (!mssfix_set_ && c.tun_mtu == kUsualMtu)
+        c.mss_fix = {kDefaultMssFix, MssFix::Of::OuterPacket};
+    else if (!mssfix_set_)
+        c.mss_fix = {c.tun_mtu, MssFix::Of::InnerPacket};
+}
+
 void Parser::finish() {
     auto& c = config();
     if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
@@ -848,9 +977,9 @@ void Parser::finish() {
             error(reason, hint);
     if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
         error("tls-version-min is above tls-version-max", "");
-    if (c.data_ciphers.empty() && !seen_.contains("data-ciphers") && !seen_.contains("ncp-ciphers"))
-        c.data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
-                          DataCipher::ChaCha20Poly1305};
+    finish_data_channel();
+    if (c.ccd_exclusive && c.client_config_dir.empty())
+        error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};
     auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
     if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
@@ -858,11 +987,77 @@ void Parser::finish() {
     c.push.insert(c.push.begin(), first.begin(), first.end());
 }
 
+bool any_error(const std::vector<Finding>& findings) {
+    return std::any_of(findings.begin(), findings.end(),
+                       [](const Finding& f) { return f.severity == Severity::Error; });
+}
+
+std::optional<Prefix> iroute_network(const Directive& d) {
+    auto base = parse_ipv4(d.args[0]);
+    auto mask = parse_ipv4(d.args.size() > 1 ? d.args[1] : "255.255.255.255");
+    auto length = mask ? prefix_length(*mask) : std::nullopt;
+    if (!base || !length || (base->value & ~mask->value) != 0)
+        return std::nullopt;
+    return ipv4_prefix(*base, *length);
+}
+
 } // namespace
 
 bool ParsedConfig::ok() const {
-    return std::none_of(findings.begin(), findings.end(),
-                        [](const Finding& f) { return f.severity == Severity::Error; });
+    return !any_error(findings);
+}
+
+bool ParsedClientConfig::ok() const {
+    return !any_error(findings);
+}
+
+ParsedClientConfig parse_client_config(std::string_view text) {
+    ParsedClientConfig out;
+    auto& c = out.config;
+    for (const auto& d : tokenize(text, out.findings)) {
+        auto error = [&](const std::string& reason, const std::string& hint = "") {
+            out.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint});
+        };
+        auto add = [&](const std::optional<Prefix>& network, const char* hint) {
+            if (!network)
+                error("not a network", hint);
+            else if (c.networks.size() == kMaxClientNetworks)
+                error("more than " + std::to_string(kMaxClientNetworks) + " networks");
+            else
+                c.networks.push_back(*network);
+        };
+        auto words = d.args.size();
+        if (d.is_inline) {
+            error("cannot be a <block>");
+        } else if (d.name == "iroute" && (words == 1 || words == 2)) {
+            add(iroute_network(d), "iroute 10.1.0.0 255.255.0.0");
+        } else if (d.name == "iroute-ipv6" && words == 1) {
+            add(parse_ipv6_prefix(d.args[0]), "iroute-ipv6 2001:db8:1::/48");
+        } else if (d.name == "push" && words == 1) {
+            if (auto objection = push_objection(d.args[0]))
+                error(*objection);
+            else
+                c.push.push_back(d.args[0]);
+        } else if (d.name == "push-reset" && words == 0) {
+            c.push_reset = true;
+            c.push.clear();
+        } else if (d.name == "disable" && words == 0) {
+            c.disable = true;
+        } else {
+            error("not supported in a file of client-config-dir",
+                  "iroute, iroute-ipv6, push, push-reset and disable are");
+        }
+    }
+    return out;
+}
+
+std::string client_file_name(std::string_view common_name) {
+    std::string out(common_name);
+    for (char& c : out) {
+        if (c < 0x20 || c > 0x7e || c == '/')
+            c = '_';
+    }
+    return out == "." || out == ".." ? "" : out;
 }
 
 std::optional<std::string> read_file(const std::string& path, std::string& why_not) {

@@ -15,6 +15,7 @@
 #include "config/lexer.h"
 #include "util/data_keys.h"
 #include "util/endpoint.h"
+#include "util/mss_fix.h"
 
 #include <chrono>
 #include <functional>
@@ -26,8 +27,7 @@ namespace nfovpn::config {
 
 /// A route by the tun device.
 struct Route {
-    Ipv4 network;
-    int prefix_length = 0;
+    Prefix network;
     std::uint32_t metric = 0;
 };
 
@@ -59,8 +59,12 @@ struct ServerConfig {
     int tls_security_level = -1; ///< OpenSSL's, -1: its default
     bool remote_cert_tls_client = false;
 
+    std::string client_config_dir; ///< files of single clients; empty: none
     std::vector<DataCipher> data_ciphers;
     std::optional<DataCipher> fallback_cipher;
+    DataAuth auth = DataAuth::Sha1;  ///< with ciphers that do not authenticate
+    Framing framing = Framing::None; ///< of compression
+    MssFix mss_fix;
     std::uint32_t ping = 0;         ///< seconds, 0: never
     std::uint32_t ping_restart = 0; ///< seconds, 0: never
     std::chrono::seconds reneg_sec{3600};
@@ -70,6 +74,8 @@ struct ServerConfig {
     std::uint32_t max_packet_size = 1250;
     std::uint32_t max_clients = 1024;
     bool duplicate_cn = false;
+    bool ccd_exclusive = false; ///< clients without a file of their own are not let in
+    bool push_framing = false;  ///< clients are told the framing
     int explicit_exit_notify = 1;
     std::uint32_t connect_freq_initial = 0; ///< first packets of all sources; 0: built-in limit
     std::uint32_t connect_freq_initial_seconds = 10;
@@ -110,5 +116,28 @@ std::optional<std::string> read_file(const std::string& path, std::string& why_n
 
 /// Parses a server's configuration. @p file_reader is for the files that it names.
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader = read_file);
+
+/// The settings of a single client.
+struct ClientConfig {
+    std::vector<Prefix> networks; ///< iroute, iroute-ipv6
+    std::vector<std::string> push;
+    bool push_reset = false;
+    bool disable = false;
+};
+
+/// The result of reading a file of client-config-dir.
+struct ParsedClientConfig {
+    ClientConfig config; ///< usable only if ok()
+    std::vector<Finding> findings;
+
+    [[nodiscard]] bool ok() const;
+};
+
+/// Parses a file of client-config-dir.
+ParsedClientConfig parse_client_config(std::string_view text);
+
+/// The name of a client's file: its common name, with '_' for what no file name should have.
+/// Empty if the name cannot be one.
+std::string client_file_name(std::string_view common_name);
 
 } // namespace nfovpn::config

@@ -27,10 +27,14 @@ using Failure = std::optional<Error>;
 
 /// A peer at the time it becomes known.
 struct Peer {
-    std::uint32_t id = 0; ///< 24 bits
-    Endpoint remote;      ///< where it is
-    Endpoint local;       ///< where it reached us
-    Ipv4 address;         ///< its own inside the tunnel
+    std::uint32_t id = 0;            ///< 24 bits
+    Endpoint remote;                 ///< where it is
+    Endpoint local;                  ///< where it reached us
+    Ipv4 address;                    ///< its own inside the tunnel
+    std::vector<Prefix> networks;    ///< behind it
+    bool data_v1 = false;            ///< its packets bear no peer ID
+    Framing framing = Framing::None; ///< of its packets
+    std::uint16_t tcp_mss = 0;       ///< limit inside IPv4, 20 less inside IPv6; 0: none
 };
 
 /// Seconds; 0 for never.

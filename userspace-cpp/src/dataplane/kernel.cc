@@ -43,7 +43,8 @@ KernelDataPlane::~KernelDataPlane() {
 }
 
 Failure KernelDataPlane::add_peer(const Peer& peer) {
-    return translate(nf_ovpn_.new_peer({peer.id, peer.remote, peer.local, peer.address}));
+    return translate(nf_ovpn_.new_peer({peer.id, peer.remote, peer.local, peer.address,
+                                        peer.networks, peer.data_v1, peer.framing, peer.tcp_mss}));
 }
 
 Failure KernelDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepalive) {

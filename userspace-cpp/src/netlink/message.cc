@@ -85,6 +85,11 @@ Message& Message::bytes(std::uint16_t attribute, ByteView value) {
     return *this;
 }
 
+Message& Message::flag(std::uint16_t attribute) {
+    mnl_attr_put(message_, attribute, 0, "");
+    return *this;
+}
+
 Message& Message::text(std::uint16_t attribute, const std::string& value) {
     mnl_attr_put_strz(message_, attribute, value.c_str());
     return *this;

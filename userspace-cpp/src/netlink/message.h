@@ -46,6 +46,7 @@ public:
     Message& u16(std::uint16_t attribute, std::uint16_t value);
     Message& u32(std::uint16_t attribute, std::uint32_t value);
     Message& bytes(std::uint16_t attribute, ByteView value);
+    Message& flag(std::uint16_t attribute);
     Message& text(std::uint16_t attribute, const std::string& value);
     /// The attributes that @p fill adds become nested in @p attribute.
     Message& nest(std::uint16_t attribute, const std::function<void()>& fill);

@@ -30,8 +30,47 @@ std::uint32_t slot_number(KeySlot slot) {
 }
 
 std::uint32_t cipher_number(DataCipher cipher) {
-    return cipher == DataCipher::ChaCha20Poly1305 ? NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305
-                                                  : NF_OVPN_CIPHER_ALG_AES_GCM;
+    switch (cipher) {
+    case DataCipher::Aes128Gcm:
+    case DataCipher::Aes192Gcm:
+    case DataCipher::Aes256Gcm:
+        return NF_OVPN_CIPHER_ALG_AES_GCM;
+    case DataCipher::ChaCha20Poly1305:
+        return NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305;
+    case DataCipher::Aes128Cbc:
+    case DataCipher::Aes192Cbc:
+    case DataCipher::Aes256Cbc:
+        return NF_OVPN_CIPHER_ALG_AES_CBC;
+    case DataCipher::None:
+        return NF_OVPN_CIPHER_ALG_NONE;
+    }
+    return NF_OVPN_CIPHER_ALG_AES_GCM;
+}
+
+std::uint32_t auth_number(DataAuth auth) {
+    switch (auth) {
+    case DataAuth::None:
+        return NF_OVPN_AUTH_ALG_NONE;
+    case DataAuth::Sha1:
+        return NF_OVPN_AUTH_ALG_HMAC_SHA1;
+    case DataAuth::Sha256:
+        return NF_OVPN_AUTH_ALG_HMAC_SHA256;
+    }
+    return NF_OVPN_AUTH_ALG_NONE;
+}
+
+std::uint32_t framing_number(Framing framing) {
+    switch (framing) {
+    case Framing::None:
+        return NF_OVPN_FRAMING_NONE;
+    case Framing::Stub:
+        return NF_OVPN_FRAMING_STUB;
+    case Framing::StubSwap:
+        return NF_OVPN_FRAMING_STUB_SWAP;
+    case Framing::StubV2:
+        return NF_OVPN_FRAMING_STUB_V2;
+    }
+    return NF_OVPN_FRAMING_NONE;
 }
 
 std::uint32_t fastpath_number(Fastpath fastpath) {
@@ -79,16 +118,33 @@ constexpr CounterName kDrops[] = {
     {NF_OVPN_A_DROPS_NO_MEMORY, "drops.no-memory"},
     {NF_OVPN_A_DROPS_CONNTRACK, "drops.conntrack"},
     {NF_OVPN_A_DROPS_TOO_BIG, "drops.too-big"},
+    {NF_OVPN_A_DROPS_FRAMING, "drops.framing"},
 };
 
 std::uint32_t u32(const Attributes& attributes, std::uint16_t type) {
     return static_cast<std::uint32_t>(attributes.number(type).value_or(0));
 }
 
-void put_direction(Message& m, std::uint16_t attribute, const DirectionKey& key) {
+void put_direction(Message& m, std::uint16_t attribute, const DataFormat& format,
+                   const DirectionKey& key) {
     m.nest(attribute, [&] {
-        m.bytes(NF_OVPN_A_KEYDIR_CIPHER_KEY, key.cipher_key.view());
-        m.bytes(NF_OVPN_A_KEYDIR_NONCE_TAIL, key.implicit_iv.view());
+        if (!key.cipher_key.empty())
+            m.bytes(NF_OVPN_A_KEYDIR_CIPHER_KEY, key.cipher_key.view());
+        if (is_aead(format.cipher) && !format.epochs)
+            m.bytes(NF_OVPN_A_KEYDIR_NONCE_TAIL, key.implicit_iv.view());
+        if (!key.auth_key.empty())
+            m.bytes(NF_OVPN_A_KEYDIR_AUTH_KEY, key.auth_key.view());
+    });
+}
+
+void put_network(Message& m, const Prefix& network) {
+    m.nest(NF_OVPN_A_PEER_NETWORK, [&] {
+        ByteView address(network.address);
+        if (network.ipv6)
+            m.bytes(NF_OVPN_A_NETWORK_IPV6, address);
+        else
+            m.bytes(NF_OVPN_A_NETWORK_IPV4, address.first(4));
+        m.u8(NF_OVPN_A_NETWORK_PREFIX_LEN, static_cast<std::uint8_t>(network.length));
     });
 }
 
@@ -166,8 +222,7 @@ Result<std::vector<NamedCounter>, Error> NfOvpn::instance_counters() {
     return out;
 }
 
-std::optional<Error> NfOvpn::new_peer(const PeerRequest& peer) {
-    Request request(*this, NF_OVPN_CMD_PEER_NEW);
+void put_peer(Message& request, const PeerRequest& peer) {
     request.nest(NF_OVPN_A_PEER, [&] {
         request.u32(NF_OVPN_A_PEER_ID, peer.id);
         request.u32(NF_OVPN_A_PEER_REMOTE_IPV4, be32(peer.remote.address.value));
@@ -175,7 +230,20 @@ std::optional<Error> NfOvpn::new_peer(const PeerRequest& peer) {
         request.u32(NF_OVPN_A_PEER_LOCAL_IPV4, be32(peer.local.address.value));
         request.u16(NF_OVPN_A_PEER_LOCAL_PORT, be16(peer.local.port));
         request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
+        for (const auto& network : peer.networks)
+            put_network(request, network);
+        if (peer.tcp_mss > 0)
+            request.u16(NF_OVPN_A_PEER_TCP_MSS, peer.tcp_mss);
+        if (peer.framing != Framing::None)
+            request.u32(NF_OVPN_A_PEER_FRAMING, framing_number(peer.framing));
+        if (peer.data_v1)
+            request.flag(NF_OVPN_A_PEER_DATA_V1);
     });
+}
+
+std::optional<Error> NfOvpn::new_peer(const PeerRequest& peer) {
+    Request request(*this, NF_OVPN_CMD_PEER_NEW);
+    put_peer(request, peer);
     return send(request);
 }
 
@@ -220,17 +288,33 @@ Result<std::vector<PeerReport>, Error> NfOvpn::peers() {
     return out;
 }
 
-std::optional<Error> NfOvpn::new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
-                                     const DataKeys& keys) {
-    Request request(*this, NF_OVPN_CMD_KEY_NEW);
+void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+             const DataKeys& keys) {
+    const auto& format = keys.format;
     request.nest(NF_OVPN_A_KEYCONF, [&] {
         request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id);
         request.u32(NF_OVPN_A_KEYCONF_SLOT, slot_number(slot));
         request.u32(NF_OVPN_A_KEYCONF_KEY_ID, key_id);
-        request.u32(NF_OVPN_A_KEYCONF_CIPHER_ALG, cipher_number(keys.cipher));
-        put_direction(request, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, keys.encrypt);
-        put_direction(request, NF_OVPN_A_KEYCONF_DECRYPT_DIR, keys.decrypt);
+        request.u32(NF_OVPN_A_KEYCONF_CIPHER_ALG, cipher_number(format.cipher));
+        if (format.auth != DataAuth::None)
+            request.u32(NF_OVPN_A_KEYCONF_AUTH_ALG, auth_number(format.auth));
+        if (format.epochs) {
+            // The length of the secret does not tell the length of the keys.
+            request.flag(NF_OVPN_A_KEYCONF_EPOCHS);
+            request.u32(NF_OVPN_A_KEYCONF_KEY_BITS,
+                        static_cast<std::uint32_t>(8 * cipher_key_length(format.cipher)));
+        }
+        if (format.cipher == DataCipher::None)
+            request.flag(NF_OVPN_A_KEYCONF_INSECURE);
+        put_direction(request, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, format, keys.encrypt);
+        put_direction(request, NF_OVPN_A_KEYCONF_DECRYPT_DIR, format, keys.decrypt);
     });
+}
+
+std::optional<Error> NfOvpn::new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                     const DataKeys& keys) {
+    Request request(*this, NF_OVPN_CMD_KEY_NEW);
+    put_key(request, peer_id, slot, key_id, keys);
     return send(request);
 }
 

@@ -34,6 +34,10 @@ struct PeerRequest {
     Endpoint remote;
     Endpoint local;
     Ipv4 vpn_address;
+    std::vector<Prefix> networks;
+    bool data_v1 = false;
+    Framing framing = Framing::None;
+    std::uint16_t tcp_mss = 0;
 };
 
 struct NamedCounter {
@@ -107,6 +111,11 @@ private:
     Socket requests_;
     Socket events_;
 };
+
+/// The attributes of a request for a new peer, and for a new key.
+void put_peer(Message& request, const PeerRequest& peer);
+void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+             const DataKeys& keys);
 
 /// Reads one multicast message; nothing if it is about another device or not understood.
 std::optional<NfOvpnNotification> parse_notification(const nlmsghdr* message, unsigned ifindex);

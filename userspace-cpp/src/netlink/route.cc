@@ -45,17 +45,17 @@ std::optional<Error> add_address(Socket& route, unsigned ifindex, Ipv4 address, 
     return route.request(request);
 }
 
-std::optional<Error> add_route(Socket& route, unsigned ifindex, Ipv4 network, int prefix_length,
+std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,
                                std::uint32_t metric) {
     Message request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
     auto& header = request.header<rtmsg>();
-    header.rtm_family = AF_INET;
-    header.rtm_dst_len = static_cast<std::uint8_t>(prefix_length);
+    header.rtm_family = network.ipv6 ? AF_INET6 : AF_INET;
+    header.rtm_dst_len = static_cast<std::uint8_t>(network.length);
     header.rtm_table = RT_TABLE_MAIN;
     header.rtm_protocol = RTPROT_STATIC;
     header.rtm_scope = RT_SCOPE_LINK;
     header.rtm_type = RTN_UNICAST;
-    request.bytes(RTA_DST, network_order(network));
+    request.bytes(RTA_DST, ByteView(network.address).first(network.ipv6 ? 16 : 4));
     request.u32(RTA_OIF, ifindex);
     if (metric > 0)
         request.u32(RTA_PRIORITY, metric);

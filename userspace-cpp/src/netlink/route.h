@@ -16,7 +16,7 @@ std::optional<Error> set_link_up(Socket& route, unsigned ifindex, std::uint32_t 
 std::optional<Error> add_address(Socket& route, unsigned ifindex, Ipv4 address, int prefix_length);
 
 /// Adds a route by a device, without a gateway. @p metric 0: the kernel's default.
-std::optional<Error> add_route(Socket& route, unsigned ifindex, Ipv4 network, int prefix_length,
+std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,
                                std::uint32_t metric);
 
 } // namespace nfovpn::netlink

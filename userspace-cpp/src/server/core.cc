@@ -54,6 +54,7 @@ public:
     Result<session::Assignment, session::Refusal> admit(session::Session&, TimePoint now) override {
         return core_.admit(*this, now);
     }
+    bool add_peer(session::Session&) override;
     bool install_key(session::Session&, KeySlot slot, std::uint8_t key_id,
                      const DataKeys& keys) override {
         return well(core_.data_plane_.install_key(peer_id(), slot, key_id, keys), "new key");
@@ -81,6 +82,7 @@ public:
     bool half_open = true;
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
+    std::vector<Prefix> networks;     ///< behind it
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -92,14 +94,29 @@ private:
     ServerCore& core_;
 };
 
+bool ServerCore::Client::add_peer(session::Session&) {
+    const auto& choice = session.choice();
+    dataplane::Peer peer;
+    peer.id = peer_id();
+    peer.remote = path.remote;
+    peer.local = path.local;
+    peer.address = session.assignment()->address;
+    peer.networks = networks;
+    peer.data_v1 = choice.data_v1;
+    peer.framing = choice.framing;
+    peer.tcp_mss = choice.tcp_mss;
+    known_to_data_plane = well(core_.data_plane_.add_peer(peer), "new peer");
+    return known_to_data_plane;
+}
+
 void ServerCore::Client::up(session::Session&) {
     is_up = true;
     well(core_.data_plane_.set_keepalive(peer_id(), core_.settings_.keepalive), "keepalive");
     const auto& info = session.peer_info();
-    log::info("{}: up: peer {}, {}, {} {}, data cipher {}, key derivation {}, handshake {:.1f} ms, "
-              "OpenVPN {} {}",
+    log::info("{}: up: peer {}, {}, {} {}, data channel {}, key derivation {}, "
+              "handshake {:.1f} ms, OpenVPN {} {}",
               label(), peer_id(), to_string(session.assignment()->address), session.tls().version(),
-              session.tls().cipher(), cipher_name(session.choice().cipher),
+              session.tls().cipher(), session::describe(session.choice()),
               session::derivation_name(session.choice().derivation),
               milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
               info.platform);
@@ -198,6 +215,15 @@ void ServerCore::cookie_answer(const Path& path, const wire::ControlPacket& pack
 
 Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, TimePoint now) {
     const auto& name = client.session.common_name();
+    ClientSettings special;
+    if (settings_.client_lookup) {
+        auto found = settings_.client_lookup(name);
+        if (!found)
+            return session::Refusal{"the server cannot read its settings for this client", true};
+        special = std::move(*found);
+    }
+    if (special.disabled)
+        return session::Refusal{"this client is disabled"};
     std::vector<Client*> replaced;
     if (!settings_.duplicate_cn) {
         auto [first, last] = by_name_.equal_range(name);
@@ -225,17 +251,27 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, 
         addresses_.release(*address);
         return session::Refusal{"no peer ID is left", true};
     }
-    dataplane::Peer peer{*id, client.path.remote, client.path.local, *address};
-    if (auto failure = data_plane_.add_peer(peer)) {
-        log::error("{}: new peer: {}", client.label(), failure->what);
-        ids_.release(*id);
-        addresses_.release(*address);
-        return session::Refusal{"the server's data plane refuses", true};
-    }
-    client.known_to_data_plane = true;
     by_peer_id_.emplace(*id, &client);
     by_name_.emplace(name, &client);
-    return session::Assignment{*id, *address, settings_.netmask};
+    client.networks = special.networks;
+    return session::Assignment{*id, *address, settings_.netmask, push_for(special)};
+}
+
+std::optional<std::vector<std::string>> ServerCore::push_for(const ClientSettings& special) const {
+    if (special.networks.empty() && special.push.empty() && !special.push_reset)
+        return std::nullopt;
+    // A network behind the client is not to be reached through the tunnel.
+    auto unsuitable = [&](const std::string& option) {
+        if (special.push_reset)
+            return !option.starts_with("topology ") && !option.starts_with("route-gateway ");
+        return std::any_of(
+            special.networks.begin(), special.networks.end(),
+            [&](const Prefix& network) { return session::is_route_to(option, network); });
+    };
+    auto out = settings_.session.push;
+    std::erase_if(out, unsuitable);
+    out.insert(out.end(), special.push.begin(), special.push.end());
+    return out;
 }
 
 void ServerCore::settle(Client& client, TimePoint now) {
@@ -373,7 +409,7 @@ void ServerCore::resynchronize(TimePoint now) {
         alive.insert(peer.id);
     std::vector<std::uint32_t> gone;
     for (const auto& [id, client] : by_peer_id_) {
-        if (!alive.contains(id))
+        if (client->known_to_data_plane && !alive.contains(id))
             gone.push_back(id);
     }
     for (auto id : gone)
@@ -415,7 +451,7 @@ std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
         status.peer_id = id;
         status.connected_for = now - client->created;
         status.tls = client->session.tls().version() + " " + client->session.tls().cipher();
-        status.cipher = cipher_name(client->session.choice().cipher);
+        status.cipher = cipher_name(client->session.choice().format.cipher);
         status.renegotiations = client->session.renegotiations();
         auto counted = traffic.find(id);
         if (counted != traffic.end()) {

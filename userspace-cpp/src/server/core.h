@@ -24,6 +24,7 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -44,6 +45,17 @@ public:
     virtual void send(const Path& path, ByteView datagram) = 0;
 };
 
+/// What is special about one client.
+struct ClientSettings {
+    std::vector<Prefix> networks;  ///< behind it
+    std::vector<std::string> push; ///< options besides everybody's
+    bool push_reset = false;       ///< instead of everybody's, but for what it cannot do without
+    bool disabled = false;         ///< not let in
+};
+
+/// Finds what is special about the client of that name; nothing if that cannot be read.
+using ClientLookup = std::function<std::optional<ClientSettings>(const std::string& common_name)>;
+
 /// What a server is told by its configuration.
 struct CoreSettings {
     session::SessionSettings session;
@@ -52,7 +64,8 @@ struct CoreSettings {
     Ipv4 netmask;
     dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
     std::size_t max_clients = 1024;
-    bool duplicate_cn = false; ///< several clients may have the same common name
+    bool duplicate_cn = false;  ///< several clients may have the same common name
+    ClientLookup client_lookup; ///< empty: all clients are alike
     /// What clients are told when the server stops; empty: nothing.
     std::string restart_message = "RESTART";
     TokenBucket::Rate initial_per_source = {128, std::chrono::seconds(10)};
@@ -133,6 +146,7 @@ private:
     void first_packet(const Path& path, const wire::ControlPacket& packet, TimePoint now);
     void cookie_answer(const Path& path, const wire::ControlPacket& packet, TimePoint now);
     Result<session::Assignment, session::Refusal> admit(Client& client, TimePoint now);
+    std::optional<std::vector<std::string>> push_for(const ClientSettings& special) const;
     void settle(Client& client, TimePoint now);
     void remove(Client& client, TimePoint now);
     void reschedule(Client& client, TimePoint now);

@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 
 namespace nfovpn::server {
 
@@ -65,10 +66,50 @@ std::string wall_time() {
 
 } // namespace
 
+std::optional<ClientSettings> read_client_settings(const std::string& directory, bool exclusive,
+                                                   const std::string& common_name) {
+    auto own = config::client_file_name(common_name);
+    std::string path;
+    for (const auto& name : {own, std::string("DEFAULT")}) {
+        // What cannot be looked up is not the same as what is not there.
+        std::error_code failed;
+        auto candidate = (std::filesystem::path(directory) / name).string();
+        if (name.empty() || (!std::filesystem::exists(candidate, failed) && !failed))
+            continue;
+        path = candidate;
+        break;
+    }
+    ClientSettings out;
+    if (path.empty()) {
+        out.disabled = exclusive;
+        return out;
+    }
+    std::string why;
+    auto text = config::read_file(path, why);
+    if (!text) {
+        log::error("{}: {}", path, why);
+        return std::nullopt;
+    }
+    auto parsed = config::parse_client_config(*text);
+    for (const auto& finding : parsed.findings)
+        log::error("{}", describe(path, finding));
+    if (!parsed.ok())
+        return std::nullopt;
+    out.networks = std::move(parsed.config.networks);
+    out.push = std::move(parsed.config.push);
+    out.push_reset = parsed.config.push_reset;
+    out.disabled = parsed.config.disable || (exclusive && path.ends_with("/DEFAULT"));
+    return out;
+}
+
 CoreSettings core_settings(const config::ServerConfig& c) {
     CoreSettings s;
     s.session.negotiation.data_ciphers = c.data_ciphers;
     s.session.negotiation.fallback_cipher = c.fallback_cipher;
+    s.session.negotiation.auth = c.auth;
+    s.session.negotiation.framing = c.framing;
+    s.session.negotiation.push_framing = c.push_framing;
+    s.session.negotiation.mss_fix = c.mss_fix;
     s.session.push = c.push;
     s.session.tun_mtu = c.tun_mtu;
     s.session.renegotiate_after = c.reneg_sec;
@@ -82,6 +123,11 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
+    if (!c.client_config_dir.empty())
+        s.client_lookup = [directory = c.client_config_dir,
+                           exclusive = c.ccd_exclusive](const std::string& common_name) {
+            return read_client_settings(directory, exclusive, common_name);
+        };
     if (c.explicit_exit_notify == 0)
         s.restart_message.clear();
     else
@@ -118,6 +164,11 @@ Daemon::Daemon(const config::ServerConfig& config)
       timer_(context_), status_timer_(context_) {
     signals_.add(SIGHUP);
     signals_.add(SIGUSR1);
+    // A wrong name would leave every client without its networks.
+    if (!config_.client_config_dir.empty() &&
+        !std::filesystem::is_directory(config_.client_config_dir))
+        throw std::runtime_error("client-config-dir: " + config_.client_config_dir +
+                                 " is no directory");
     set_up_device();
     if (!config_.pid_file.empty()) {
         if (auto failed = write_file(config_.pid_file, std::to_string(getpid()) + "\n"))
@@ -152,8 +203,8 @@ void Daemon::set_up_device() {
                                prefix_length(config_.netmask).value_or(32)),
           "address " + to_string(config_.address) + " on " + tun_.name());
     for (const auto& r : config_.routes)
-        check(netlink::add_route(route, tun_.ifindex(), r.network, r.prefix_length, r.metric),
-              "route to " + to_string(r.network) + "/" + std::to_string(r.prefix_length));
+        check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
+              "route to " + to_string(r.network));
 }
 
 void Daemon::run() {

@@ -33,6 +33,11 @@ class MissingKernelSupport : public std::runtime_error {
 /// What sessions are told, from a configuration.
 CoreSettings core_settings(const config::ServerConfig& config);
 
+/// What client-config-dir has about a client: its own file or DEFAULT. With @p exclusive a client
+/// without a file is disabled. Nothing if a file cannot be read or has errors, which are logged.
+std::optional<ClientSettings> read_client_settings(const std::string& directory, bool exclusive,
+                                                   const std::string& common_name);
+
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
 

@@ -13,6 +13,15 @@
 
 namespace nfovpn::session {
 
+namespace {
+
+// The layout of the key material, which keys.h draws.
+constexpr std::size_t kDirection = 128;
+constexpr std::size_t kCipherPart = 64;
+constexpr std::size_t kEpochSecret = 32;
+
+} // namespace
+
 std::string_view derivation_name(KeyDerivation derivation) {
     return derivation == KeyDerivation::TlsExport ? "tls-ekm" : "tls1-prf";
 }
@@ -56,18 +65,22 @@ bool derive_by_prf(const wire::KeySource& client, const wire::KeySource& server,
     return tls1_prf(master.view(), expansion.view(), out.writable());
 }
 
-DataKeys slice_keys(const KeyMaterial& material, DataCipher cipher, wire::Role role) {
+DataKeys slice_keys(const KeyMaterial& material, const DataFormat& format, wire::Role role) {
     auto direction = [&](std::size_t offset) {
+        auto part = [&](std::size_t at, std::size_t length) {
+            return SecretBytes(ByteView(material.view().subspan(offset + at, length)));
+        };
         DirectionKey key;
-        key.cipher_key =
-            SecretBytes(ByteView(material.view().subspan(offset, cipher_key_length(cipher))));
-        key.implicit_iv.assign(material.view().subspan(offset + 64).first<8>());
+        key.cipher_key = part(0, format.epochs ? kEpochSecret : cipher_key_length(format.cipher));
+        if (is_aead(format.cipher) && !format.epochs)
+            key.implicit_iv.assign(material.view().subspan(offset + kCipherPart).first<8>());
+        key.auth_key = part(kCipherPart, auth_length(format.auth));
         return key;
     };
     DataKeys keys;
-    keys.cipher = cipher;
-    keys.encrypt = direction(role == wire::Role::Client ? 0 : 128);
-    keys.decrypt = direction(role == wire::Role::Client ? 128 : 0);
+    keys.format = format;
+    keys.encrypt = direction(role == wire::Role::Client ? 0 : kDirection);
+    keys.decrypt = direction(role == wire::Role::Client ? kDirection : 0);
     return keys;
 }
 

@@ -8,8 +8,11 @@
 //     | client to server              | server to client              |
 //     | cipher key … | HMAC key …     | cipher key … | HMAC key …     |
 //
-// With an AEAD cipher the cipher key is the first 16, 24 or 32 bytes of its part and the HMAC
-// part's first 8 bytes are the "implicit IV", which completes the nonce after the 4-byte packet ID.
+// The cipher key is the first 16, 24 or 32 bytes of its part. With an AEAD cipher the HMAC part's
+// first 8 bytes are the "implicit IV", which completes the nonce after the 4-byte packet ID; with
+// any other the HMAC key is as much of it as the digest is long. With epochs the first 32 bytes of
+// the cipher part are the secret that all of a direction's keys and IVs come from, and the HMAC
+// part is not used.
 //
 // 1. TLS export (RFC 5705) with the label "EXPORTER-OpenVPN-datakeys" and no context.
 // 2. The older way, TLS 1.0's PRF (RFC 2246, section 5) over both sides' key sources:
@@ -47,6 +50,6 @@ bool derive_by_prf(const wire::KeySource& client, const wire::KeySource& server,
                    KeyMaterial& out);
 
 /// Cuts the material for the side that plays @p role.
-DataKeys slice_keys(const KeyMaterial& material, DataCipher cipher, wire::Role role);
+DataKeys slice_keys(const KeyMaterial& material, const DataFormat& format, wire::Role role);
 
 } // namespace nfovpn::session

@@ -32,62 +32,163 @@ std::vector<DataCipher> client_ciphers(const wire::PeerInfo& client, std::string
     return out;
 }
 
+bool can_negotiate(const wire::PeerInfo& client) {
+    return !client.ciphers.empty() || client.ncp >= 2;
+}
+
+std::optional<DataCipher> choose_cipher(const NegotiationSettings& settings,
+                                        const wire::PeerInfo& client, std::string_view options) {
+    auto offered = client_ciphers(client, options);
+    for (auto cipher : settings.data_ciphers) {
+        if (std::find(offered.begin(), offered.end(), cipher) != offered.end())
+            return cipher;
+    }
+    // A client that names another cipher than the fallback could not read a packet.
+    if (!can_negotiate(client) && settings.fallback_cipher) {
+        auto own = wire::option_value(options, "cipher");
+        if (!own || cipher_by_name(*own) == settings.fallback_cipher)
+            return settings.fallback_cipher;
+    }
+    return std::nullopt;
+}
+
+bool announces(const wire::PeerInfo& client, Framing framing) {
+    switch (framing) {
+    case Framing::None:
+        return true;
+    case Framing::Stub:
+        return client.lzo_stub;
+    case Framing::StubSwap:
+        return client.stub;
+    case Framing::StubV2:
+        return client.stub_v2;
+    }
+    return false;
+}
+
+void choose_framing(const NegotiationSettings& settings, const wire::PeerInfo& client,
+                    DataChannelChoice& choice) {
+    choice.framing = settings.framing;
+    choice.push_framing = settings.push_framing;
+    const std::string wanted = "\"" + std::string(framing_option(settings.framing)) + "\"";
+    if (settings.framing == Framing::None && choice.says_comp_lzo) {
+        choice.framing = client.stub_v2 ? Framing::StubV2 : Framing::Stub;
+        choice.push_framing = true;
+    } else if (choice.push_framing && !announces(client, settings.framing) &&
+               !choice.says_comp_lzo) {
+        choice.doubts.push_back("does not announce that it can be told " + wanted);
+    } else if (!choice.push_framing && !choice.says_comp_lzo &&
+               (settings.framing == Framing::Stub || settings.framing == Framing::StubSwap)) {
+        choice.doubts.push_back("its configuration lacks " + wanted + ", which may be pushed");
+    }
+}
+
+// What both sides must have in their configurations, as it is not negotiated.
+void check_auth(std::string_view options, DataChannelChoice& choice) {
+    auto theirs = wire::option_value(options, "auth");
+    if (is_aead(choice.format.cipher) || !theirs || *theirs == "[null-digest]")
+        return;
+    if (auth_by_name(*theirs) != choice.format.auth)
+        choice.doubts.push_back("its auth is " + wire::printable(*theirs) + ", ours is " +
+                                std::string(auth_name(choice.format.auth)));
+}
+
 } // namespace
 
 Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSettings& settings,
                                                         const wire::PeerInfo& client,
                                                         std::string_view options) {
-    DataChannelChoice choice;
-    auto offered = client_ciphers(client, options);
-    auto chosen = std::find_if(
-        settings.data_ciphers.begin(), settings.data_ciphers.end(), [&](DataCipher cipher) {
-            return std::find(offered.begin(), offered.end(), cipher) != offered.end();
-        });
-    if (chosen != settings.data_ciphers.end())
-        choice.cipher = *chosen;
-    else if (client.ciphers.empty() && client.ncp < 2 && settings.fallback_cipher)
-        choice.cipher = *settings.fallback_cipher;
-    else
+    auto has = [&](wire::IvProto bit) { return (client.proto & bit) != 0; };
+    auto cipher = choose_cipher(settings, client, options);
+    if (!cipher)
         return NegotiationRefusal{"Data channel cipher negotiation failed (no shared cipher)"};
 
-    if ((client.proto & wire::IV_PROTO_DATA_V2) == 0)
-        return NegotiationRefusal{"Data packets with peer ID (P_DATA_V2) are required"};
-
-    if (wire::option_value(options, "comp-lzo")) {
-        if (!client.stub_v2)
-            return NegotiationRefusal{"Compression framing is not supported"};
-        choice.stub_v2 = true;
-    }
-    if (settings.tls_export && (client.proto & wire::IV_PROTO_TLS_KEY_EXPORT) != 0)
+    DataChannelChoice choice;
+    choice.format.cipher = *cipher;
+    if (!is_aead(*cipher))
+        choice.format.auth = settings.auth;
+    if (settings.tls_export && has(wire::IV_PROTO_TLS_KEY_EXPORT))
         choice.derivation = KeyDerivation::TlsExport;
-    choice.cc_exit = (client.proto & wire::IV_PROTO_CC_EXIT_NOTIFY) != 0;
-    choice.push_at_once = (client.proto & wire::IV_PROTO_REQUEST_PUSH) != 0;
-    choice.auth_fail_temp = (client.proto & wire::IV_PROTO_AUTH_FAIL_TEMP) != 0;
+    choice.format.epochs = has(wire::IV_PROTO_DATA_EPOCH) && is_aead(*cipher) &&
+                           choice.derivation == KeyDerivation::TlsExport;
+    choice.data_v1 = !has(wire::IV_PROTO_DATA_V2);
+    choice.push_cipher = can_negotiate(client);
+    choice.says_comp_lzo = wire::option_value(options, "comp-lzo").has_value();
+    choose_framing(settings, client, choice);
+    check_auth(options, choice);
+    choice.tcp_mss = tcp_mss(settings.mss_fix, choice.format, choice.framing, choice.data_v1);
+    choice.cc_exit = has(wire::IV_PROTO_CC_EXIT_NOTIFY);
+    choice.push_at_once = has(wire::IV_PROTO_REQUEST_PUSH);
+    choice.auth_fail_temp = has(wire::IV_PROTO_AUTH_FAIL_TEMP);
     choice.client_max_mtu = client.max_tun_mtu;
     return choice;
+}
+
+std::string describe(const DataChannelChoice& choice) {
+    const auto& format = choice.format;
+    std::string out(cipher_name(format.cipher));
+    if (format.auth != DataAuth::None)
+        out += " " + std::string(auth_name(format.auth));
+    if (format.epochs)
+        out += " with epochs";
+    if (choice.framing != Framing::None)
+        out += ", " + std::string(framing_option(choice.framing));
+    if (choice.data_v1)
+        out += ", without peer ID";
+    return out;
+}
+
+bool is_route_to(std::string_view option, const Prefix& network) {
+    auto words = wire::split(option, ' ');
+    if (network.ipv6)
+        return words.size() >= 2 && words[0] == "route-ipv6" &&
+               parse_ipv6_prefix(words[1]) == network;
+    if (words.size() < 2 || words[0] != "route")
+        return false;
+    auto base = parse_ipv4(words[1]);
+    auto mask = parse_ipv4(words.size() > 2 ? words[2] : "255.255.255.255");
+    auto length = mask ? prefix_length(*mask) : std::nullopt;
+    return base && length && ipv4_prefix(*base, *length) == network;
 }
 
 std::vector<std::string> push_options(const PushContents& contents,
                                       const DataChannelChoice& choice) {
     auto out = contents.options;
     out.push_back("ifconfig " + to_string(contents.address) + " " + to_string(contents.netmask));
-    out.push_back("peer-id " + std::to_string(contents.peer_id));
-    out.push_back("cipher " + std::string(cipher_name(choice.cipher)));
+    if (!choice.data_v1)
+        out.push_back("peer-id " + std::to_string(contents.peer_id));
+    if (choice.push_cipher)
+        out.push_back("cipher " + std::string(cipher_name(choice.format.cipher)));
     bool ekm = choice.derivation == KeyDerivation::TlsExport;
-    if (choice.cc_exit)
-        out.emplace_back(ekm ? "protocol-flags cc-exit tls-ekm" : "protocol-flags cc-exit");
-    else if (ekm)
+    if (ekm && !choice.cc_exit)
         out.emplace_back("key-derivation tls-ekm");
+    std::string flags;
+    if (choice.cc_exit)
+        flags += ekm ? " cc-exit tls-ekm" : " cc-exit";
+    if (choice.format.epochs)
+        flags += " aead-epoch";
+    if (!flags.empty())
+        out.push_back("protocol-flags" + flags);
     if (choice.client_max_mtu > 0)
         out.push_back("tun-mtu " + std::to_string(contents.tun_mtu));
-    if (choice.stub_v2)
-        out.emplace_back("compress stub-v2");
+    if (choice.push_framing)
+        out.emplace_back(framing_option(choice.framing));
     return out;
 }
 
-std::string server_options_string(std::uint32_t tun_mtu) {
-    return "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) +
-           ",proto UDPv4,auth [null-digest],keysize 256,key-method 2,tls-server";
+std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice) {
+    const auto& format = choice.format;
+    std::string out = "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) + ",proto UDPv4";
+    if (choice.says_comp_lzo)
+        out += ",comp-lzo";
+    if (!choice.push_cipher)
+        out += ",cipher " + (format.cipher == DataCipher::None
+                                 ? "[null-cipher]"
+                                 : std::string(cipher_name(format.cipher)));
+    out += ",auth " +
+           (format.auth == DataAuth::None ? "[null-digest]" : std::string(auth_name(format.auth)));
+    out += ",keysize " + std::to_string(8 * cipher_key_length(format.cipher));
+    return out + ",key-method 2,tls-server";
 }
 
 } // namespace nfovpn::session

@@ -10,13 +10,27 @@
 //     IV_PROTO, TLS key export, cc-exit   keys by TLS export         protocol-flags cc-exit tls-ekm
 //     IV_PROTO, TLS key export            keys by TLS export         key-derivation tls-ekm
 //     neither                             keys by the TLS 1.0 PRF    nothing
+//     IV_PROTO, data epoch, when keys     epochs                     protocol-flags … aead-epoch
+//     are by TLS export, cipher is AEAD
+//     IV_PROTO, DATA_V2                   packets with peer ID       peer-id 5
+//     not                                 packets without            nothing
 //
-// The epoch data format (aead-epoch), tls-crypt with dynamic keys (dyn-tls-crypt) and data packets
-// without peer ID are never offered.
+// Compression framing follows the configuration. Where that has none, a client that was set to
+// compress (its options string says comp-lzo) is moved to a framing that costs nothing, which is
+// what OpenVPN calls "compress migrate":
+//
+//     compress or comp-lzo no is           for every client           only if the file pushes it
+//     configured or pushed
+//     comp-lzo, IV_COMP_STUBv2             stub-v2                    compress stub-v2
+//     comp-lzo, not IV_COMP_STUBv2         stub                       comp-lzo no
+//     no comp-lzo                          none                       nothing
+//
+// tls-crypt with dynamic keys (dyn-tls-crypt) is never offered.
 #pragma once
 
 #include "session/keys.h"
 #include "util/endpoint.h"
+#include "util/mss_fix.h"
 #include "wire/peer_info.h"
 
 #include <string>
@@ -29,18 +43,28 @@ struct NegotiationSettings {
     std::vector<DataCipher> data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
                                             DataCipher::ChaCha20Poly1305};
     std::optional<DataCipher> fallback_cipher; ///< for clients that cannot negotiate
+    DataAuth auth = DataAuth::Sha1;            ///< with ciphers that do not authenticate
     bool tls_export = true;                    ///< keys by TLS export for clients that can
+    Framing framing = Framing::None;           ///< of every client; none: "compress migrate"
+    bool push_framing = false;                 ///< tell them
+    MssFix mss_fix;
 };
 
 /// What was decided for one client.
 struct DataChannelChoice {
-    DataCipher cipher = DataCipher::Aes256Gcm;
+    DataFormat format;
     KeyDerivation derivation = KeyDerivation::Tls1Prf;
-    bool cc_exit = false;        ///< the client may send EXIT on the control channel
-    bool push_at_once = false;   ///< the client wants its push reply without a request
-    bool auth_fail_temp = false; ///< the client understands AUTH_FAILED,TEMP
-    bool stub_v2 = false; ///< the client was set to compress; framing without a byte suits TUN
+    bool data_v1 = false;             ///< packets without peer ID
+    Framing framing = Framing::None;  ///< of the client's packets
+    bool push_framing = false;        ///< the client must be told
+    std::uint16_t tcp_mss = 0;        ///< limit for TCP inside IPv4, 0: none
+    bool push_cipher = false;         ///< the client can be told the cipher
+    bool says_comp_lzo = false;       ///< the client's options string; ours then says it too
+    bool cc_exit = false;             ///< the client may send EXIT on the control channel
+    bool push_at_once = false;        ///< the client wants its push reply without a request
+    bool auth_fail_temp = false;      ///< the client understands AUTH_FAILED,TEMP
     std::uint32_t client_max_mtu = 0; ///< the largest tun-mtu it can be told, 0: none at all
+    std::vector<std::string> doubts;  ///< what an administrator should look at
 };
 
 /// Why a client cannot be served; it is told these words in AUTH_FAILED.
@@ -52,6 +76,12 @@ struct NegotiationRefusal {
 Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSettings& settings,
                                                         const wire::PeerInfo& client,
                                                         std::string_view options);
+
+/// "AES-256-GCM with epochs", for log lines.
+std::string describe(const DataChannelChoice& choice);
+
+/// Whether a pushed option is a route to exactly this network.
+bool is_route_to(std::string_view option, const Prefix& network);
 
 /// What the push reply of one client is made of.
 struct PushContents {
@@ -66,8 +96,8 @@ struct PushContents {
 std::vector<std::string> push_options(const PushContents& contents,
                                       const DataChannelChoice& choice);
 
-/// The options string of the server's key method 2. Clients only compare it with their own and
-/// warn about differences.
-std::string server_options_string(std::uint32_t tun_mtu);
+/// The options string of the server's key method 2. Clients compare it with their own and warn
+/// about differences; those that cannot negotiate take the cipher from it.
+std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice);
 
 } // namespace nfovpn::session

@@ -189,22 +189,11 @@ void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
     bool first = &n == current_.get();
     if (first && !refusal_) {
         peer_info_ = wire::parse_peer_info(theirs.peer_info);
-        auto choice = negotiate(settings_.negotiation, peer_info_, theirs.options);
-        if (choice)
-            choice_ = *choice;
-        else
-            refusal_ = Refusal{choice.error().reason};
-        // OpenVPN assumes 1500 on both sides when nothing else is said.
-        if (choice && choice_.client_max_mtu == 0 && settings_.tun_mtu != 1500)
-            host_.notice(*this, "cannot be told the tun-mtu; its own configuration must have it");
-        else if (choice && choice_.client_max_mtu != 0 &&
-                 choice_.client_max_mtu < settings_.tun_mtu)
-            host_.notice(*this, "has room for a tun-mtu of " +
-                                    std::to_string(choice_.client_max_mtu) + " only");
+        agree(theirs.options);
     }
 
     wire::KeyMethod2 own;
-    own.options = server_options_string(settings_.tun_mtu);
+    own.options = server_options_string(settings_.tun_mtu, choice_);
     if (!random_key_source(own.key_source)) {
         close("no random bytes");
         return;
@@ -217,7 +206,7 @@ void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
         }
         // Before our key method 2 leaves: see session.h.
         if (!host_.install_key(*this, first ? KeySlot::Primary : KeySlot::Secondary, n.key_id(),
-                               slice_keys(material, choice_.cipher, wire::Role::Server))) {
+                               slice_keys(material, choice_.format, wire::Role::Server))) {
             close("the data plane refuses the key");
             return;
         }
@@ -241,6 +230,25 @@ void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
         push(now);
 }
 
+void Session::agree(std::string_view options) {
+    auto choice = negotiate(settings_.negotiation, peer_info_, options);
+    if (!choice) {
+        refusal_ = Refusal{choice.error().reason};
+        return;
+    }
+    choice_ = *choice;
+    for (const auto& doubt : choice_.doubts)
+        host_.notice(*this, doubt);
+    // OpenVPN assumes 1500 on both sides when nothing else is said.
+    if (choice_.client_max_mtu == 0 && settings_.tun_mtu != 1500)
+        host_.notice(*this, "cannot be told the tun-mtu; its own configuration must have it");
+    else if (choice_.client_max_mtu != 0 && choice_.client_max_mtu < settings_.tun_mtu)
+        host_.notice(*this, "has room for a tun-mtu of " + std::to_string(choice_.client_max_mtu) +
+                                " only");
+    if (!host_.add_peer(*this))
+        refusal_ = Refusal{"the server's data plane refuses", true};
+}
+
 bool Session::derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const {
     if (choice_.derivation == KeyDerivation::TlsExport)
         return n.tls().export_keys(out);
@@ -260,7 +268,7 @@ void Session::refuse(TimePoint now) {
 
 void Session::push(TimePoint now) {
     PushContents contents;
-    contents.options = settings_.push;
+    contents.options = assignment_->push ? *assignment_->push : settings_.push;
     contents.address = assignment_->address;
     contents.netmask = assignment_->netmask;
     contents.peer_id = assignment_->peer_id;

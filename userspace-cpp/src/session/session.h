@@ -55,6 +55,7 @@ struct Assignment {
     std::uint32_t peer_id = 0;
     Ipv4 address; ///< inside the tunnel
     Ipv4 netmask;
+    std::optional<std::vector<std::string>> push; ///< its options in place of everybody's
 };
 
 /// Why a client is not let in. Temporary reasons (server full) make it try again later.
@@ -74,9 +75,12 @@ public:
     /// Sends a datagram to the session's client.
     virtual void send(Session& session, ByteView datagram) = 0;
 
-    /// The client's certificate is verified: may it come in, and as what? The data plane learns of
-    /// the peer here, before it has keys.
+    /// The client's certificate is verified: may it come in, and as what?
     virtual Result<Assignment, Refusal> admit(Session& session, TimePoint now) = 0;
+
+    /// The format of the data channel is negotiated: the data plane learns of the peer here, before
+    /// it has keys. False if it refuses.
+    virtual bool add_peer(Session& session) = 0;
 
     /// Puts a key into a slot. False if the data plane refuses; the session then ends.
     virtual bool install_key(Session& session, KeySlot slot, std::uint8_t key_id,
@@ -152,6 +156,7 @@ private:
     void advance_current(TimePoint now);
     void advance_next(TimePoint now);
     void exchange_key_methods(Negotiation& n, TimePoint now);
+    void agree(std::string_view options);
     bool derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const;
     void admit(TimePoint now);
     void refuse(TimePoint now);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The table of data channel ciphers.
+// The tables of the data channel's ciphers, digests and framings.
 
 #include "util/data_keys.h"
 
@@ -16,18 +16,40 @@ struct CipherFacts {
     DataCipher cipher;
     std::string_view name;
     std::size_t key_length;
+    bool aead;
 };
 
 constexpr CipherFacts kCiphers[] = {
-    {DataCipher::Aes128Gcm, "AES-128-GCM", 16},
-    {DataCipher::Aes192Gcm, "AES-192-GCM", 24},
-    {DataCipher::Aes256Gcm, "AES-256-GCM", 32},
-    {DataCipher::ChaCha20Poly1305, "CHACHA20-POLY1305", 32},
+    {DataCipher::Aes128Gcm, "AES-128-GCM", 16, true},
+    {DataCipher::Aes192Gcm, "AES-192-GCM", 24, true},
+    {DataCipher::Aes256Gcm, "AES-256-GCM", 32, true},
+    {DataCipher::ChaCha20Poly1305, "CHACHA20-POLY1305", 32, true},
+    {DataCipher::Aes128Cbc, "AES-128-CBC", 16, false},
+    {DataCipher::Aes192Cbc, "AES-192-CBC", 24, false},
+    {DataCipher::Aes256Cbc, "AES-256-CBC", 32, false},
+    {DataCipher::None, "none", 0, false},
+};
+
+struct AuthFacts {
+    DataAuth auth;
+    std::string_view name;
+    std::size_t length;
+};
+
+constexpr AuthFacts kAuths[] = {
+    {DataAuth::None, "none", 0},
+    {DataAuth::Sha1, "SHA1", 20},
+    {DataAuth::Sha256, "SHA256", 32},
 };
 
 const CipherFacts& facts(DataCipher cipher) {
     return *std::find_if(std::begin(kCiphers), std::end(kCiphers),
                          [cipher](const CipherFacts& f) { return f.cipher == cipher; });
+}
+
+const AuthFacts& facts(DataAuth auth) {
+    return *std::find_if(std::begin(kAuths), std::end(kAuths),
+                         [auth](const AuthFacts& f) { return f.auth == auth; });
 }
 
 bool same_ignoring_case(std::string_view a, std::string_view b) {
@@ -52,6 +74,40 @@ std::optional<DataCipher> cipher_by_name(std::string_view name) {
 
 std::size_t cipher_key_length(DataCipher cipher) {
     return facts(cipher).key_length;
+}
+
+bool is_aead(DataCipher cipher) {
+    return facts(cipher).aead;
+}
+
+std::string_view auth_name(DataAuth auth) {
+    return facts(auth).name;
+}
+
+std::optional<DataAuth> auth_by_name(std::string_view name) {
+    for (const auto& f : kAuths) {
+        if (same_ignoring_case(f.name, name))
+            return f.auth;
+    }
+    return std::nullopt;
+}
+
+std::size_t auth_length(DataAuth auth) {
+    return facts(auth).length;
+}
+
+std::string_view framing_option(Framing framing) {
+    switch (framing) {
+    case Framing::None:
+        return "";
+    case Framing::Stub:
+        return "comp-lzo no";
+    case Framing::StubSwap:
+        return "compress stub";
+    case Framing::StubV2:
+        return "compress stub-v2";
+    }
+    return "";
 }
 
 } // namespace nfovpn

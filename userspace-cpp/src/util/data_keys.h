@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Ciphers and keys of the data channel as values. The session derives them, the data plane takes
-// them, and neither needs to know the other.
+// The formats of the data channel and its keys as values. The session negotiates and derives them,
+// the data plane takes them, and neither needs to know the other.
 #pragma once
 
 #include "util/secret.h"
@@ -12,26 +12,69 @@
 namespace nfovpn {
 
 /// Ciphers of the data channel.
-enum class DataCipher { Aes128Gcm, Aes192Gcm, Aes256Gcm, ChaCha20Poly1305 };
+enum class DataCipher {
+    Aes128Gcm,
+    Aes192Gcm,
+    Aes256Gcm,
+    ChaCha20Poly1305,
+    Aes128Cbc,
+    Aes192Cbc,
+    Aes256Cbc,
+    None
+};
+
+/// What authenticates the packets of a cipher that does not do so itself.
+enum class DataAuth { None, Sha1, Sha256 };
+
+/// What compression leaves in packets though nothing is compressed.
+enum class Framing {
+    None,
+    Stub,     ///< "comp-lzo no": a byte in front
+    StubSwap, ///< "compress stub": a byte in front, for the first, which goes to the end
+    StubV2,   ///< "compress stub-v2": no byte, but for what looks as if there were one
+};
 
 /// OpenVPN's name of a cipher: "AES-256-GCM".
 std::string_view cipher_name(DataCipher cipher);
 
-/// The cipher of that name, in any case; nothing if it is not one of ours.
+/// The cipher of that name, in any case, "none" included; nothing if it is not one of ours.
 std::optional<DataCipher> cipher_by_name(std::string_view name);
 
 /// Length of the cipher's key in bytes.
 std::size_t cipher_key_length(DataCipher cipher);
 
+/// Whether the cipher authenticates what it encrypts, and so needs no DataAuth.
+bool is_aead(DataCipher cipher);
+
+/// OpenVPN's name of a digest: "SHA256", and "none".
+std::string_view auth_name(DataAuth auth);
+
+/// The digest of that name, in any case; nothing if it is not one of ours.
+std::optional<DataAuth> auth_by_name(std::string_view name);
+
+/// Length of the digest and of its key in bytes.
+std::size_t auth_length(DataAuth auth);
+
+/// OpenVPN's option for a framing: "compress stub-v2"; "" for none.
+std::string_view framing_option(Framing framing);
+
+/// How packets are encrypted.
+struct DataFormat {
+    DataCipher cipher = DataCipher::Aes256Gcm;
+    DataAuth auth = DataAuth::None; ///< None with a cipher that authenticates
+    bool epochs = false;            ///< packet IDs of 64 bits, keys derived one from the other
+};
+
 /// What a packet is encrypted or decrypted with.
 struct DirectionKey {
-    SecretBytes cipher_key;
-    SecretArray<8> implicit_iv;
+    SecretBytes cipher_key;     ///< with epochs the secret that the first one's key comes from
+    SecretArray<8> implicit_iv; ///< unused with epochs and where the cipher does not authenticate
+    SecretBytes auth_key;       ///< as long as its digest
 };
 
 /// Both directions, as seen from one side.
 struct DataKeys {
-    DataCipher cipher{};
+    DataFormat format;
     DirectionKey encrypt;
     DirectionKey decrypt;
 };

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Text forms of IPv4 addresses and endpoints. See endpoint.h.
+// Text forms of addresses, networks and endpoints. See endpoint.h.
 
 #include "util/endpoint.h"
+
+#include <arpa/inet.h>
 
 #include <bit>
 #include <charconv>
@@ -47,6 +49,39 @@ std::optional<int> prefix_length(Ipv4 netmask) {
     if (length < 32 && netmask.value << length != 0)
         return std::nullopt;
     return length;
+}
+
+Prefix ipv4_prefix(Ipv4 network, int length) {
+    Prefix out;
+    for (std::size_t i = 0; i < 4; i++)
+        out.address[i] = static_cast<std::uint8_t>(network.value >> (24 - 8 * i));
+    out.length = length;
+    return out;
+}
+
+std::optional<Prefix> parse_ipv6_prefix(std::string_view text) {
+    auto slash = text.find('/');
+    if (slash == std::string_view::npos)
+        return std::nullopt;
+    Prefix out;
+    out.ipv6 = true;
+    const std::string address(text.substr(0, slash));
+    auto digits = text.substr(slash + 1);
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out.length);
+    if (error != std::errc{} || end != digits.data() + digits.size() || out.length < 0 ||
+        out.length > 128 || inet_pton(AF_INET6, address.c_str(), out.address.data()) != 1)
+        return std::nullopt;
+    for (std::size_t bit = static_cast<std::size_t>(out.length); bit < 128; bit++) {
+        if ((out.address[bit / 8] & 0x80U >> bit % 8) != 0)
+            return std::nullopt;
+    }
+    return out;
+}
+
+std::string to_string(const Prefix& prefix) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    inet_ntop(prefix.ipv6 ? AF_INET6 : AF_INET, prefix.address.data(), text.data(), text.size());
+    return std::string(text.data()) + "/" + std::to_string(prefix.length);
 }
 
 std::string to_string(const Endpoint& endpoint) {

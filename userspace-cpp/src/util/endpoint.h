@@ -5,6 +5,7 @@
 // socket or netlink message is filled in and nowhere else.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -28,6 +29,24 @@ std::string to_string(Ipv4 address);
 
 /// The length of a contiguous netmask (255.255.255.0 is 24), or nothing for 255.0.255.0.
 std::optional<int> prefix_length(Ipv4 netmask);
+
+/// A network inside the tunnel, of either family.
+struct Prefix {
+    std::array<std::uint8_t, 16> address{}; ///< network byte order; the first four of IPv4
+    bool ipv6 = false;
+    int length = 0;
+
+    bool operator==(const Prefix&) const = default;
+};
+
+/// The IPv4 network of that prefix length.
+Prefix ipv4_prefix(Ipv4 network, int length);
+
+/// Parses "2001:db8::/32". Bits behind the prefix must be zero.
+std::optional<Prefix> parse_ipv6_prefix(std::string_view text);
+
+/// "10.1.0.0/16"
+std::string to_string(const Prefix& prefix);
 
 /// A UDP endpoint over IPv4; the port in host byte order.
 struct Endpoint {

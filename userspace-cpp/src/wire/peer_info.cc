@@ -54,6 +54,10 @@ PeerInfo parse_peer_info(std::string_view text) {
             info.ncp = static_cast<int>(number(value) & 0xff);
         } else if (name == "IV_MTU") {
             info.max_tun_mtu = number(value);
+        } else if (name == "IV_LZO_STUB" || name == "IV_LZO") {
+            info.lzo_stub = info.lzo_stub || value == "1";
+        } else if (name == "IV_COMP_STUB") {
+            info.stub = value == "1";
         } else if (name == "IV_COMP_STUBv2") {
             info.stub_v2 = value == "1";
         } else if (name == "IV_CIPHERS") {

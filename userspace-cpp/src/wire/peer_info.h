@@ -39,7 +39,9 @@ struct PeerInfo {
     std::vector<std::string> ciphers; ///< IV_CIPHERS, in the client's order
     int ncp = 0;                      ///< IV_NCP: 2 means AES-GCM with 128 and 256 bits
     std::uint32_t max_tun_mtu = 0;    ///< IV_MTU, 0 if the client cannot be told one
-    bool stub_v2 = false;             ///< IV_COMP_STUBv2
+    bool lzo_stub = false;            ///< IV_LZO_STUB or IV_LZO: knows "comp-lzo no"
+    bool stub = false;                ///< IV_COMP_STUB: knows "compress stub"
+    bool stub_v2 = false;             ///< IV_COMP_STUBv2: knows "compress stub-v2"
 };
 
 /// Reads the IV_ lines; what is unknown or malformed is left out.

@@ -4,45 +4,12 @@
 
 #include "support/recording_data_plane.h"
 
-#include "session/openssl_ptr.h"
-
-#include <array>
+#include <algorithm>
 #include <cerrno>
 
 namespace nfovpn::test {
 
-const Bytes kPing = {0x2a, 0x18, 0x7b, 0xf3, 0x64, 0x1e, 0xb4, 0xcb,
-                     0x07, 0xed, 0x2d, 0x0a, 0x98, 0x1f, 0xc7, 0x48};
-
 namespace {
-
-using CipherCtxPtr = std::unique_ptr<EVP_CIPHER_CTX, session::OpensslFree<EVP_CIPHER_CTX_free>>;
-
-constexpr std::size_t kHeader = 4; // opcode, key ID, peer ID
-constexpr std::size_t kPacketId = 4;
-constexpr std::size_t kTag = 16;
-
-const EVP_CIPHER* evp(DataCipher cipher) {
-    switch (cipher) {
-    case DataCipher::Aes128Gcm:
-        return EVP_aes_128_gcm();
-    case DataCipher::Aes192Gcm:
-        return EVP_aes_192_gcm();
-    case DataCipher::Aes256Gcm:
-        return EVP_aes_256_gcm();
-    case DataCipher::ChaCha20Poly1305:
-        return EVP_chacha20_poly1305();
-    }
-    return nullptr;
-}
-
-std::array<std::uint8_t, 12> nonce(const DirectionKey& key, ByteView packet_id) {
-    std::array<std::uint8_t, 12> out{};
-    std::copy(packet_id.begin(), packet_id.end(), out.begin());
-    auto iv = key.implicit_iv.view();
-    std::copy(iv.begin(), iv.end(), out.begin() + kPacketId);
-    return out;
-}
 
 std::size_t index(KeySlot slot) {
     return slot == KeySlot::Primary ? 0 : 1;
@@ -56,65 +23,18 @@ StoredKey store(std::uint8_t key_id, const DataKeys& keys) {
         DirectionKey to;
         to.cipher_key = SecretBytes(from.cipher_key.view());
         to.implicit_iv.assign(from.implicit_iv.view());
+        to.auth_key = SecretBytes(from.auth_key.view());
         return to;
     };
     StoredKey out;
     out.key_id = key_id;
-    out.keys.cipher = keys.cipher;
+    out.keys.format = keys.format;
     out.keys.encrypt = copy(keys.encrypt);
     out.keys.decrypt = copy(keys.decrypt);
     return out;
 }
 
 } // namespace
-
-std::optional<Bytes> decrypt_data(const DataKeys& keys, ByteView packet) {
-    if (packet.size() < kHeader + kPacketId + kTag)
-        return std::nullopt;
-    auto ad = packet.first(kHeader + kPacketId);
-    auto tag = packet.subspan(ad.size(), kTag);
-    auto ciphertext = packet.subspan(ad.size() + kTag);
-    auto iv = nonce(keys.decrypt, ad.last(kPacketId));
-    Bytes tag_copy(tag.begin(), tag.end());
-    Bytes out(ciphertext.size() + kTag);
-    int n = 0;
-    CipherCtxPtr ctx(EVP_CIPHER_CTX_new());
-    auto* c = ctx.get();
-    if (EVP_DecryptInit_ex(c, evp(keys.cipher), nullptr, keys.decrypt.cipher_key.view().data(),
-                           iv.data()) != 1 ||
-        EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, kTag, tag_copy.data()) != 1 ||
-        EVP_DecryptUpdate(c, nullptr, &n, ad.data(), static_cast<int>(ad.size())) != 1 ||
-        EVP_DecryptUpdate(c, out.data(), &n, ciphertext.data(),
-                          static_cast<int>(ciphertext.size())) != 1)
-        return std::nullopt;
-    int rest = 0;
-    if (EVP_DecryptFinal_ex(c, out.data() + n, &rest) != 1)
-        return std::nullopt;
-    out.resize(static_cast<std::size_t>(n + rest));
-    return out;
-}
-
-Bytes encrypt_data(const DataKeys& keys, std::uint8_t key_id, std::uint32_t peer_id,
-                   std::uint32_t packet_id, ByteView plaintext) {
-    ByteWriter head;
-    head.u32((9U << 3 | key_id) << 24 | peer_id);
-    head.u32(packet_id);
-    auto iv = nonce(keys.encrypt, ByteView(head.view()).last(kPacketId));
-    Bytes out = head.view();
-    out.resize(head.size() + kTag + plaintext.size());
-    int n = 0;
-    CipherCtxPtr ctx(EVP_CIPHER_CTX_new());
-    auto* c = ctx.get();
-    EVP_EncryptInit_ex(c, evp(keys.cipher), nullptr, keys.encrypt.cipher_key.view().data(),
-                       iv.data());
-    EVP_EncryptUpdate(c, nullptr, &n, head.view().data(), static_cast<int>(head.size()));
-    EVP_EncryptUpdate(c, out.data() + head.size() + kTag, &n, plaintext.data(),
-                      static_cast<int>(plaintext.size()));
-    std::array<std::uint8_t, kTag> rest{};
-    EVP_EncryptFinal_ex(c, rest.data(), &n);
-    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, kTag, out.data() + head.size());
-    return out;
-}
 
 dataplane::Failure RecordingDataPlane::call(const std::string& what, std::uint32_t id,
                                             bool must_exist) {
@@ -186,16 +106,25 @@ std::optional<std::vector<dataplane::PeerStats>> RecordingDataPlane::stats() {
     return out;
 }
 
-std::optional<Bytes> RecordingDataPlane::receive(ByteView packet) {
-    ByteReader in(packet);
-    auto head = in.u32();
-    auto peer = head ? peers.find(*head & 0xffffff) : peers.end();
+std::optional<Bytes> RecordingDataPlane::receive(const Endpoint& from, ByteView packet) {
+    if (packet.empty())
+        return std::nullopt;
+    auto key_id = packet[0] & 7;
+    auto peer = peers.end();
+    if (packet[0] >> 3 == static_cast<int>(wire::Opcode::DataV1)) {
+        peer = std::find_if(peers.begin(), peers.end(), [&](const auto& entry) {
+            return entry.second.peer.data_v1 && entry.second.peer.remote == from;
+        });
+    } else if (auto head = ByteReader(packet).u32()) {
+        peer = peers.find(*head & 0xffffff);
+    }
     if (peer == peers.end())
         return std::nullopt;
+    const auto& known = peer->second.peer;
     for (auto& slot : peer->second.slots) {
-        if (!slot || slot->key_id != (*head >> 24 & 7))
+        if (!slot || slot->key_id != key_id)
             continue;
-        if (auto plain = decrypt_data(slot->keys, packet)) {
+        if (auto plain = decrypt_data(slot->keys, packet, {known.data_v1, known.framing})) {
             slot->packets_decrypted++;
             return plain;
         }
@@ -205,11 +134,12 @@ std::optional<Bytes> RecordingDataPlane::receive(ByteView packet) {
 }
 
 std::optional<Bytes> RecordingDataPlane::send(std::uint32_t peer_id, ByteView plaintext) {
-    auto& primary = peers.at(peer_id).slots[0];
+    auto& [known, keepalive, slots] = peers.at(peer_id);
+    auto& primary = slots[0];
     if (!primary)
         return std::nullopt;
     return encrypt_data(primary->keys, primary->key_id, peer_id, primary->next_packet_id++,
-                        plaintext);
+                        plaintext, {known.data_v1, known.framing});
 }
 
 } // namespace nfovpn::test

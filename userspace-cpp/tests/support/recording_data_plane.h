@@ -6,7 +6,8 @@
 #pragma once
 
 #include "dataplane/dataplane.h"
-#include "util/bytes.h"
+#include "support/data_packet.h"
+#include "wire/control_packet.h"
 
 #include <map>
 #include <string>
@@ -27,16 +28,6 @@ struct StoredPeer {
     std::optional<StoredKey> slots[2]; ///< by KeySlot
 };
 
-/// The plaintext of a P_DATA_V2 packet, if @p key decrypts it.
-std::optional<Bytes> decrypt_data(const DataKeys& keys, ByteView packet);
-
-/// A P_DATA_V2 packet.
-Bytes encrypt_data(const DataKeys& keys, std::uint8_t key_id, std::uint32_t peer_id,
-                   std::uint32_t packet_id, ByteView plaintext);
-
-/// OpenVPN's keepalive payload.
-extern const Bytes kPing;
-
 class RecordingDataPlane final : public dataplane::DataPlane {
 public:
     dataplane::Failure add_peer(const dataplane::Peer& peer) override;
@@ -50,7 +41,7 @@ public:
     std::optional<std::vector<dataplane::PeerStats>> stats() override;
 
     /// What the kernel does with a packet from a client: the plaintext, or nothing.
-    std::optional<Bytes> receive(ByteView packet);
+    std::optional<Bytes> receive(const Endpoint& from, ByteView packet);
 
     /// A packet to a client, with the primary key.
     std::optional<Bytes> send(std::uint32_t peer_id, ByteView plaintext);

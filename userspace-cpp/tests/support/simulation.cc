@@ -92,9 +92,10 @@ void Simulation::deliver(const Datagram& datagram) {
         return;
     }
     // The kernel's place: data packets of known peers stop here.
-    if (wire::opcode_of(datagram.bytes) == wire::Opcode::DataV2) {
+    auto opcode = wire::opcode_of(datagram.bytes);
+    if (opcode == wire::Opcode::DataV2 || opcode == wire::Opcode::DataV1) {
         auto before = plane.undecryptable;
-        auto plain = plane.receive(datagram.bytes);
+        auto plain = plane.receive(datagram.client, datagram.bytes);
         if (plain)
             at_server.push_back(std::move(*plain));
         if (plain || plane.undecryptable != before)

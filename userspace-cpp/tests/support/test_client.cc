@@ -35,7 +35,7 @@ TestClient::TestClient(const TlsContext& tls, std::string peer_info, TimePoint n
 
 void TestClient::receive(ByteView datagram, TimePoint now) {
     auto opcode = wire::opcode_of(datagram);
-    if (opcode == wire::Opcode::DataV2) {
+    if (opcode == wire::Opcode::DataV2 || opcode == wire::Opcode::DataV1) {
         receive_data(datagram);
         return;
     }
@@ -118,8 +118,14 @@ void TestClient::advance(TimePoint now) {
         advance_one(*next_, next_source_);
     for (auto& message : current_->take_messages()) {
         for (auto& option : wire::parse_push_reply(message)) {
-            if (option.starts_with("peer-id "))
+            if (option.starts_with("peer-id ")) {
                 peer_id_ = static_cast<std::uint32_t>(std::stoul(option.substr(8)));
+                shape.data_v1 = false;
+            }
+            for (auto framing : {Framing::Stub, Framing::StubSwap, Framing::StubV2}) {
+                if (option == framing_option(framing))
+                    shape.framing = framing;
+            }
             pushed_.push_back(std::move(option));
         }
         messages.push_back(std::move(message));
@@ -142,16 +148,21 @@ void TestClient::advance(TimePoint now) {
 
 void TestClient::generate(Negotiation& n, const wire::KeySource& source) {
     KeyMaterial material;
-    bool ekm = std::any_of(pushed_.begin(), pushed_.end(), [](const std::string& option) {
-        return option.find("tls-ekm") != std::string::npos;
-    });
-    bool derived = ekm ? n.tls().export_keys(material)
-                       : derive_by_prf(source, n.peer_key_method()->key_source, local_,
-                                       n.remote_id(), material);
-    auto cipher = cipher_by_name(pushed("cipher"));
+    auto told = [this](std::string_view flag) {
+        return std::any_of(pushed_.begin(), pushed_.end(), [&](const std::string& option) {
+            return option.find(flag) != std::string::npos;
+        });
+    };
+    bool derived = told("tls-ekm") ? n.tls().export_keys(material)
+                                   : derive_by_prf(source, n.peer_key_method()->key_source, local_,
+                                                   n.remote_id(), material);
+    auto named = pushed("cipher");
+    auto cipher =
+        cipher_by_name(named.empty() ? wire::option_value(options, "cipher").value_or("") : named);
     if (!derived || !cipher)
         throw std::runtime_error("the client cannot derive its keys");
-    keys_.push_back({n.key_id(), slice_keys(material, *cipher, wire::Role::Client)});
+    DataFormat format{*cipher, is_aead(*cipher) ? DataAuth::None : auth, told("aead-epoch")};
+    keys_.push_back({n.key_id(), slice_keys(material, format, wire::Role::Client)});
     if (keys_.size() > 2)
         keys_.erase(keys_.begin());
     keys_generated++;
@@ -170,7 +181,7 @@ bool TestClient::send_data(ByteView plaintext) {
     if (keys_.empty())
         return false;
     auto& key = keys_.back();
-    send_(encrypt_data(key.keys, key.id, peer_id_, key.next_packet_id++, plaintext));
+    send_(encrypt_data(key.keys, key.id, peer_id_, key.next_packet_id++, plaintext, shape));
     return true;
 }
 
@@ -178,7 +189,7 @@ void TestClient::receive_data(ByteView datagram) {
     for (const auto& key : keys_) {
         if (key.id != (datagram[0] & 7))
             continue;
-        if (auto plain = decrypt_data(key.keys, datagram)) {
+        if (auto plain = decrypt_data(key.keys, datagram, shape)) {
             received.push_back(std::move(*plain));
             return;
         }

@@ -46,7 +46,9 @@ public:
     [[nodiscard]] const session::TlsStream& tls() const { return current_->tls(); }
 
     std::string options = "V4,dev-type tun,cipher AES-256-GCM";
-    bool request_push = false; ///< send PUSH_REQUEST instead of waiting
+    DataAuth auth = DataAuth::Sha1;            ///< with ciphers that do not authenticate
+    PacketShape shape = {true, Framing::None}; ///< changed by what is pushed
+    bool request_push = false;                 ///< send PUSH_REQUEST instead of waiting
     const session::TlsContext* renegotiation_tls = nullptr; ///< another certificate, if set
     std::vector<std::string> messages;                      ///< control messages that came
     std::vector<Bytes> received;                            ///< plaintext of data packets

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Arithmetic of mssfix; mss_fix.h has the layers.
+
+#include "util/mss_fix.h"
+
+#include <algorithm>
+
+namespace nfovpn {
+
+namespace {
+
+using Size = std::int64_t;
+
+constexpr Size kOuterHeaders = 20 + 8;
+constexpr Size kInnerHeaders = 20 + 20;
+constexpr Size kTag = 16;
+constexpr Size kBlock = 16; // of AES, and so its IV
+
+} // namespace
+
+std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1) {
+    if (fix.limit == 0)
+        return 0;
+    Size room = fix.limit;
+    if (fix.of != MssFix::Of::InnerPacket) {
+        const Size packet_id = format.epochs ? 8 : 4;
+        bool cbc = !is_aead(format.cipher) && format.cipher != DataCipher::None;
+        if (fix.of == MssFix::Of::OuterPacket)
+            room -= kOuterHeaders;
+        room -= data_v1 ? 1 : 4;
+        room -= is_aead(format.cipher) ? kTag : static_cast<Size>(auth_length(format.auth));
+        if (cbc) {
+            room -= kBlock;
+            room -= room % kBlock + 1;
+        }
+        room -= packet_id;
+        if (framing == Framing::Stub || framing == Framing::StubSwap)
+            room--;
+    }
+    return static_cast<std::uint16_t>(std::clamp<Size>(room - kInnerHeaders, 1, 65535));
+}
+
+} // namespace nfovpn

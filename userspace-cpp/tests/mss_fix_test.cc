@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// mssfix: figures that stock OpenVPN prints for the same options ("mss_fix:" at verb 4), and the
+// edges.
+
+#include "util/mss_fix.h"
+
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+
+namespace {
+
+constexpr MssFix kDefault = {1492, MssFix::Of::OuterPacket};
+constexpr DataFormat kGcm = {DataCipher::Aes256Gcm, DataAuth::None, false};
+constexpr DataFormat kEpoch = {DataCipher::Aes256Gcm, DataAuth::None, true};
+constexpr DataFormat kCbcSha1 = {DataCipher::Aes256Cbc, DataAuth::Sha1, false};
+constexpr DataFormat kCbcSha256 = {DataCipher::Aes128Cbc, DataAuth::Sha256, false};
+constexpr DataFormat kPlain = {DataCipher::None, DataAuth::None, false};
+
+std::uint16_t mss(const MssFix& fix, const DataFormat& format, Framing framing = Framing::None) {
+    return tcp_mss(fix, format, framing, false);
+}
+
+} // namespace
+
+TEST(MssFix, Aead) {
+    // 1492 less 28 outer, 4 header, 4 packet ID, 16 tag, 40 inner
+    EXPECT_EQ(mss(kDefault, kGcm), 1400);
+    EXPECT_EQ(mss(kDefault, {DataCipher::ChaCha20Poly1305}), 1400);
+    EXPECT_EQ(mss(kDefault, kEpoch), 1396) << "a packet ID of 8 bytes";
+    EXPECT_EQ(mss({1492, MssFix::Of::Payload}, kGcm), 1428);
+    EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, true), 1403) << "P_DATA_V1";
+}
+
+TEST(MssFix, CbcFillsWholeBlocks) {
+    // 1492 - 28 - 4 - 16 IV - 20 HMAC = 1424, 89 blocks; 1 for padding, 4 packet ID, 40 inner
+    EXPECT_EQ(mss(kDefault, kCbcSha1), 1379);
+    // 1492 - 28 - 4 - 16 - 32 = 1412, 88 blocks are 1408
+    EXPECT_EQ(mss(kDefault, kCbcSha256), 1363);
+    EXPECT_EQ(mss(kDefault, kPlain), 1416);
+}
+
+TEST(MssFix, FramingCostsAByteOrNone) {
+    EXPECT_EQ(mss(kDefault, kGcm, Framing::Stub), 1399);
+    EXPECT_EQ(mss(kDefault, kGcm, Framing::StubSwap), 1399);
+    EXPECT_EQ(mss(kDefault, kGcm, Framing::StubV2), 1400);
+    EXPECT_EQ(mss(kDefault, kCbcSha1, Framing::Stub), 1378);
+}
+
+TEST(MssFix, FixedLooksAtTheInnerPacketOnly) {
+    constexpr MssFix fixed = {1400, MssFix::Of::InnerPacket};
+    EXPECT_EQ(mss(fixed, kGcm), 1360);
+    EXPECT_EQ(mss(fixed, kCbcSha1, Framing::Stub), 1360);
+}
+
+TEST(MssFix, EdgesStaySane) {
+    EXPECT_EQ(mss({0, MssFix::Of::OuterPacket}, kGcm), 0) << "0 is for none";
+    EXPECT_EQ(mss({154, MssFix::Of::OuterPacket}, kCbcSha256), 19);
+    EXPECT_EQ(mss({60, MssFix::Of::OuterPacket}, kCbcSha256), 1);
+    EXPECT_EQ(mss({65535, MssFix::Of::InnerPacket}, kGcm), 65495);
+}
