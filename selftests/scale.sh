@@ -222,6 +222,6 @@ check "R4: the first, the middle and the last of many are served" \
 check "nobody is taken for somebody else" nobody
 check "all peers are told" all_told
 check "the end of the instance gives all memory back" memory_back
-check "R11: the keepalive timer ends $many peers" expiry
+check "R11: the keepalive timer ends all peers" expiry
 check "a peer after that" afterwards
 run_checks

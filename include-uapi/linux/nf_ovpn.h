@@ -63,8 +63,11 @@ enum nf_ovpn_df {
 };
 
 /**
- * enum nf_ovpn_cipher_alg
+ * enum nf_ovpn_cipher_alg - Cipher of a key
  * @NF_OVPN_CIPHER_ALG_NONE: Packets are not encrypted
+ * @NF_OVPN_CIPHER_ALG_AES_GCM: AES-GCM (NIST SP 800-38D), with 128, 192 or 256
+ *   bits
+ * @NF_OVPN_CIPHER_ALG_CHACHA20_POLY1305: ChaCha20-Poly1305 (RFC 8439)
  * @NF_OVPN_CIPHER_ALG_AES_CBC: For peers that know nothing newer; needs an
  *   auth-alg
  */
@@ -87,6 +90,7 @@ enum nf_ovpn_auth_alg {
 /**
  * enum nf_ovpn_framing - What compression leaves in packets though nothing is
  *   compressed. A packet that says that it is compressed is dropped.
+ * @NF_OVPN_FRAMING_NONE: Nothing
  * @NF_OVPN_FRAMING_STUB: A byte 0xfa before the packet, "comp-lzo no"
  * @NF_OVPN_FRAMING_STUB_SWAP: A byte 0xfb in place of the first, which goes to
  *   the end; "compress", "compress stub"
