@@ -31,7 +31,9 @@
 #define TX_HEADROOM	(sizeof(struct ipv6hdr) + sizeof(struct udphdr) + \
 			 NF_OVPN_HEAD_MAX)
 
-/* What datagrams that go out together have in common. */
+/* What datagrams that go out together have in common. Framing is read once: the
+ * room that is made has to be that which is used.
+ */
 struct tx {
 	struct nf_ovpn_peer	*peer;
 	struct nf_ovpn_key	*key;
@@ -43,6 +45,7 @@ struct tx {
 	u64			packet_id;
 	u32			mark;
 	u8			dsfield;
+	u8			framing;
 	__be16			df;
 	struct nf_ovpn_tally	tally;
 };
@@ -121,7 +124,6 @@ static void tx_inherit(struct tx *tx, const struct sk_buff *skb)
 /* Largest inner packet for which an outer one fits the path */
 static unsigned int tx_mtu(const struct tx *tx)
 {
-	enum nf_ovpn_framing framing = READ_ONCE(tx->peer->framing);
 	unsigned int outside, mtu;
 
 	outside = (tx->ep->family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
@@ -129,8 +131,8 @@ static unsigned int tx_mtu(const struct tx *tx)
 		  sizeof(struct udphdr) + nf_ovpn_op_len(tx->peer);
 	mtu = dst_mtu(tx->dst);
 	mtu = nf_ovpn_key_fit(tx->key, mtu - min(mtu, outside));
-	if (framing == NF_OVPN_FRAMING_STUB ||
-	    framing == NF_OVPN_FRAMING_STUB_SWAP)
+	if (tx->framing == NF_OVPN_FRAMING_STUB ||
+	    tx->framing == NF_OVPN_FRAMING_STUB_SWAP)
 		mtu -= min(mtu, 1);
 	return mtu;
 }
@@ -236,7 +238,7 @@ static void tx_frame(const struct tx *tx, struct sk_buff *skb)
 {
 	u8 first = skb->data[0];
 
-	switch (READ_ONCE(tx->peer->framing)) {
+	switch (tx->framing) {
 	case NF_OVPN_FRAMING_STUB:
 		*(u8 *)__skb_push(skb, 1) = NF_OVPN_NO_COMPRESS;
 		break;
@@ -272,7 +274,7 @@ static void tx_one(struct tx *tx, struct sk_buff *skb)
 	room = skb_tailroom(skb);
 	if (room < TX_TAIL_MAX &&
 	    (tx->key->epochs || !nf_ovpn_alg_is_aead(tx->key->alg) ||
-	     tx->peer->framing == NF_OVPN_FRAMING_STUB_SWAP) &&
+	     tx->framing == NF_OVPN_FRAMING_STUB_SWAP) &&
 	    pskb_expand_head(skb, 0, TX_TAIL_MAX - room, GFP_ATOMIC))
 		goto no_memory;
 	skb->ip_summed = CHECKSUM_NONE;
@@ -411,7 +413,7 @@ static void tx_batch_send(const struct tx *tx, struct tx_batch *batch)
 /* Send the segments of a GSO packet. */
 static void tx_gso(struct tx *tx, struct nf_ovpn_segments *segs)
 {
-	bool stub = READ_ONCE(tx->peer->framing) == NF_OVPN_FRAMING_STUB;
+	bool stub = tx->framing == NF_OVPN_FRAMING_STUB;
 	u8 buf[TX_FRAME_ROOM + NF_OVPN_SEGMENT_HEAD_MAX] __aligned(4);
 	u8 *head = buf + TX_FRAME_ROOM, *gram;
 	unsigned int before = tx_head(tx), len;
@@ -482,8 +484,9 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		    int path)
 {
 	struct tx tx = {
-		.peer	= peer,
-		.key	= key,
+		.peer		= peer,
+		.key		= key,
+		.framing	= READ_ONCE(peer->framing),
 	};
 	struct nf_ovpn_instance *inst = peer->inst;
 	struct sk_buff *skb, *next;
@@ -647,7 +650,11 @@ bool nf_ovpn_tx_fits(const struct sk_buff *skb, unsigned int mtu)
  */
 unsigned int nf_ovpn_tx_mtu(struct nf_ovpn_peer *peer, struct sk_buff *skb)
 {
-	struct tx tx = { .peer = peer, .key = nf_ovpn_peer_tx_key(peer) };
+	struct tx tx = {
+		.peer		= peer,
+		.key		= nf_ovpn_peer_tx_key(peer),
+		.framing	= READ_ONCE(peer->framing),
+	};
 	unsigned int mtu = UINT_MAX;
 	u32 mark = skb->mark;
 
