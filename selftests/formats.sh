@@ -136,6 +136,24 @@ escaped() {
 		pings "$peer" 10.8.0.1
 }
 
+# It may change while packets are on their way: what is between two framings is
+# dropped by the peer, and nothing else happens.
+framing_changes() {
+	local i pid status=0
+	next aes-gcm 256 4 || return
+	nsexec "$lan" ping -q -f -w 5 10.8.0.2 >/dev/null &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" \
+			framing=$((i % 4)) "}" || status=1
+	done
+	kill -INT "$pid"
+	wait "$pid"
+	run gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" framing=none "}" &&
+		pings "$peer" 10.8.0.1 && pings "$lan" 10.8.0.2 &&
+		[ $status -eq 0 ]
+}
+
 # NAME: of the gateway's key
 key_attr() {
 	local word
@@ -278,6 +296,7 @@ check "framing stub-v2: on the wire" wire none 0 '4800002a0000....45' 44 \
 	framing=stub-v2
 check "framing that is not agreed" wrong_framing
 check "framing stub-v2: escapes" escaped
+check "framing changes under traffic" framing_changes
 # 1280 less 28 of IP and UDP
 check "R14: what fits, AES-GCM" fits_exactly aes-gcm 256 1228
 check "R14: what fits, P_DATA_V1, stub" \
