@@ -182,8 +182,10 @@ protected:
                 if (opcode == wire::Opcode::DataV2) {
                     data_packets_++;
                     auto plain = plane_.receive(path.remote, datagram);
-                    if (plain && *plain == kPing)
+                    if (plain && *plain == kPing) {
                         pings_++;
+                        last_ping_.assign(datagram.begin(), datagram.end());
+                    }
                 } else {
                     core_->receive(path, datagram, std::chrono::steady_clock::now());
                 }
@@ -229,6 +231,7 @@ protected:
     server::Path last_path_;
     std::uint64_t data_packets_ = 0;
     std::uint64_t pings_ = 0;
+    Bytes last_ping_; ///< as it was on the wire
 };
 
 TEST_F(StockClient, Tls13WithKeyExport) {
@@ -363,6 +366,96 @@ TEST_F(StockClient, NoCipherAtAll) {
     ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
     expect_data_both_ways();
 }
+
+// What a stock client encrypts in each format. NF_OVPN_VECTORS names a directory for the packets
+// and their keys, from which lab/series/stock-vectors makes known answers for the kernel.
+struct FormatCase {
+    const char* name;
+    DataCipher cipher;
+    DataAuth auth;
+    bool epochs; ///< if the client has them
+    const char* kernel_cipher;
+    const char* kernel_auth;
+};
+
+class StockFormat : public StockClient, public testing::WithParamInterface<FormatCase> {
+protected:
+    static std::string c_string(ByteView bytes) {
+        std::string out;
+        for (std::size_t i = 0; i < bytes.size(); i++)
+            out +=
+                fmt::format("{}\\x{:02x}", i > 0 && i % 12 == 0 ? "\"\n\t\t\t  \"" : "", bytes[i]);
+        return '"' + out + '"';
+    }
+
+    void write_vector(const std::string& directory) {
+        const auto& c = GetParam();
+        const auto& keys = plane_.peers.at(0).slots[0]->keys;
+        auto text = fmt::format("\t{{\n\t\t.name\t\t= \"{}{}\",\n\t\t.alg\t\t= "
+                                "NF_OVPN_CIPHER_ALG_{},\n\t\t.auth\t\t= NF_OVPN_AUTH_ALG_{},\n",
+                                c.name, keys.format.epochs ? ", epochs" : "", c.kernel_cipher,
+                                c.kernel_auth);
+        auto bytes = [&](std::string_view name, ByteView value) {
+            text +=
+                fmt::format("\t\t.{}{}= {},\n\t\t.{}_len\t= {},\n", name,
+                            name.size() < 7 ? "\t\t" : "\t", c_string(value), name, value.size());
+        };
+        if (keys.format.epochs)
+            text += "\t\t.epochs\t\t= true,\n";
+        text += fmt::format("\t\t.key_bits\t= {},\n", cipher_key_length(c.cipher) * 8);
+        if (!keys.decrypt.cipher_key.view().empty())
+            bytes("key", keys.decrypt.cipher_key.view());
+        if (!keys.decrypt.auth_key.view().empty())
+            bytes("auth_key", keys.decrypt.auth_key.view());
+        if (is_aead(c.cipher) && !keys.format.epochs)
+            text += fmt::format("\t\t.tail\t\t= {},\n", c_string(keys.decrypt.implicit_iv.view()));
+        bytes("packet", last_ping_);
+        std::ofstream(directory + "/" + std::to_string(c.epochs) + c.name) << text << "\t},\n";
+    }
+};
+
+TEST_P(StockFormat, DataBothWays) {
+    const auto& c = GetParam();
+    settings_.session.negotiation.data_ciphers = {c.cipher};
+    settings_.session.negotiation.auth = c.auth;
+    // Whoever does not export keys has no epochs.
+    settings_.session.negotiation.tls_export = c.epochs;
+    start_server();
+    start_client(
+        fmt::format("data-ciphers {}\nauth {}\n", cipher_name(c.cipher), auth_name(c.auth)),
+        {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    if (!c.epochs) {
+        EXPECT_FALSE(plane_.peers.at(0).slots[0]->keys.format.epochs);
+    }
+    expect_data_both_ways();
+    if (const char* directory = std::getenv("NF_OVPN_VECTORS"))
+        write_vector(directory);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ciphers, StockFormat,
+    testing::Values(
+        FormatCase{"AES-128-GCM", DataCipher::Aes128Gcm, DataAuth::Sha1, false, "AES_GCM", "NONE"},
+        FormatCase{"AES-192-GCM", DataCipher::Aes192Gcm, DataAuth::Sha1, false, "AES_GCM", "NONE"},
+        FormatCase{"AES-256-GCM", DataCipher::Aes256Gcm, DataAuth::Sha1, false, "AES_GCM", "NONE"},
+        FormatCase{"CHACHA20-POLY1305", DataCipher::ChaCha20Poly1305, DataAuth::Sha1, false,
+                   "CHACHA20_POLY1305", "NONE"},
+        FormatCase{"AES-128-GCM", DataCipher::Aes128Gcm, DataAuth::Sha1, true, "AES_GCM", "NONE"},
+        FormatCase{"AES-256-GCM", DataCipher::Aes256Gcm, DataAuth::Sha1, true, "AES_GCM", "NONE"},
+        FormatCase{"CHACHA20-POLY1305", DataCipher::ChaCha20Poly1305, DataAuth::Sha1, true,
+                   "CHACHA20_POLY1305", "NONE"},
+        FormatCase{"AES-128-CBC, SHA1", DataCipher::Aes128Cbc, DataAuth::Sha1, false, "AES_CBC",
+                   "HMAC_SHA1"},
+        FormatCase{"AES-256-CBC, SHA256", DataCipher::Aes256Cbc, DataAuth::Sha256, false, "AES_CBC",
+                   "HMAC_SHA256"},
+        FormatCase{"none, SHA256", DataCipher::None, DataAuth::Sha256, false, "NONE",
+                   "HMAC_SHA256"}),
+    [](const auto& test) {
+        std::string name = test.param.name;
+        std::erase_if(name, [](char c) { return std::isalnum(c) == 0; });
+        return name + (test.param.epochs ? "Epochs" : "");
+    });
 
 // What the administrators of both ends may have written, and what is made of it.
 struct FramingCase {
