@@ -45,6 +45,7 @@ static void usage(void)
 		"	ip ovpn peer { add | set } dev NAME id ID [ PEER-OPTS ]\n"
 		"	ip ovpn peer del dev NAME id ID\n"
 		"	ip ovpn peer show [ [ dev ] NAME [ id ID ] ]\n"
+		"	ip ovpn peer flush [ dev ] NAME\n"
 		"	ip ovpn key add dev NAME peer ID slot SLOT key-id { 0..7 }\n"
 		"			cipher CIPHER [ auth AUTH ]\n"
 		"			[ epochs key-bits { 128 | 192 | 256 } ]\n"
@@ -1088,6 +1089,35 @@ static void add_network(struct nlmsghdr *n, const inet_prefix *network)
 	addattr_nest_end(n, net);
 }
 
+/* "[ dev ] NAME" and nothing else: its interface index */
+static int parse_only_dev(int argc, char **argv)
+{
+	bool has_dev = false;
+	int ifindex = 0;
+
+	while (argc > 0) {
+		if (strcmp(*argv, "dev") == 0)
+			NEXT_ARG();
+		if (has_dev)
+			duparg("dev", *argv);
+		has_dev = true;
+		ifindex = parse_dev(*argv);
+		NEXT_ARG_FWD();
+	}
+	if (!has_dev)
+		missarg("dev");
+	return ifindex;
+}
+
+static int flush(int argc, char **argv, int cmd)
+{
+	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX,
+		  parse_only_dev(argc, argv));
+	return talk(&req.n);
+}
+
 static int peer_modify(int argc, char **argv, int cmd)
 {
 	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
@@ -1274,6 +1304,8 @@ static int do_peer(int argc, char **argv)
 		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_SET);
 	if (strcmp(*argv, "del") == 0 || strcmp(*argv, "delete") == 0)
 		return peer_modify(argc - 1, argv + 1, NF_OVPN_CMD_PEER_DEL);
+	if (strcmp(*argv, "flush") == 0)
+		return flush(argc - 1, argv + 1, NF_OVPN_CMD_PEER_FLUSH);
 
 	fprintf(stderr,
 		"Command \"%s\" is unknown, try \"ip ovpn peer help\".\n", *argv);
@@ -1765,39 +1797,17 @@ static int print_flow(struct nlmsghdr *n, void *arg)
 
 static int do_flow(int argc, char **argv)
 {
-	bool flush = false, has_dev = false;
-	int ifindex = 0;
+	OVPN_REQUEST(req, NF_OVPN_CMD_FLOW_GET, NLM_F_REQUEST);
 	int ret;
 
-	if (argc > 0 && strcmp(*argv, "flush") == 0) {
-		flush = true;
+	if (argc > 0 && strcmp(*argv, "flush") == 0)
+		return flush(argc - 1, argv + 1, NF_OVPN_CMD_FLOW_FLUSH);
+	if (argc > 0 && (strcmp(*argv, "show") == 0 ||
+			 strcmp(*argv, "list") == 0))
 		NEXT_ARG_FWD();
-	} else if (argc > 0 && (strcmp(*argv, "show") == 0 ||
-				strcmp(*argv, "list") == 0)) {
-		NEXT_ARG_FWD();
-	}
-	while (argc > 0) {
-		if (strcmp(*argv, "dev") == 0)
-			NEXT_ARG();
-		if (has_dev)
-			duparg("dev", *argv);
-		has_dev = true;
-		ifindex = parse_dev(*argv);
-		NEXT_ARG_FWD();
-	}
-	if (!has_dev)
-		missarg("dev");
 
-	if (flush) {
-		OVPN_REQUEST(req, NF_OVPN_CMD_FLOW_FLUSH, NLM_F_REQUEST);
-
-		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
-		return talk(&req.n);
-	}
-
-	OVPN_REQUEST(req, NF_OVPN_CMD_FLOW_GET, NLM_F_REQUEST);
-
-	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX,
+		  parse_only_dev(argc, argv));
 	new_json_obj(json);
 	ret = dump(&req.n, print_flow, stdout);
 	delete_json_obj();

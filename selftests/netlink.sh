@@ -205,6 +205,10 @@ refusals() {
 		| ENOENT peer.id: no peer with this ID
 	peer-del TUN peer{ id=42 tx-id=42 }
 		| EINVAL peer.tx-id: Unknown attribute type
+	peer-flush
+		| EINVAL ifindex missing
+	peer-flush ifindex=lo
+		| ENODEV ifindex: no instance on this device
 	key-new
 		| EINVAL keyconf missing
 	key-new TUN
@@ -555,6 +559,14 @@ told_of_deletion() {
 	cat "$tmp/monitor.log"
 	grep -q "peer.id=42 peer.del-reason=userspace" "$tmp/monitor.log" ||
 		fail "not by userspace" || return
+	forget monitor
+	gw_peer_new && run gwnl peer-new ifindex=tun0 "peer{" id=43 \
+		remote-ipv4=192.0.2.9 remote-port=9 "}" &&
+		run gwnl peer-flush ifindex=tun0 &&
+		wait_for "both notifications" 5 lines_are 2 \
+			"^peer-del-ntf .*peer.del-reason=userspace" monitor &&
+		expect "peers left" "$("$tool" -n "$gw" dump nf-ovpn peer-get \
+			ifindex=tun0 | grep -c "peer.id=")" -eq 0 || return
 	forget monitor
 	gw_peer_new && run gwnl instance-del ifindex=tun0 &&
 		wait_for "the notification" 5 heard peer-del-ntf || return

@@ -307,6 +307,7 @@ static const struct family families[] = {
 			{ "key-accept", NF_OVPN_CMD_KEY_ACCEPT },
 			{ "flow-get", NF_OVPN_CMD_FLOW_GET },
 			{ "flow-flush", NF_OVPN_CMD_FLOW_FLUSH },
+			{ "peer-flush", NF_OVPN_CMD_PEER_FLUSH },
 			{ "key-limit-ntf", NF_OVPN_CMD_KEY_LIMIT_NTF },
 			{ }
 		}

@@ -347,16 +347,13 @@ err_free:
 void nf_ovpn_instance_del(struct nf_ovpn_instance *inst)
 {
 	HLIST_HEAD(no_listeners);
-	struct nf_ovpn_peer *peer;
-	unsigned long id;
 
 	/* No new packet finds it ... */
 	list_del_rcu(&inst->list);
 	nf_ovpn_listeners_set(inst, &no_listeners, NULL);
 	nf_unregister_net_hook(inst->net, &inst->egress);
 	hooks_put(inst->net);
-	xa_for_each(&inst->peers, id, peer)
-		nf_ovpn_peer_del(peer, NF_OVPN_DEL_PEER_REASON_TEARDOWN);
+	nf_ovpn_peer_flush(inst, NF_OVPN_DEL_PEER_REASON_TEARDOWN);
 
 	/* ... and those that had found it are through. */
 	disable_delayed_work_sync(&inst->keepalive);

@@ -329,6 +329,11 @@ static const struct nla_policy nf_ovpn_flow_flush_nl_policy[NF_OVPN_A_IFINDEX + 
 	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
 };
 
+/* NF_OVPN_CMD_PEER_FLUSH - do */
+static const struct nla_policy nf_ovpn_peer_flush_nl_policy[NF_OVPN_A_IFINDEX + 1] = {
+	[NF_OVPN_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_ifindex_range),
+};
+
 /* Ops table for nf_ovpn */
 static const struct genl_split_ops nf_ovpn_nl_ops[] = {
 	{
@@ -466,6 +471,13 @@ static const struct genl_split_ops nf_ovpn_nl_ops[] = {
 		.cmd		= NF_OVPN_CMD_FLOW_FLUSH,
 		.doit		= nf_ovpn_nl_flow_flush_doit,
 		.policy		= nf_ovpn_flow_flush_nl_policy,
+		.maxattr	= NF_OVPN_A_IFINDEX,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= NF_OVPN_CMD_PEER_FLUSH,
+		.doit		= nf_ovpn_nl_peer_flush_doit,
+		.policy		= nf_ovpn_peer_flush_nl_policy,
 		.maxattr	= NF_OVPN_A_IFINDEX,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},

@@ -53,6 +53,7 @@ int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info);
 int nf_ovpn_nl_flow_get_dumpit(struct sk_buff *skb,
 			       struct netlink_callback *cb);
 int nf_ovpn_nl_flow_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int nf_ovpn_nl_peer_flush_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	NF_OVPN_NLGRP_PEERS,

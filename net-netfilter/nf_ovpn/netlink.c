@@ -1036,6 +1036,17 @@ int nf_ovpn_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
+int nf_ovpn_nl_peer_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nf_ovpn_instance *inst = instance_lock(info);
+
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	nf_ovpn_peer_flush(inst, NF_OVPN_DEL_PEER_REASON_USERSPACE);
+	instance_unlock(inst);
+	return 0;
+}
+
 /* --- keys --- */
 
 struct key_arg {

@@ -347,6 +347,8 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 				      struct netlink_ext_ack *extack);
 void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 		      enum nf_ovpn_del_peer_reason reason);
+void nf_ovpn_peer_flush(struct nf_ovpn_instance *inst,
+			enum nf_ovpn_del_peer_reason reason);
 struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp);
 void nf_ovpn_endpoint_free(struct nf_ovpn_endpoint *endpoint);
 bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,

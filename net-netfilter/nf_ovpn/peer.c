@@ -416,6 +416,25 @@ void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 }
 
 /**
+ * nf_ovpn_peer_flush - delete all peers of an instance and tell userspace
+ * @inst: the instance
+ * @reason: why
+ *
+ * Context: Process, under nf_ovpn_net::lock.
+ */
+void nf_ovpn_peer_flush(struct nf_ovpn_instance *inst,
+			enum nf_ovpn_del_peer_reason reason)
+{
+	struct nf_ovpn_peer *peer;
+	unsigned long id;
+
+	xa_for_each(&inst->peers, id, peer) {
+		nf_ovpn_peer_del(peer, reason);
+		cond_resched();
+	}
+}
+
+/**
  * nf_ovpn_peer_seen_at - an authentic packet came: follow the peer
  * @peer: the peer
  * @ct: conntrack entry of the packet
