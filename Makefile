@@ -51,8 +51,14 @@ test-qemu: setup ## the self tests on x86-64 in QEMU; 32 bits and big endian com
 	@LAB_TESTS_TABLE=lab/tests/qemu.table lab/test $(TESTS)
 
 .PHONY: bench
-bench: setup ## throughput beside mainline's ovpn driver
+bench: setup ## everything beside its peers, in docs/performance; takes more than an hour
+	@lab/install lab/packages.bench
 	@lab/bench/bench
+
+.PHONY: bench-quick
+bench-quick: setup ## throughput and packet rates beside mainline's ovpn driver, in minutes
+	@lab/install lab/packages.bench
+	@lab/bench/bench -n -r 3 -s 1 -S "none nf_ovpn nf_ovpn+ovpn ovpn wireguard" crypto bulk packets
 
 .PHONY: series
 series: ## make patches/ from the folders

@@ -1046,8 +1046,9 @@ static void sockaddr_set(struct sockaddr_storage *ss, const char *addr,
 
 /* ADDRESS PORT [REQUEST...]: a UDP socket, and what userspace reads from it.
  * The request is one to the ovpn driver in which "socket=fd" means the socket.
+ * With @gro what the network card merges stays merged.
  */
-static int cmd_socket(char **words)
+static int cmd_socket(char **words, bool gro)
 {
 	static uint8_t buf[DATAGRAM_MAX];
 	struct sockaddr_storage ss;
@@ -1062,6 +1063,8 @@ static int cmd_socket(char **words)
 		err(2, "socket");
 	if (ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (gro && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)))
+		err(2, "UDP_GRO");
 	if (bind(fd, (struct sockaddr *)&ss, sizeof(ss)))
 		err(2, "bind %s %s", words[0], words[1]);
 
@@ -1380,6 +1383,7 @@ static int usage(void)
 		"  drops				reasons of dropped packets\n"
 		"  tun NAME [tap]		hold a device, print what is read\n"
 		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
+		"  gro-socket ADDRESS PORT		the same, with UDP_GRO\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
@@ -1439,7 +1443,9 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[0], "tun") && need >= 1)
 		return cmd_tun(argv + 1);
 	if (!strcmp(argv[0], "socket") && need >= 2)
-		return cmd_socket(argv + 1);
+		return cmd_socket(argv + 1, false);
+	if (!strcmp(argv[0], "gro-socket") && need == 2)
+		return cmd_socket(argv + 1, true);
 	if (!strcmp(argv[0], "segments") && need >= 5)
 		return cmd_segments(argv + 1);
 	if (!strcmp(argv[0], "send") && need >= 4)

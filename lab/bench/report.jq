@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The tables of docs/performance/figures.md, from bench.json; see lab/bench/report.
+
+def names: ["none", "nf_ovpn", "nf_ovpn+ovpn", "ovpn", "wireguard", "esp", "openvpn"];
+def titles: {bulk: "TCP", packets: "UDP packets from pktgen", loss: "Loss of these packets", latency: "Round trip of a ping",
+	flows: "TCP connections, one after the other", peers: "By the number of peers", entries: "By the number of flows",
+	crypto: "Cryptography alone, a packet of 1420 bytes", plain: "Traffic without a tunnel, by what nf_ovpn has to do beside it", memory: "Memory"};
+def round2: . * 100 | round / 100;
+def key: .variant + (if .direction == "" then "" else ", " + .direction end);
+# numbers in names in their order
+def order: [scan("[0-9]+|[^0-9]+") | (tonumber? // .)];
+
+def table($records):
+	($records | map(.system) | unique) as $there
+	| [names[] | select(. as $n | $there | index($n))] as $systems
+	| "| \($records[0].unit) | \($systems | join(" | ")) |",
+	  "|---|\($systems | map("---:|") | join(""))",
+	  ($records | group_by(key) | sort_by(.[0] | key | order)[] | . as $g
+	   | "| \($g[0] | key) | " +
+	     ([$systems[] as $s | first($g[] | select(.system == $s) | "\(.median) (\(.min)–\(.max))") // ""] | join(" | ")) + " |");
+
+# The ratio of two systems' medians over all that match; the lowest of them is what counts.
+def ratio($r; $a; $b; match):
+	[$r[] | select(match)] | group_by(key)
+	| [.[] | (first(.[] | select(.system == $a) | .median) // null) as $x
+	       | (first(.[] | select(.system == $b) | .median) // null) as $y
+	       | select($x != null and $y != null and $y > 0) | $x / $y];
+
+def goal($name; $ratios; $at_least):
+	if $ratios | length == 0 then empty
+	else "| \($name) | \($at_least) | \($ratios | min | round2) – \($ratios | max | round2) | " +
+	     (if ($ratios | min) >= $at_least then "yes" else "no" end) + " |" end;
+def at_most($name; $ratios; $limit):
+	if $ratios | length == 0 then empty
+	else "| \($name) | at most \($limit) | \($ratios | min | round2) – \($ratios | max | round2) | " +
+	     (if ($ratios | max) <= $limit then "yes" else "no" end) + " |" end;
+
+# Within one system: what has one name against what has another.
+def within($r; $item; $from; $to):
+	[$r[] | select(.item == $item)] as $i
+	| [$i[] | select(.variant | startswith($from)) as $a
+	   | $i[] | select(.system == $a.system and .direction == $a.direction and
+			   .variant == $to + ($a.variant | ltrimstr($from))) | .median / $a.median];
+
+.records as $r
+| "<!-- made by lab/bench/report from bench.json -->",
+  "",
+  "Machine: \(.machine); load before: \(.load_before). Kernel: \(.kernel).",
+  "Made by `\(.command)`; medians (lowest–highest) of \([$r[].rounds] | max) rounds.",
+  "",
+  "## What it must reach",
+  "",
+  "| ratio of medians, lowest – highest of all rows that it is of | at least | is | reached |",
+  "|---|---:|---:|---|",
+  goal("TCP, ChaCha20-Poly1305, nf_ovpn at both ends / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "bulk" and .direction != "both" and (.variant | startswith("chacha20"))); 2),
+  goal("TCP, AES-256-GCM, nf_ovpn at both ends / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "bulk" and .direction != "both" and (.variant | startswith("aes"))); 1.5),
+  goal("TCP, ChaCha20-Poly1305, nf_ovpn / WireGuard"; ratio($r; "nf_ovpn"; "wireguard"; .item == "bulk" and .direction != "both" and (.variant | startswith("chacha20"))); 2),
+  goal("TCP, nf_ovpn on the gateway and ovpn on the client / ovpn"; ratio($r; "nf_ovpn+ovpn"; "ovpn"; .item == "bulk" and .direction != "both"); 1.25),
+  goal("packets of 64 bytes, nf_ovpn / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "packets" and (.variant | endswith(" 64 bytes"))); 1.5),
+  at_most("latency, nf_ovpn / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "latency"); 1),
+  goal("100 000 peers / 1 peer"; within($r; "peers"; "1 peers"; "100000 peers"); 0.95),
+  goal("plain traffic, an instance is active / nf_ovpn is absent"; within($r; "plain"; "absent"; "instance"); 0.99),
+  (["crypto", "bulk", "packets", "loss", "latency", "flows", "peers", "entries", "plain", "memory"][] as $item
+   | [$r[] | select(.item == $item)] | select(length > 0)
+   | "", "## \(titles[$item])", "", table(.))
