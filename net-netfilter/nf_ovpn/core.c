@@ -19,6 +19,7 @@
 
 #include "genl-gen.h"
 #include "nf_ovpn.h"
+#include "pages.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -451,6 +452,7 @@ static void __exit nf_ovpn_exit(void)
 	unregister_netdevice_notifier(&netdev_notifier);
 	unregister_pernet_subsys(&net_ops);
 	nf_ovpn_drop_reasons_unregister();
+	nf_ovpn_pages_drain();
 	rcu_barrier();
 }
 

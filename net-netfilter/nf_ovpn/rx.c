@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Receive: from an outer datagram to an inner packet in the tun device's
  * receive path. Read from the bottom up: nf_ovpn_rx() takes a packet from a
- * hook, one datagram or as many as GRO has merged; rx_open() decrypts one.
+ * hook, one datagram or as many as GRO has merged; rx_open() decrypts one. Those
+ * of one packet are decrypted next to each other (merge.c).
  *
  * Nothing changes before a packet is authenticated; then the replay window,
  * the peer's address and the outer flow do, in this order.
@@ -18,6 +19,7 @@
 #include <net/netfilter/nf_conntrack_core.h>
 
 #include "nf_ovpn.h"
+#include "merge.h"
 #include "segment.h"
 
 #define D(name)		NF_OVPN_A_DROPS_##name
@@ -30,6 +32,7 @@
  */
 static u32 data_op(struct sk_buff *skb, u8 pf, unsigned int *udp_off)
 {
+	__be32 buf, *word;
 	u32 op;
 
 	if (pf == NFPROTO_IPV4) {
@@ -42,10 +45,14 @@ static u32 data_op(struct sk_buff *skb, u8 pf, unsigned int *udp_off)
 		*udp_off = sizeof(struct ipv6hdr);
 	}
 
-	if (!pskb_may_pull(skb, *udp_off + sizeof(struct udphdr) + sizeof(op)))
+	/* Nothing of the datagram is pulled: it had better lie in one piece. */
+	if (!pskb_may_pull(skb, *udp_off + sizeof(struct udphdr)))
 		return 0;
-	op = be32_to_cpup((__be32 *)(skb->data + *udp_off +
-				     sizeof(struct udphdr)));
+	word = skb_header_pointer(skb, *udp_off + sizeof(struct udphdr),
+				  sizeof(buf), &buf);
+	if (!word)
+		return 0;
+	op = be32_to_cpup(word);
 	switch (op >> NF_OVPN_OP_SHIFT) {
 	case NF_OVPN_P_DATA_V1:
 	case NF_OVPN_P_DATA_V2:
@@ -103,8 +110,11 @@ struct rx {
 	int				path;
 	bool				known;
 	int				verdict;
+	int				dropped;
 	u8				tos;
+	u8				framing;
 	struct nf_ovpn_tally		tally;
+	struct nf_ovpn_merge		*merge;
 };
 
 /* A datagram is authentic: the first of a packet tells where the peer is, and
@@ -204,101 +214,119 @@ static int rx_open(struct rx *rx, struct nf_ovpn_key *key, const u8 *hdr,
 }
 
 /* Take the framing of compression off. */
-static bool rx_unframe(struct sk_buff *skb, enum nf_ovpn_framing framing)
+static bool rx_unframe(enum nf_ovpn_framing framing, u8 **text,
+		       unsigned int *len)
 {
-	u8 *data = skb->data;
+	u8 *data = *text;
 
 	switch (framing) {
 	case NF_OVPN_FRAMING_STUB:
-		if (!skb->len || data[0] != NF_OVPN_NO_COMPRESS)
+		if (!*len || data[0] != NF_OVPN_NO_COMPRESS)
 			return false;
-		skb_pull(skb, 1);
+		*text += 1;
+		*len -= 1;
 		return true;
 	case NF_OVPN_FRAMING_STUB_SWAP:
-		if (skb->len < 2 || data[0] != NF_OVPN_NO_COMPRESS_SWAP)
+		if (*len < 2 || data[0] != NF_OVPN_NO_COMPRESS_SWAP)
 			return false;
-		data[0] = data[skb->len - 1];
-		skb_trim(skb, skb->len - 1);
+		*len -= 1;
+		data[0] = data[*len];
 		return true;
 	case NF_OVPN_FRAMING_STUB_V2:
-		if (!skb->len || data[0] != NF_OVPN_COMPRESS_V2)
+		if (!*len || data[0] != NF_OVPN_COMPRESS_V2)
 			return true;
-		if (skb->len < 2 || data[1] != NF_OVPN_COMPRESS_V2_NONE)
+		if (*len < 2 || data[1] != NF_OVPN_COMPRESS_V2_NONE)
 			return false;
-		skb_pull(skb, 2);
+		*text += 2;
+		*len -= 2;
 		return true;
 	default:
 		return true;
 	}
 }
 
-/* The inner packet of a datagram of @gram_len bytes is "received" by the tun
- * device.
- */
-static void rx_inner(struct rx *rx, struct sk_buff *skb, unsigned int gram_len)
+/* Bytes of framing that are expected before an inner packet */
+static unsigned int rx_front(const struct rx *rx)
 {
-	struct nf_ovpn_instance *inst = rx->peer->inst;
-	unsigned int len;
-	u16 mss;
+	return rx->framing == NF_OVPN_FRAMING_STUB;
+}
 
+/* Look at the text of an authentic datagram of @gram_len bytes.
+ *
+ * Returns a reason to drop it, 0 when it is a packet, or -ENODATA when it is a
+ * ping.
+ */
+static int rx_text(struct rx *rx, unsigned int gram_len, u8 **text,
+		   unsigned int *len)
+{
 	rx->tally.link_packets++;
 	rx->tally.link_bytes += gram_len;
 
-	if (!rx_unframe(skb, READ_ONCE(rx->peer->framing))) {
-		nf_ovpn_drop(inst, skb, D(FRAMING));
-		return;
-	}
+	if (!rx_unframe(rx->framing, text, len))
+		return D(FRAMING);
+	if (*len == sizeof(nf_ovpn_ping) &&
+	    !memcmp(*text, nf_ovpn_ping, sizeof(nf_ovpn_ping)))
+		return -ENODATA;
+	return 0;
+}
 
-	len = skb->len;
-	if (len == sizeof(nf_ovpn_ping) &&
-	    !memcmp(skb->data, nf_ovpn_ping, sizeof(nf_ovpn_ping))) {
-		consume_skb(skb);
-		return;
-	}
+/* An inner packet, or several that are one, is "received" by the tun device.
+ * Of those that are one the headers are linear, and nothing else.
+ */
+static void rx_inner(struct rx *rx, struct sk_buff *skb)
+{
+	unsigned int packets = max_t(unsigned int, 1,
+				     skb_shinfo(skb)->gso_segs);
+	unsigned int bytes = skb->len + (packets - 1) * skb_headlen(skb);
+	struct nf_ovpn_instance *inst = rx->peer->inst;
+	int reason = D(INNER);
+	u16 mss;
 
 	skb_reset_network_header(skb);
 	skb->protocol = nf_ovpn_inner_protocol(skb);
-	if (!skb->protocol) {
-		nf_ovpn_drop(inst, skb, D(INNER));
-		return;
-	}
-	if (!nf_ovpn_peer_owns_source(rx->peer, skb)) {
-		nf_ovpn_drop(inst, skb, D(SOURCE));
-		return;
-	}
+	if (!skb->protocol)
+		goto drop;
+	reason = D(SOURCE);
+	if (!nf_ovpn_peer_owns_source(rx->peer, skb))
+		goto drop;
 	/* RFC 6040, 4.2: 2 is the one combination that must be dropped. */
+	reason = D(ECN);
 	if (INET_ECN_decapsulate(skb, rx->tos, skb->protocol ==
 				 htons(ETH_P_IP) ? ip_hdr(skb)->tos :
-				 ipv6_get_dsfield(ipv6_hdr(skb))) > 1) {
-		nf_ovpn_drop(inst, skb, D(ECN));
-		return;
-	}
+				 ipv6_get_dsfield(ipv6_hdr(skb))) > 1)
+		goto drop;
 
 	mss = READ_ONCE(rx->peer->tcp_mss);
 	if (mss)
 		nf_ovpn_mss_clamp(skb, mss);
 
-	rx->tally.vpn_packets++;
-	rx->tally.vpn_bytes += len;
+	rx->tally.vpn_packets += packets;
+	rx->tally.vpn_bytes += bytes;
 	skb->dev = inst->dev;
 	skb_reset_mac_header(skb);
-	if (gro_cells_receive(&inst->gro_cells, skb) == NET_RX_SUCCESS)
-		dev_sw_netstats_rx_add(inst->dev, len);
+	if (gro_cells_receive(&inst->gro_cells, skb) == NET_RX_SUCCESS) {
+		rx->tally.dev_packets += packets;
+		rx->tally.dev_bytes += bytes;
+	}
+	return;
+
+drop:
+	nf_ovpn_stats_drop(inst, reason, packets);
+	nf_ovpn_free(skb, reason);
 }
 
-/* Verify and decrypt a datagram where it lies, which is linear and ours.
+/* Verify and decrypt a datagram where it lies, which is ours.
  *
- * Returns a reason to drop it, or 0; the packet is the text alone then.
+ * Returns a reason to drop it, or 0, and then where the text is.
  */
-static int rx_open_in_place(struct rx *rx, struct nf_ovpn_key *key,
-			    struct sk_buff *skb, unsigned int off,
-			    unsigned int len)
+static int rx_open_in_place(struct rx *rx, struct nf_ovpn_key *key, u8 *gram,
+			    unsigned int len, u8 **text, unsigned int *text_len)
 {
 	unsigned int op_len = nf_ovpn_op_len(rx->peer), head, tail = 0;
-	u8 *gram = skb->data + off, *tag = gram + op_len;
+	u8 *tag = gram + op_len;
 	struct nf_ovpn_rx_key *rxk;
-	size_t text_len = len;
 	u32 packet_id;
+	size_t size;
 	int reason;
 
 	if (nf_ovpn_alg_is_aead(key->alg)) {
@@ -306,11 +334,11 @@ static int rx_open_in_place(struct rx *rx, struct nf_ovpn_key *key,
 		tail = nf_ovpn_key_tail(key, NULL, 0);
 		if (len < head + tail)
 			return D(MALFORMED);
-		text_len = len - head - tail;
-		tag = tail ? gram + head + text_len :
+		size = len - head - tail;
+		tag = tail ? gram + head + size :
 			     tag + nf_ovpn_key_id_len(key);
 		reason = rx_open(rx, key, gram, tag, gram + head, gram + head,
-				 text_len);
+				 size);
 	} else {
 		rxk = rx_key(key, 0);
 		if (!rxk)
@@ -318,83 +346,111 @@ static int rx_open_in_place(struct rx *rx, struct nf_ovpn_key *key,
 		head = op_len + nf_ovpn_key_head(key, &rxk->cipher);
 		if (len < head)
 			return D(MALFORMED);
-		text_len = len - op_len;
+		size = len - op_len;
 		reason = nf_ovpn_mac_open(&rxk->cipher, gram + op_len,
-					  &text_len, &packet_id) ?
+					  &size, &packet_id) ?
 			 rx_accept(rx, key, packet_id) : rx_failed(rxk);
 	}
-	if (reason)
-		return reason;
-
-	skb_pull(skb, off + head);
-	skb_trim(skb, text_len);
-	return 0;
+	*text = gram + head;
+	*text_len = size;
+	return reason;
 }
 
-/* Take a datagram into a packet of its own. Such as the device would have
- * allocated it, GRO merges best.
+/* Verify and decrypt a datagram from where it lies, which may be in several
+ * pieces and anybody's, to where the text shall be.
+ *
+ * Returns a reason to drop it, or 0, and then where the text is.
  */
-static void rx_copy(struct rx *rx, unsigned int off, unsigned int len)
+static int rx_open_apart(struct rx *rx, struct nf_ovpn_key *key,
+			 unsigned int off, unsigned int len, unsigned int left,
+			 u8 **text, unsigned int *text_len)
 {
 	u8 hdr_buf[NF_OVPN_OP_V2_SIZE + sizeof(__be64)];
-	struct nf_ovpn_instance *inst = rx->peer->inst;
-	unsigned int head, tail, text_len, hdr_len;
-	const u8 *hdr, *tag, *src;
+	unsigned int head, tail, hdr_len;
 	u8 tag_buf[NF_OVPN_TAG_SIZE];
-	struct nf_ovpn_key *key;
-	struct sk_buff *skb;
-	int reason;
-
-	/* It was there when the packet was looked at first. */
-	hdr = skb_header_pointer(rx->skb, off, 1, hdr_buf);
-	key = key_by_op(rx->peer, *hdr << NF_OVPN_KEY_ID_SHIFT);
-	if (!key) {
-		nf_ovpn_stats_drop(inst, D(NO_KEY), 1);
-		return;
-	}
+	const u8 *hdr, *tag, *src;
+	u8 *room;
 
 	if (!nf_ovpn_alg_is_aead(key->alg)) {
-		skb = netdev_alloc_skb(inst->dev, len);
-		if (!skb)
-			goto no_memory;
-		skb_copy_bits(rx->skb, off, __skb_put(skb, len), len);
-		reason = rx_open_in_place(rx, key, skb, 0, len);
-		goto opened;
+		room = nf_ovpn_merge_room(rx->merge, len, len, left);
+		if (!room)
+			return D(NO_MEMORY);
+		skb_copy_bits(rx->skb, off, room, len);
+		return rx_open_in_place(rx, key, room, len, text, text_len);
 	}
 
 	hdr_len = nf_ovpn_op_len(rx->peer) + nf_ovpn_key_id_len(key);
 	head = nf_ovpn_op_len(rx->peer) + nf_ovpn_key_head(key, NULL);
 	tail = nf_ovpn_key_tail(key, NULL, 0);
-	if (len < head + tail) {
-		nf_ovpn_stats_drop(inst, D(MALFORMED), 1);
-		return;
-	}
-	text_len = len - head - tail;
+	if (len < head + tail)
+		return D(MALFORMED);
+	*text_len = len - head - tail;
 	/* Neither can fail, the length is known to be right. */
 	hdr = skb_header_pointer(rx->skb, off, hdr_len, hdr_buf);
-	tag = skb_header_pointer(rx->skb, tail ? off + head + text_len :
+	tag = skb_header_pointer(rx->skb, tail ? off + head + *text_len :
 				 off + hdr_len, NF_OVPN_TAG_SIZE, tag_buf);
 
-	skb = netdev_alloc_skb(inst->dev, text_len);
-	if (!skb)
-		goto no_memory;
-	__skb_put(skb, text_len);
-	src = nf_ovpn_skb_piece(rx->skb, off + head, text_len);
+	room = nf_ovpn_merge_room(rx->merge,
+				  rx->framing == NF_OVPN_FRAMING_STUB_SWAP ?
+				  *text_len : rx_front(rx), *text_len, left);
+	if (!room)
+		return D(NO_MEMORY);
+	*text = room;
+	src = nf_ovpn_skb_piece(rx->skb, off + head, *text_len);
 	if (!src) {
-		skb_copy_bits(rx->skb, off + head, skb->data, text_len);
-		src = skb->data;
+		skb_copy_bits(rx->skb, off + head, room, *text_len);
+		src = room;
 	}
-	reason = rx_open(rx, key, hdr, tag, skb->data, src, text_len);
+	return rx_open(rx, key, hdr, tag, room, src, *text_len);
+}
 
-opened:
-	if (reason)
-		nf_ovpn_drop(inst, skb, reason);
+/* Take a datagram into new memory; @left more of about its length follow. */
+static void rx_apart(struct rx *rx, unsigned int off, unsigned int len,
+		     unsigned int left)
+{
+	struct sk_buff *inner = NULL;
+	struct nf_ovpn_key *key;
+	unsigned int text_len;
+	u8 op, *text;
+	int reason;
+
+	/* It was there when the packet was looked at first. */
+	skb_copy_bits(rx->skb, off, &op, sizeof(op));
+	key = key_by_op(rx->peer, op << NF_OVPN_KEY_ID_SHIFT);
+	reason = key ? rx_open_apart(rx, key, off, len, left, &text,
+				     &text_len) : D(NO_KEY);
+	if (!reason)
+		reason = rx_text(rx, len, &text, &text_len);
+	if (!reason) {
+		inner = nf_ovpn_merge_put(rx->merge, text, text_len);
+		if (IS_ERR(inner))
+			reason = D(NO_MEMORY);
+	}
+
+	if (reason) {
+		nf_ovpn_merge_forget(rx->merge);
+		if (reason > 0) {
+			nf_ovpn_stats_drop(rx->peer->inst, reason, 1);
+			rx->dropped = reason;
+		}
+	} else if (inner) {
+		rx_inner(rx, inner);
+	}
+}
+
+/* There are no more datagrams for rx_apart(). The packet that they were in goes
+ * the way of what it had.
+ */
+static void rx_apart_end(struct rx *rx)
+{
+	struct sk_buff *inner = nf_ovpn_merge_end(rx->merge);
+
+	if (inner)
+		rx_inner(rx, inner);
+	if (rx->dropped)
+		nf_ovpn_free(rx->skb, rx->dropped);
 	else
-		rx_inner(rx, skb, len);
-	return;
-
-no_memory:
-	nf_ovpn_stats_drop(inst, D(NO_MEMORY), 1);
+		consume_skb(rx->skb);
 }
 
 /* Take the only datagram of a packet where it lies. */
@@ -402,22 +458,32 @@ static void rx_in_place(struct rx *rx, unsigned int off, unsigned int len)
 {
 	struct sk_buff *skb = rx->skb;
 	struct nf_ovpn_key *key;
-	int reason = D(NO_KEY);
+	unsigned int text_len;
+	u8 *text;
+	int reason;
 
 	key = key_by_op(rx->peer, skb->data[off] << NF_OVPN_KEY_ID_SHIFT);
-	if (key)
-		reason = rx_open_in_place(rx, key, skb, off, len);
-	if (reason) {
+	reason = key ? rx_open_in_place(rx, key, skb->data + off, len, &text,
+					&text_len) : D(NO_KEY);
+	if (!reason)
+		reason = rx_text(rx, len, &text, &text_len);
+	if (reason > 0) {
 		nf_ovpn_drop(rx->peer->inst, skb, reason);
 		return;
 	}
+	if (reason) {
+		consume_skb(skb);
+		return;
+	}
 
+	skb_pull(skb, text - skb->data);
+	skb_trim(skb, text_len);
 	skb->ip_summed = CHECKSUM_NONE;
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
 	skb_scrub_packet(skb, true);
 	skb_reset_inner_headers(skb);
-	rx_inner(rx, skb, len);
+	rx_inner(rx, skb);
 }
 
 /* Take a packet of one datagram. */
@@ -445,8 +511,9 @@ static void rx_one(struct rx *rx, unsigned int udp_off)
 		rx_in_place(rx, off, len);
 		return;
 	}
-	rx_copy(rx, off, len);
-	consume_skb(skb);
+	nf_ovpn_merge_start(rx->merge, inst->dev);
+	rx_apart(rx, off, len, 0);
+	rx_apart_end(rx);
 }
 
 /* Take a packet of many datagrams, made by GRO, which has verified their
@@ -458,11 +525,12 @@ static void rx_many(struct rx *rx, unsigned int udp_off)
 	unsigned int size = skb_shinfo(rx->skb)->gso_size;
 	unsigned int len;
 
+	nf_ovpn_merge_start(rx->merge, rx->peer->inst->dev);
 	for (; off < rx->skb->len; off += len) {
 		len = min(size, rx->skb->len - off);
-		rx_copy(rx, off, len);
+		rx_apart(rx, off, len, (rx->skb->len - off - len) / size);
 	}
-	consume_skb(rx->skb);
+	rx_apart_end(rx);
 }
 
 /* Whether a packet is of this peer, with a key that is the kernel's. */
@@ -494,12 +562,15 @@ static void rx_packet(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 		      unsigned int udp_off, const struct nf_hook_state *state,
 		      int path, const void *asked)
 {
+	struct nf_ovpn_merge merge;
 	struct rx rx = {
 		.peer	= peer,
 		.skb	= skb,
 		.state	= state,
 		.asked	= asked,
 		.path	= path,
+		.framing = READ_ONCE(peer->framing),
+		.merge	= &merge,
 		.tos	= state->pf == NFPROTO_IPV4 ? ip_hdr(skb)->tos :
 			  ipv6_get_dsfield(ipv6_hdr(skb)),
 	};

@@ -42,7 +42,7 @@ static void count_tally(struct nf_ovpn_peer *peer, int tx, int path,
 }
 
 /**
- * nf_ovpn_stats_rx - count authenticated data packets
+ * nf_ovpn_stats_rx - count authenticated data packets, the device's own too
  * @peer: whose packets
  * @path: NF_OVPN_A_STATS_RX_FAST_PACKETS or _SLOW_
  * @tally: how much
@@ -52,7 +52,15 @@ static void count_tally(struct nf_ovpn_peer *peer, int tx, int path,
 void nf_ovpn_stats_rx(struct nf_ovpn_peer *peer, int path,
 		      const struct nf_ovpn_tally *tally)
 {
+	struct pcpu_sw_netstats *dev = this_cpu_ptr(peer->inst->dev->tstats);
+
 	count_tally(peer, 0, path, tally);
+
+	/* dev_sw_netstats_rx_add() has one packet only. */
+	u64_stats_update_begin(&dev->syncp);
+	u64_stats_add(&dev->rx_packets, tally->dev_packets);
+	u64_stats_add(&dev->rx_bytes, tally->dev_bytes);
+	u64_stats_update_end(&dev->syncp);
 }
 
 /**
@@ -149,6 +157,17 @@ void nf_ovpn_drop_reasons_unregister(void)
 }
 
 /**
+ * nf_ovpn_free - free a packet that was dropped
+ * @skb: the packet
+ * @reason: one of NF_OVPN_A_DROPS_*
+ */
+void nf_ovpn_free(struct sk_buff *skb, int reason)
+{
+	kfree_skb_reason(skb, (u32)(SKB_DROP_REASON_SUBSYS_NF_OVPN <<
+				    SKB_DROP_REASON_SUBSYS_SHIFT | reason));
+}
+
+/**
  * nf_ovpn_drop - drop a packet and count it
  * @inst: the instance
  * @skb: the packet
@@ -160,8 +179,7 @@ void nf_ovpn_drop(struct nf_ovpn_instance *inst, struct sk_buff *skb,
 		  int reason)
 {
 	nf_ovpn_stats_drop(inst, reason, 1);
-	kfree_skb_reason(skb, (u32)(SKB_DROP_REASON_SUBSYS_NF_OVPN <<
-				    SKB_DROP_REASON_SUBSYS_SHIFT | reason));
+	nf_ovpn_free(skb, reason);
 }
 
 /**

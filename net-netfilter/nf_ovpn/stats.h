@@ -30,12 +30,16 @@ struct nf_ovpn_inst_stats {
  * @vpn_bytes: their bytes
  * @link_packets: datagrams, those of pings among them
  * @link_bytes: bytes of UDP payload
+ * @dev_packets: inner packets that the device has received
+ * @dev_bytes: their bytes
  */
 struct nf_ovpn_tally {
 	u32	vpn_packets;
 	u32	vpn_bytes;
 	u32	link_packets;
 	u32	link_bytes;
+	u32	dev_packets;
+	u32	dev_bytes;
 };
 
 struct nf_ovpn_instance;
@@ -49,6 +53,7 @@ void nf_ovpn_stats_tx(struct nf_ovpn_peer *peer, int path,
 void nf_ovpn_stats_path(struct nf_ovpn_instance *inst, int path);
 void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
 			unsigned int packets);
+void nf_ovpn_free(struct sk_buff *skb, int reason);
 void nf_ovpn_drop(struct nf_ovpn_instance *inst, struct sk_buff *skb,
 		  int reason);
 void nf_ovpn_drop_reasons_register(void);

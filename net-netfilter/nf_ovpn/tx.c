@@ -23,6 +23,7 @@
 #include <net/udp_tunnel.h>
 
 #include "nf_ovpn.h"
+#include "pages.h"
 #include "segment.h"
 
 #define D(name)		NF_OVPN_A_DROPS_##name
@@ -311,9 +312,7 @@ struct tx_batch {
 	unsigned int	room;
 };
 
-/* Pages for so many bytes of datagrams; more than a page at a time does not
- * always succeed.
- */
+/* Pages for so many bytes of datagrams at a time */
 #define TX_BATCH_CHUNK	SZ_32K
 
 /* Room for a datagram of @len bytes, of which @left more are to come. */
@@ -321,10 +320,10 @@ static u8 *tx_batch_put(const struct tx *tx, struct tx_batch *batch,
 			unsigned int len, unsigned int left)
 {
 	struct skb_shared_info *shinfo;
-	unsigned int chunk = 0;
+	unsigned int chunk;
 	struct page *page;
 	skb_frag_t *frag;
-	u8 *data = NULL;
+	u8 *data;
 
 	if (!batch->skb) {
 		batch->skb = alloc_skb(tx->headroom, GFP_ATOMIC);
@@ -338,20 +337,12 @@ static u8 *tx_batch_put(const struct tx *tx, struct tx_batch *batch,
 	shinfo = skb_shinfo(batch->skb);
 
 	if (batch->room < len) {
-		if (len < TX_BATCH_CHUNK) {
-			chunk = len * min(left + 1, TX_BATCH_CHUNK / len);
-			data = napi_alloc_frag(chunk);
-		}
-		if (!data) {
-			chunk = len;
-			data = napi_alloc_frag(chunk);
-		}
+		chunk = max(len, min(len * (left + 1), TX_BATCH_CHUNK));
+		data = nf_ovpn_pages_get(len, &chunk, &page);
 		if (!data)
 			return NULL;
-		page = virt_to_head_page(data);
 		skb_add_rx_frag(batch->skb, shinfo->nr_frags, page,
-				data - (u8 *)page_address(page), 0,
-				SKB_DATA_ALIGN(chunk));
+				data - (u8 *)page_address(page), 0, chunk);
 		batch->room = chunk;
 	}
 
