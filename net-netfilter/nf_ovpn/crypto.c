@@ -2,18 +2,18 @@
 /* The AEAD ciphers of the data channel behind one small interface; mac.c has
  * the others.
  *
- * Both are the synchronous library functions: nothing is allocated, nothing
- * completes later. OpenVPN's nonce has 96 bits (RFC 5116, RFC 8439): the packet
+ * Both are the synchronous library functions, AES-GCM where gcm.c has nothing
+ * better: nothing is allocated, nothing completes later. OpenVPN's nonce has 96 bits (RFC 5116, RFC 8439): the packet
  * ID, 4 or 8 bytes, and zeroes behind it, XORed with a secret IV. Its first
  * four bytes are not zero, so that the kernel's chacha20poly1305_encrypt(),
  * made for 64-bit nonces, cannot be used: the construction of RFC 8439, 2.8, is
  * made here from its two parts.
  *
- * A packet begins with a short piece of its own, FIRST_SIZE bytes, which is
- * handled in a buffer on the stack: what the caller has in two places is put
- * together there, and with ChaCha20 the block that keys Poly1305 comes out of
- * the same call as the first of the text, in vector code, instead of a call for
- * a single block.
+ * A packet begins with a short piece of its own, which is handled in a buffer
+ * on the stack: what the caller has in two places is put together there. With
+ * ChaCha20 the block that keys Poly1305 comes out of the same call as the first
+ * of the text. Vector code makes eight blocks in the time of one, so that a
+ * packet of full size takes three calls, all for eight.
  */
 #include <crypto/poly1305.h>
 #include <crypto/utils.h>
@@ -39,6 +39,7 @@ int nf_ovpn_cipher_init(struct nf_ovpn_cipher *cipher,
 	int i;
 
 	cipher->alg = alg;
+	cipher->aead = NULL;
 	if (nf_ovpn_alg_is_aead(alg))
 		memcpy(cipher->iv, secret->iv, sizeof(cipher->iv));
 
@@ -61,6 +62,36 @@ int nf_ovpn_cipher_init(struct nf_ovpn_cipher *cipher,
 	}
 }
 
+/**
+ * nf_ovpn_cipher_hasten - find what does the work of a cipher fastest
+ * @cipher: prepared, not in use yet
+ * @secret: keys
+ *
+ * A cipher does without; what is prepared where one cannot sleep does.
+ *
+ * Context: Process.
+ */
+void nf_ovpn_cipher_hasten(struct nf_ovpn_cipher *cipher,
+			   const struct nf_ovpn_secret *secret)
+{
+	if (cipher->alg == NF_OVPN_CIPHER_ALG_AES_GCM)
+		cipher->aead = nf_ovpn_gcm_new(NULL, secret->key,
+					       secret->key_len);
+}
+
+/**
+ * nf_ovpn_cipher_destroy - free what a cipher refers to
+ * @cipher: prepared or all zeroes; its owner wipes it
+ *
+ * Context: Any but hardirq.
+ */
+void nf_ovpn_cipher_destroy(struct nf_ovpn_cipher *cipher)
+{
+	if (cipher->aead)
+		nf_ovpn_gcm_free(cipher->aead);
+	cipher->aead = NULL;
+}
+
 static void nonce_write(const struct nf_ovpn_cipher *cipher,
 			const u8 *packet_id, size_t len,
 			u8 nonce[NF_OVPN_NONCE_SIZE])
@@ -69,15 +100,18 @@ static void nonce_write(const struct nf_ovpn_cipher *cipher,
 	crypto_xor(nonce, packet_id, len);
 }
 
-/* With the block before it, four blocks: vector code likes a power of two. */
-#define FIRST_SIZE	(3 * CHACHA_BLOCK_SIZE)
-static_assert(FIRST_SIZE >= NF_OVPN_TEXT_HEAD_MAX);
-static_assert(FIRST_SIZE % AES_BLOCK_SIZE == 0);
+/* With the block before it, eight blocks */
+#define CHACHA_FIRST_SIZE	(7 * CHACHA_BLOCK_SIZE)
+static_assert(CHACHA_FIRST_SIZE >= NF_OVPN_TEXT_HEAD_MAX);
 
-/* Copy what comes first of a text; what is left of it is in @text after. */
-static size_t text_first(u8 *first, struct nf_ovpn_text *text)
+#define GCM_FIRST_SIZE		ALIGN(NF_OVPN_TEXT_HEAD_MAX, AES_BLOCK_SIZE)
+
+/* Copy so much of what comes first of a text; what is left of it is in @text
+ * after.
+ */
+static size_t text_first(u8 *first, struct nf_ovpn_text *text, size_t size)
 {
-	size_t n = min_t(size_t, FIRST_SIZE - text->head_len, text->body_len);
+	size_t n = min(size - text->head_len, text->body_len);
 
 	memcpy(first, text->head, text->head_len);
 	memcpy(first + text->head_len, text->body, n);
@@ -123,11 +157,11 @@ static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			    size_t ad_len, const u8 *nonce)
 {
 	size_t n, len = text.head_len + text.body_len;
-	u8 buf[CHACHA_BLOCK_SIZE + FIRST_SIZE];
+	u8 buf[CHACHA_BLOCK_SIZE + CHACHA_FIRST_SIZE];
 	struct poly1305_desc_ctx poly;
 	struct chacha_state state;
 
-	n = text_first(buf + CHACHA_BLOCK_SIZE, &text);
+	n = text_first(buf + CHACHA_BLOCK_SIZE, &text, CHACHA_FIRST_SIZE);
 	chachapoly_first(&state, &poly, cipher, nonce, buf, n);
 	memcpy(dst, buf + CHACHA_BLOCK_SIZE, n);
 	if (text.body_len)
@@ -140,8 +174,8 @@ static bool chachapoly_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			    const u8 *src, size_t len, const u8 *tag,
 			    const u8 *ad, size_t ad_len, const u8 *nonce)
 {
-	size_t n = min_t(size_t, len, FIRST_SIZE);
-	u8 buf[CHACHA_BLOCK_SIZE + FIRST_SIZE];
+	size_t n = min_t(size_t, len, CHACHA_FIRST_SIZE);
+	u8 buf[CHACHA_BLOCK_SIZE + CHACHA_FIRST_SIZE];
 	u8 expected[NF_OVPN_TAG_SIZE];
 	struct poly1305_desc_ctx poly;
 	struct chacha_state state;
@@ -165,13 +199,14 @@ static void gcm_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 		     size_t ad_len, const u8 *nonce)
 {
 	struct aes_gcm_ctx ctx;
-	u8 first[FIRST_SIZE];
+	u8 first[GCM_FIRST_SIZE];
 	size_t n = 0;
 
 	aes_gcm_init(&ctx, nonce, &cipher->gcm);
 	aes_gcm_auth_update(&ctx, ad, ad_len);
 	if (text.head_len) {
-		n = text_first(first, &text);
+		n = text_first(first, &text,
+			       ALIGN(text.head_len, AES_BLOCK_SIZE));
 		aes_gcm_encrypt_update(&ctx, dst, first, n);
 	}
 	aes_gcm_encrypt_update(&ctx, dst + n, text.body, text.body_len);
@@ -200,6 +235,9 @@ void nf_ovpn_cipher_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 	u8 nonce[NF_OVPN_NONCE_SIZE];
 
 	nonce_write(cipher, packet_id, packet_id_len, nonce);
+	if (cipher->aead &&
+	    nf_ovpn_gcm_seal(cipher->aead, dst, text, tag, ad, ad_len, nonce))
+		return;
 	if (cipher->alg == NF_OVPN_CIPHER_ALG_AES_GCM)
 		gcm_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
 	else
@@ -227,8 +265,15 @@ bool nf_ovpn_cipher_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
 			 size_t packet_id_len)
 {
 	u8 nonce[NF_OVPN_NONCE_SIZE];
+	int err;
 
 	nonce_write(cipher, packet_id, packet_id_len, nonce);
+	if (cipher->aead) {
+		err = nf_ovpn_gcm_open(cipher->aead, dst, src, len, tag, ad,
+				       ad_len, nonce);
+		if (err != -EOPNOTSUPP)
+			return !err;
+	}
 	if (cipher->alg != NF_OVPN_CIPHER_ALG_AES_GCM)
 		return chachapoly_open(cipher, dst, src, len, tag, ad, ad_len,
 				       nonce);

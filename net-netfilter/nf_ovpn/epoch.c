@@ -14,7 +14,8 @@
  *
  * An epoch lasts for about a terabyte. So all of this is done where it comes
  * up, in softirq: a few microseconds, and a few allocations that may fail and
- * are tried again.
+ * are tried again. What only a process can have, an AES-GCM that is faster than
+ * the library's (gcm.c), the keys of the first epochs have.
  */
 #include <crypto/sha2.h>
 #include <linux/bug.h>
@@ -77,7 +78,7 @@ static void secret_next(u8 *secret)
 }
 
 static int cipher_derive(const struct nf_ovpn_key *key, const u8 *secret,
-			 struct nf_ovpn_cipher *cipher)
+			 struct nf_ovpn_cipher *cipher, gfp_t gfp)
 {
 	u8 raw[SHA256_DIGEST_SIZE], iv[NF_OVPN_NONCE_SIZE];
 	struct nf_ovpn_secret material = {
@@ -93,6 +94,8 @@ static int cipher_derive(const struct nf_ovpn_key *key, const u8 *secret,
 	nf_ovpn_epoch_expand(secret, "data_iv", iv, sizeof(iv));
 	err = nf_ovpn_cipher_init(cipher, key->alg, NF_OVPN_AUTH_ALG_NONE,
 				  &material);
+	if (!err && gfpflags_allow_blocking(gfp))
+		nf_ovpn_cipher_hasten(cipher, &material);
 	memzero_explicit(raw, sizeof(raw));
 	memzero_explicit(iv, sizeof(iv));
 	return err;
@@ -107,9 +110,9 @@ static struct nf_ovpn_tx_key *tx_new(const struct nf_ovpn_key *key, u16 epoch,
 	if (!tx)
 		return ERR_PTR(-ENOMEM);
 	tx->epoch = epoch;
-	err = cipher_derive(key, key->tx_secret, &tx->cipher);
+	err = cipher_derive(key, key->tx_secret, &tx->cipher, gfp);
 	if (err) {
-		kfree_sensitive(tx);
+		nf_ovpn_tx_key_free(tx);
 		return ERR_PTR(err);
 	}
 	return tx;
@@ -117,12 +120,12 @@ static struct nf_ovpn_tx_key *tx_new(const struct nf_ovpn_key *key, u16 epoch,
 
 static void tx_free_rcu(struct rcu_head *rcu)
 {
-	kfree_sensitive(container_of(rcu, struct nf_ovpn_tx_key, rcu));
+	nf_ovpn_tx_key_free(container_of(rcu, struct nf_ovpn_tx_key, rcu));
 }
 
 static void rx_free_rcu(struct rcu_head *rcu)
 {
-	kfree_sensitive(container_of(rcu, struct nf_ovpn_rx_key, rcu));
+	nf_ovpn_rx_key_free(container_of(rcu, struct nf_ovpn_rx_key, rcu));
 }
 
 /* Go on to send in this epoch, under the lock. What we send with stays when
@@ -148,7 +151,9 @@ static void tx_advance(struct nf_ovpn_key *key, u16 epoch)
 	memzero_explicit(secret, sizeof(secret));
 }
 
-/* Make what is missing of the keys for epochs to come, under the lock. */
+/* Make what is missing of the keys for epochs to come, under the lock, or before
+ * anybody sees the key.
+ */
 static int rx_fill(struct nf_ovpn_key *key, gfp_t gfp)
 {
 	u32 last = min(key->rx_epoch + NF_OVPN_EPOCHS_AHEAD, U16_MAX);
@@ -165,9 +170,9 @@ static int rx_fill(struct nf_ovpn_key *key, gfp_t gfp)
 			secret_next(secret);
 		rx->epoch = key->rx_last + 1;
 		nf_ovpn_replay_init(&rx->replay);
-		err = cipher_derive(key, secret, &rx->cipher);
+		err = cipher_derive(key, secret, &rx->cipher, gfp);
 		if (err) {
-			kfree_sensitive(rx);
+			nf_ovpn_rx_key_free(rx);
 			break;
 		}
 		memcpy(key->rx_secret, secret, sizeof(secret));
@@ -219,9 +224,7 @@ int nf_ovpn_epoch_start(struct nf_ovpn_key *key,
 		secret_next(key->rx_secret);
 	key->rx_last = rx_epoch - 1;
 	key->rx_epoch = rx_epoch;
-	spin_lock_bh(&key->lock);
-	err = rx_fill(key, GFP_ATOMIC | __GFP_ACCOUNT);
-	spin_unlock_bh(&key->lock);
+	err = rx_fill(key, GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
 

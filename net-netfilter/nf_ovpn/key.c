@@ -38,6 +38,8 @@ static int dir_init(struct nf_ovpn_cipher *cipher,
 		memcpy(iv + sizeof(iv) - NF_OVPN_NONCE_TAIL_SIZE,
 		       dir->nonce_tail, NF_OVPN_NONCE_TAIL_SIZE);
 	err = nf_ovpn_cipher_init(cipher, conf->alg, conf->auth, &secret);
+	if (!err)
+		nf_ovpn_cipher_hasten(cipher, &secret);
 	memzero_explicit(iv, sizeof(iv));
 	return err;
 }
@@ -99,6 +101,28 @@ struct nf_ovpn_key *nf_ovpn_key_new(const struct nf_ovpn_key_conf *conf)
 }
 
 /**
+ * nf_ovpn_tx_key_free - wipe and free a key of what we send
+ * @tx: the key, which no packet can see, or NULL
+ */
+void nf_ovpn_tx_key_free(struct nf_ovpn_tx_key *tx)
+{
+	if (tx)
+		nf_ovpn_cipher_destroy(&tx->cipher);
+	kfree_sensitive(tx);
+}
+
+/**
+ * nf_ovpn_rx_key_free - wipe and free a key of what we receive
+ * @rx: the key, which no packet can see, or NULL
+ */
+void nf_ovpn_rx_key_free(struct nf_ovpn_rx_key *rx)
+{
+	if (rx)
+		nf_ovpn_cipher_destroy(&rx->cipher);
+	kfree_sensitive(rx);
+}
+
+/**
  * nf_ovpn_key_free_now - wipe and free a key that no packet can see
  * @key: the key, or NULL
  */
@@ -108,9 +132,9 @@ void nf_ovpn_key_free_now(struct nf_ovpn_key *key)
 
 	if (!key)
 		return;
-	kfree_sensitive(rcu_dereference_raw(key->tx));
+	nf_ovpn_tx_key_free(rcu_dereference_raw(key->tx));
 	for (i = 0; i < ARRAY_SIZE(key->rx); i++)
-		kfree_sensitive(rcu_dereference_raw(key->rx[i]));
+		nf_ovpn_rx_key_free(rcu_dereference_raw(key->rx[i]));
 	kfree_sensitive(key);
 }
 

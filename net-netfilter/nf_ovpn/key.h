@@ -151,6 +151,8 @@ struct nf_ovpn_key_conf {
 };
 
 struct nf_ovpn_key *nf_ovpn_key_new(const struct nf_ovpn_key_conf *conf);
+void nf_ovpn_tx_key_free(struct nf_ovpn_tx_key *tx);
+void nf_ovpn_rx_key_free(struct nf_ovpn_rx_key *rx);
 void nf_ovpn_key_free(struct nf_ovpn_key *key);
 void nf_ovpn_key_free_now(struct nf_ovpn_key *key);
 struct nf_ovpn_tx_key *nf_ovpn_key_reserve(struct nf_ovpn_key *key, u32 n,

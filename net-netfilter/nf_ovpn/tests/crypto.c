@@ -4,8 +4,10 @@
  */
 #include <kunit/test.h>
 
+#include "kunit.h"
 #ifdef MODULE
 #include "../crypto.c"
+#include "../gcm.c"
 #else
 #include "../crypto.h"
 #endif
@@ -370,11 +372,158 @@ static void crypto_test_tamper(struct kunit *test)
 			       packet->ad, AD_LEN, packet->id));
 }
 
+/* What can stand in for the library's AES-GCM: the best there is, and the
+ * library itself behind the same interface, which is there always.
+ */
+static const struct {
+	const char *name;
+	const char *driver;
+} gcms[] = {
+	{ "the best", NULL },
+	{ "the library", "gcm-aes-lib" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(gcm, gcms, name);
+
+static void gcm_release(void *cipher)
+{
+	nf_ovpn_cipher_destroy(cipher);
+}
+
+/* Where @packet has its parts: all in memory of the linear mapping */
+#define GCM_AD		0
+#define GCM_TAG		(GCM_AD + AD_LEN)
+#define GCM_TEXT	(GCM_TAG + NF_OVPN_TAG_SIZE)
+#define GCM_LEN_MAX	(LEN_MAX - GCM_TEXT)
+
+/* It gives what the library gives, for every length of both parts of a text, and
+ * takes nothing else.
+ */
+static void crypto_test_gcm(struct kunit *test)
+{
+	typeof(&gcms[0]) gcm = test->param_value;
+	const struct answer *a = &answers[0];
+	struct nf_ovpn_cipher *library = cipher_new(test, a);
+	struct nf_ovpn_cipher *cipher = cipher_new(test, a);
+	u8 *plain = buffer(test), *packet = buffer(test);
+	u8 *expected = buffer(test), *out = buffer(test);
+	struct nf_ovpn_text text;
+	size_t head, len;
+	__be32 id;
+
+	KUNIT_ASSERT_TRUE(test, a->alg == NF_OVPN_CIPHER_ALG_AES_GCM);
+	cipher->aead = nf_ovpn_gcm_new(gcm->driver, a->key, a->key_len);
+	if (!cipher->aead)
+		kunit_skip(test, "no implementation but the library's");
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, gcm_release,
+							   cipher));
+
+	for (len = 0; len < GCM_LEN_MAX; len++)
+		plain[len] = len * 5 + 1;
+	for (len = 0; len <= GCM_LEN_MAX; len++) {
+		head = min(len * 7 % (NF_OVPN_TEXT_HEAD_MAX + 1), len);
+		text = (struct nf_ovpn_text) {
+			.head = plain, .head_len = head,
+			.body = plain + head, .body_len = len - head,
+		};
+		id = cpu_to_be32(len + 1);
+		memcpy(expected + GCM_AD, "associat", AD_LEN);
+		memcpy(packet + GCM_AD, "associat", AD_LEN);
+		memset(packet + GCM_TAG, 0x5a, LEN_MAX + 1 - GCM_TAG);
+
+		nf_ovpn_cipher_seal(library, expected + GCM_TEXT, &text,
+				    expected + GCM_TAG, expected, AD_LEN,
+				    (const u8 *)&id, sizeof(id));
+		nf_ovpn_cipher_seal(cipher, packet + GCM_TEXT, &text,
+				    packet + GCM_TAG, packet, AD_LEN,
+				    (const u8 *)&id, sizeof(id));
+		KUNIT_EXPECT_MEMEQ_MSG(test, packet, expected, GCM_TEXT + len,
+				       "length %zu", len);
+		KUNIT_EXPECT_EQ_MSG(test, packet[GCM_TEXT + len], 0x5a,
+				    "length %zu", len);
+
+		memset(out, 0x5a, LEN_MAX + 1);
+		KUNIT_EXPECT_TRUE_MSG(test,
+				      open(cipher, out, packet + GCM_TEXT, len,
+					   packet + GCM_TAG, packet, AD_LEN, id),
+				      "length %zu", len);
+		KUNIT_EXPECT_MEMEQ_MSG(test, out, plain, len, "length %zu", len);
+		KUNIT_EXPECT_EQ_MSG(test, out[len], 0x5a, "length %zu", len);
+
+		packet[len * 3 % (GCM_TEXT + len)] ^= 1;
+		KUNIT_EXPECT_FALSE_MSG(test,
+				       open(cipher, packet + GCM_TEXT,
+					    packet + GCM_TEXT, len,
+					    packet + GCM_TAG, packet, AD_LEN,
+					    id),
+				       "length %zu", len);
+	}
+}
+
+/* What cryptography alone takes: packets of full size, with the headers in a
+ * place of their own, to and fro.
+ */
+#define BENCH_LEN	1420
+#define BENCH_HEAD	52
+#define BENCH_RUNS	20000
+
+static void crypto_benchmark(struct kunit *test)
+{
+	const struct answer *a = test->param_value;
+	struct nf_ovpn_cipher *cipher = cipher_new(test, a);
+	const struct nf_ovpn_secret secret = {
+		.key = a->key, .key_len = a->key_len,
+	};
+	u8 *plain, *packet, *tag, *out;
+	struct nf_ovpn_text text;
+	bool ok = true;
+	u64 seal, open;
+	__be32 id = 0;
+	int i;
+
+	if (!nf_ovpn_kunit_benchmark)
+		kunit_skip(test, "measures only when the module's parameter says so");
+
+	plain = kunit_kzalloc(test, 4 * SZ_2K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, plain);
+	packet = plain + SZ_2K;
+	out = packet + SZ_2K;
+	tag = out + SZ_2K;
+	nf_ovpn_cipher_hasten(cipher, &secret);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, gcm_release,
+							   cipher));
+	text = (struct nf_ovpn_text) {
+		.head = plain, .head_len = BENCH_HEAD,
+		.body = plain + BENCH_HEAD, .body_len = BENCH_LEN - BENCH_HEAD,
+	};
+
+	preempt_disable();
+	seal = ktime_get_ns();
+	for (i = 0; i < BENCH_RUNS; i++)
+		nf_ovpn_cipher_seal(cipher, packet, &text, tag, plain, AD_LEN,
+				    (const u8 *)&id, sizeof(id));
+	seal = ktime_get_ns() - seal;
+	open = ktime_get_ns();
+	for (i = 0; i < BENCH_RUNS; i++)
+		ok &= nf_ovpn_cipher_open(cipher, out, packet, BENCH_LEN, tag,
+					  plain, AD_LEN, (const u8 *)&id,
+					  sizeof(id));
+	open = ktime_get_ns() - open;
+	preempt_enable();
+
+	KUNIT_EXPECT_TRUE(test, ok);
+	kunit_info(test, "%s: %u bytes: seal %llu ns, open %llu ns", a->name,
+		   BENCH_LEN, div_u64(seal, BENCH_RUNS),
+		   div_u64(open, BENCH_RUNS));
+}
+
 static struct kunit_case crypto_cases[] = {
 	KUNIT_CASE_PARAM(crypto_test_answer, answer_gen_params),
 	KUNIT_CASE_PARAM(crypto_test_lengths, answer_gen_params),
 	KUNIT_CASE_PARAM(crypto_test_parts, answer_gen_params),
 	KUNIT_CASE_PARAM(crypto_test_tamper, answer_gen_params),
+	KUNIT_CASE_PARAM(crypto_test_gcm, gcm_gen_params),
+	KUNIT_CASE_PARAM(crypto_benchmark, answer_gen_params),
 	{}
 };
 

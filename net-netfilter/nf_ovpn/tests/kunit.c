@@ -14,6 +14,10 @@ static uint seed;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "of the random tests, to repeat one that failed");
 
+bool nf_ovpn_kunit_benchmark;
+module_param_named(benchmark, nf_ovpn_kunit_benchmark, bool, 0444);
+MODULE_PARM_DESC(benchmark, "measure as well");
+
 /**
  * nf_ovpn_kunit_seed - begin a random test
  * @rnd: to be seeded

@@ -4,6 +4,8 @@
 
 #include <linux/prandom.h>
 
+extern bool nf_ovpn_kunit_benchmark;
+
 u32 nf_ovpn_kunit_seed(struct rnd_state *rnd);
 
 #endif /* _NF_OVPN_KUNIT_H */
