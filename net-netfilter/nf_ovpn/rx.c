@@ -385,19 +385,24 @@ static int rx_open_apart(struct rx *rx, struct nf_ovpn_key *key,
 	if (len < head + tail)
 		return D(MALFORMED);
 	*text_len = len - head - tail;
-	/* Neither can fail, the length is known to be right. */
-	hdr = skb_header_pointer(rx->skb, off, hdr_len, hdr_buf);
-	tag = skb_header_pointer(rx->skb, tail ? off + head + *text_len :
-				 off + hdr_len, NF_OVPN_TAG_SIZE, tag_buf);
-
 	room = nf_ovpn_merge_room(rx->merge,
 				  rx->framing == NF_OVPN_FRAMING_STUB_SWAP ?
 				  *text_len : rx_front(rx), *text_len, left);
 	if (!room)
 		return D(NO_MEMORY);
 	*text = room;
-	src = nf_ovpn_skb_piece(rx->skb, off + head, *text_len);
-	if (!src) {
+
+	/* Mostly it lies in one piece, which is what gcm.c needs. */
+	hdr = nf_ovpn_skb_piece(rx->skb, off, len);
+	if (hdr) {
+		tag = hdr + (tail ? head + *text_len : hdr_len);
+		src = hdr + head;
+	} else {
+		/* Nothing can fail, the length is known to be right. */
+		hdr = skb_header_pointer(rx->skb, off, hdr_len, hdr_buf);
+		tag = skb_header_pointer(rx->skb, tail ? off + head +
+					 *text_len : off + hdr_len,
+					 NF_OVPN_TAG_SIZE, tag_buf);
 		skb_copy_bits(rx->skb, off + head, room, *text_len);
 		src = room;
 	}
