@@ -275,6 +275,9 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 		return -EEXIST;
 	}
 
+	err = nf_ovpn_keepalive_init(ovpn_net);
+	if (err)
+		return err;
 	inst = kzalloc_obj(*inst, GFP_KERNEL_ACCOUNT);
 	if (!inst)
 		return -ENOMEM;
@@ -283,7 +286,6 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 	inst->mode = mode;
 	inst->fastpath = fastpath;
 	xa_init(&inst->peers);
-	nf_ovpn_keepalive_init(inst);
 	inst->egress = (struct nf_hook_ops) {
 		.hook		= nf_ovpn_egress_hook,
 		.dev		= dev,
@@ -357,7 +359,6 @@ void nf_ovpn_instance_del(struct nf_ovpn_instance *inst)
 	nf_ovpn_peer_flush(inst, NF_OVPN_DEL_PEER_REASON_TEARDOWN);
 
 	/* ... and those that had found it are through. */
-	disable_delayed_work_sync(&inst->keepalive);
 	synchronize_net();
 
 	gro_cells_destroy(&inst->gro_cells);
@@ -414,6 +415,7 @@ static void __net_exit net_exit(struct net *net)
 	WARN_ON_ONCE(!list_empty(&ovpn_net->instances));
 	WARN_ON_ONCE(!xa_empty(&ovpn_net->handles));
 	xa_destroy(&ovpn_net->handles);
+	nf_ovpn_keepalive_exit(ovpn_net);
 }
 
 static struct pernet_operations net_ops = {

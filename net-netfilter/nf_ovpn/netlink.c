@@ -812,8 +812,8 @@ static void parse_keepalive(struct nlattr **tb, struct nf_ovpn_peer *peer)
 		/* It counts from now. */
 		WRITE_ONCE(peer->last_rx, jiffies);
 	}
-	if (peer->keepalive_interval || peer->keepalive_timeout)
-		nf_ovpn_keepalive_start(peer->inst);
+	if (interval || timeout)
+		nf_ovpn_keepalive_set(peer);
 }
 
 int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)

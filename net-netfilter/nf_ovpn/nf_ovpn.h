@@ -151,6 +151,7 @@ struct nf_ovpn_vpn {
  * @stats: counters
  * @lock: protects @endpoint
  * @vpn: addresses inside the tunnel, changed under nf_ovpn_net::lock
+ * @keepalive: in nf_ovpn_keepalive::wheel, or in no list
  * @keepalive_interval: send a ping after so many jiffies without a packet
  * @keepalive_timeout: delete after so many jiffies without a packet
  * @rcu: frees the peer
@@ -175,6 +176,7 @@ struct nf_ovpn_peer {
 
 	spinlock_t			lock;	/* for endpoint */
 	struct nf_ovpn_vpn __rcu	*vpn;
+	struct list_head		keepalive;
 	unsigned long			keepalive_interval;
 	unsigned long			keepalive_timeout;
 	struct rcu_head			rcu;
@@ -216,7 +218,6 @@ struct nf_ovpn_listener {
  * @gro_cells: merge inner packets before they enter the stack
  * @stats: counters
  * @egress: hook on @dev
- * @keepalive: sends pings, finds peers that are gone
  *
  * Changed under nf_ovpn_net::lock.
  */
@@ -237,7 +238,6 @@ struct nf_ovpn_instance {
 	struct gro_cells		gro_cells;
 	struct nf_ovpn_inst_stats __percpu *stats;
 	struct nf_hook_ops		egress;
-	struct delayed_work		keepalive;
 };
 
 #define NF_OVPN_LISTENER_BITS	4
@@ -248,6 +248,8 @@ struct nf_ovpn_instance {
  * @instances: all instances, read under RCU
  * @listeners: listeners of all instances, by port
  * @handles: peers of all instances, by the index in their handle
+ * @keepalive: sends pings, finds peers that are gone; NULL until there was an
+ *	       instance
  * @gen: changes with whatever of ours an armed flow relies on
  * @fib_notifier: changes @gen when a route is changed
  */
@@ -256,6 +258,7 @@ struct nf_ovpn_net {
 	struct list_head	instances;
 	DECLARE_HASHTABLE(listeners, NF_OVPN_LISTENER_BITS);
 	struct xarray		handles;
+	struct nf_ovpn_keepalive *keepalive;
 	atomic_t		gen;
 	struct notifier_block	fib_notifier;
 };
@@ -403,8 +406,10 @@ static inline void nf_ovpn_touch(unsigned long *stamp)
 /* keepalive.c */
 extern const u8 nf_ovpn_ping[16];
 
-void nf_ovpn_keepalive_init(struct nf_ovpn_instance *inst);
-void nf_ovpn_keepalive_start(struct nf_ovpn_instance *inst);
+int nf_ovpn_keepalive_init(struct nf_ovpn_net *ovpn_net);
+void nf_ovpn_keepalive_exit(struct nf_ovpn_net *ovpn_net);
+void nf_ovpn_keepalive_set(struct nf_ovpn_peer *peer);
+void nf_ovpn_keepalive_del(struct nf_ovpn_peer *peer);
 
 /* netlink.c */
 void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,

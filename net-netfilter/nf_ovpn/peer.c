@@ -332,6 +332,7 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 	peer->inst = inst;
 	peer->last_rx = jiffies;
 	peer->last_tx = jiffies;
+	INIT_LIST_HEAD(&peer->keepalive);
 	spin_lock_init(&peer->lock);
 	RCU_INIT_POINTER(peer->endpoint, endpoint);
 
@@ -405,6 +406,7 @@ void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 	struct nf_ovpn_instance *inst = peer->inst;
 	struct nf_ovpn_vpn *vpn = nf_ovpn_peer_vpn(peer);
 
+	nf_ovpn_keepalive_del(peer);
 	xa_erase(&inst->peers, peer->id);
 	addr_remove(peer);
 	if (vpn)
