@@ -422,6 +422,233 @@ second_p2p_peer() {
 	return $status
 }
 
+# --- each attribute of each request, wrong in one way at a time
+
+# Requests with all attributes that they take, or all that go together; "!" is
+# before what must be there. They are right, and made after their wrong ones, so
+# that one stands on the other.
+whole() {
+	sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' \
+		-e "s/CKEY/cipher-key=${KEY_UP:0:32}/g" \
+		-e "s/LKEY/cipher-key=$KEY_UP/g" \
+		-e "s/AKEY/auth-key=${KEY_UP:0:40}/g" \
+		-e "s/SCOPE/$(nsexec "$gw" cat /sys/class/net/veth0/ifindex)/" \
+		<<-'TABLE'
+	instance-new !ifindex=tun2 !instance{ mode=mp fastpath=off dscp=inherit \
+		df=set mark=1 !listener{ local-ipv4=192.0.2.1 !local-port=1301 } }
+	instance-set !ifindex=tun2 !instance{ fastpath=eager dscp=zero df=unset \
+		mark=0 listener{ local-ipv6=2001:db8:1::1 !local-port=1301 } }
+	instance-get !ifindex=tun2
+	peer-new !ifindex=tun2 !peer{ !id=9 tx-id=10 !remote-ipv4=192.0.2.9 \
+		!remote-port=9 local-ipv4=192.0.2.1 local-port=1302 \
+		vpn-ipv4=10.9.0.9 vpn-ipv6=fd09::9 \
+		network{ ipv4=10.10.0.0 !prefix-len=16 } \
+		network{ ipv6=fd10:: !prefix-len=32 } \
+		keepalive-interval=1000 keepalive-timeout=10000 mark=1 \
+		tcp-mss=1300 framing=stub data-v1= }
+	peer-new !ifindex=tun2 !peer{ !id=11 remote-ipv6=fe80::9 \
+		!remote-ipv6-scope-id=SCOPE !remote-port=9 \
+		local-ipv6=fe80::1 local-port=1301 no-networks= }
+	peer-set !ifindex=tun2 !peer{ !id=9 tx-id=9 remote-ipv4=192.0.2.10 \
+		remote-port=10 local-ipv4=192.0.2.3 local-port=1303 \
+		vpn-ipv4=10.9.0.10 vpn-ipv6=fd09::10 \
+		network{ ipv4=10.11.0.0 !prefix-len=16 } \
+		network{ ipv6=fd11:: !prefix-len=32 } \
+		keepalive-interval=1001 keepalive-timeout=10001 mark=2 \
+		tcp-mss=1301 framing=none }
+	peer-set !ifindex=tun2 !peer{ !id=11 remote-ipv6=fe80::10 \
+		!remote-ipv6-scope-id=SCOPE local-ipv6=fe80::2 no-networks= }
+	peer-get !ifindex=tun2 !peer{ !id=9 }
+	dump:peer-get !ifindex=tun2
+	key-new !ifindex=tun2 !keyconf{ !peer-id=9 !slot=primary !key-id=1 \
+		!cipher-alg=aes-gcm tx-packet-id=5 tx-blocks=6 !rx-packet-id=7 \
+		rx-window=ff \
+		!encrypt-dir{ !CKEY !nonce-tail=0011223344556677 } \
+		!decrypt-dir{ !CKEY !nonce-tail=0011223344556677 } }
+	key-new !ifindex=tun2 !keyconf{ !peer-id=9 !slot=secondary !key-id=2 \
+		!cipher-alg=aes-gcm epochs= !key-bits=128 \
+		!encrypt-dir{ !LKEY } !decrypt-dir{ !LKEY } }
+	key-new !ifindex=tun2 !keyconf{ !peer-id=9 !slot=secondary !key-id=2 \
+		!cipher-alg=aes-cbc !auth-alg=hmac-sha1 \
+		!encrypt-dir{ !CKEY !AKEY } !decrypt-dir{ !CKEY !AKEY } }
+	key-new !ifindex=tun2 !keyconf{ !peer-id=9 !slot=secondary !key-id=2 \
+		!cipher-alg=none auth-alg=none insecure= !encrypt-dir{ } \
+		!decrypt-dir{ } }
+	key-get !ifindex=tun2 !keyconf{ !peer-id=9 !slot=primary }
+	dump:key-get !ifindex=tun2 !keyconf{ !peer-id=9 }
+	key-reserve !ifindex=tun2 !keyconf{ !peer-id=9 !slot=primary !packets=1 }
+	key-accept !ifindex=tun2 !keyconf{ !peer-id=9 !slot=primary \
+		!rx-packet-id=8 }
+	key-swap !ifindex=tun2 !keyconf{ !peer-id=9 }
+	key-release !ifindex=tun2 !keyconf{ !peer-id=9 !slot=primary }
+	key-del !ifindex=tun2 !keyconf{ !peer-id=9 !slot=secondary }
+	flow-flush !ifindex=tun2
+	dump:flow-get !ifindex=tun2
+	peer-del !ifindex=tun2 !peer{ !id=11 }
+	peer-flush !ifindex=tun2
+	instance-del !ifindex=tun2
+	TABLE
+}
+
+# NAME: what no attribute of this name can be, a value to a word
+out_of_range() {
+	case $1 in
+	ifindex) echo 0 0x80000000 ;;
+	mode | dscp | slot) echo 2 0xffffffff ;;
+	fastpath | df | auth-alg) echo 3 ;;
+	framing | cipher-alg) echo 4 ;;
+	key-id) echo 8 ;;
+	id | tx-id | peer-id) echo 0x1000000 0xffffffff ;;
+	remote-port | local-port) echo 0 ;;
+	remote-ipv6-scope-id) echo 0 0x80000000 ;;
+	remote-ipv4 | vpn-ipv4) echo 0.0.0.0 224.0.0.1 255.255.255.255 ;;
+	remote-ipv6 | vpn-ipv6) echo :: ff02::1 ::ffff:192.0.2.9 ;;
+	ipv4) echo 10.10.0.1 ;;
+	ipv6) echo fd10::1 ;;
+	keepalive-interval | keepalive-timeout) echo 86401 0xffffffff ;;
+	prefix-len) echo 129 255 ;;
+	key-bits) echo 0 1 127 264 0xffffffff ;;
+	packets) echo 0 65537 ;;
+	esac
+}
+
+# NAME: bytes that are too few for it or, where any number of them will do, too
+# many
+wrong_size() {
+	case $1 in
+	cipher-key | auth-key) printf '%066d' 0 ;;
+	rx-window) printf '%0514d' 0 ;;
+	prefix-len) echo 0000 ;;
+	instance | listener | peer | network | keyconf | *-dir) ;;
+	*) echo 00 ;;
+	esac
+}
+
+# Of the request in "words": WANTED, then the request with what is in place of
+# the words from FROM on and before TO.
+variant() { # WANTED FROM TO WORD...
+	printf '%s\t' "$1"
+	echo "${words[@]:0:$2}" "${@:4}" "${words[@]:$3}"
+}
+
+# WAY REQUEST: a line for each attribute that can be wrong in this way, with
+# what the answer begins with
+wrong() {
+	local way=$1 words i end depth name at value path='' must=()
+	read -ra words <<<"$2"
+	for i in "${!words[@]}"; do
+		[[ ${words[i]} != !* ]] || must[i]=1
+		words[i]=${words[i]#!}
+	done
+	for ((i = 1; i < ${#words[@]}; i++)); do
+		if [ "${words[i]}" = "}" ]; then
+			[ "$way" != unknown ] ||
+				variant "EINVAL ${path}99: Unknown" $i $i 99:hex=00
+			path=${path%.}
+			[[ $path == *.* ]] && path=${path%.*}. || path=''
+			continue
+		fi
+		name=${words[i]%%[=\{]*}
+		at=$path$name
+		# the end of it, were it a nest
+		end=$((i + 1)) depth=0
+		if [[ ${words[i]} == *\{ ]]; then
+			for ((depth = 1; depth; end++)); do
+				case ${words[end]} in
+				*\{) depth=$((depth + 1)) ;;
+				\}) depth=$((depth - 1)) ;;
+				esac
+			done
+			path=$at.
+		fi
+		case $way in
+		twice)
+			variant "EINVAL $at: given more than once" $i $i \
+				"${words[@]:i:end-i}"
+			;;
+		missing)
+			[ -z "${must[i]}" ] ||
+				variant "EINVAL $at missing" $i $end
+			;;
+		size)
+			variant "E[A-Z]* $at: " $i $end \
+				"$name:hex=$(wrong_size "$name")"
+			;;
+		range)
+			for value in $(out_of_range "$name"); do
+				variant "E[A-Z]* $at: " $i $end "$name=$value"
+			done
+			;;
+		nobody)
+			case ${words[0]} in
+			instance-new) value=EOPNOTSUPP ;;
+			*) value=ENODEV ;;
+			esac
+			[ "$name" != ifindex ] ||
+				variant "$value $at: " $i $end ifindex=lo
+			case ${words[0]}:$at in
+			peer-new:*) ;;
+			*:peer.id | *:keyconf.peer-id)
+				variant "ENOENT $at: no peer" $i $end "$name=77"
+				;;
+			esac
+			;;
+		esac
+	done
+	[ "$way" != unknown ] || variant "EINVAL 99: Unknown" $i $i 99:hex=00
+}
+
+# All that a request could have changed
+objects() {
+	local what
+	for what in "instance-get" "peer-get ifindex=tun2" \
+		"key-get ifindex=tun2 keyconf{ peer-id=9 }"; do
+		# shellcheck disable=SC2086	# words
+		"$tool" -n "$gw" dump nf-ovpn $what | tr ' ' '\n' |
+			grep -v '\.stats\.'
+	done
+}
+
+# A request in words, or a dump
+ask() { # REQUEST
+	local words
+	read -ra words <<<"$1"
+	echo "+ ${words[*]}" >&2
+	case ${words[0]} in
+	dump:*) "$tool" -n "$gw" dump nf-ovpn "${words[0]#dump:}" "${words[@]:1}" ;;
+	*) gwnl "${words[@]}" ;;
+	esac
+}
+
+# Each is refused, for what is wrong with it, and nothing has changed.
+each_wrong() { # WAY REQUEST
+	local wanted request answer before n=0
+	before=$(objects)
+	while IFS=$'\t' read -r wanted request; do
+		n=$((n + 1))
+		answer=$(ask "$request")
+		echo "  $answer (to begin with $wanted)"
+		[[ $answer =~ ^$wanted ]] || return
+		[ "$(objects)" = "$before" ] ||
+			fail "something has changed" || return
+	done < <(wrong "$@")
+	[ $n -gt 0 ]
+}
+
+attributes() {
+	local request way words name
+	while read -r request; do
+		read -ra words <<<"${request//!/}"
+		name="${words[0]} ${words[*]:2:5}"
+		for way in twice missing size range unknown nobody; do
+			[ -z "$(wrong $way "$request")" ] || check \
+				"attribute by attribute, $way: $name" \
+				each_wrong $way "$request"
+		done
+		check "right: $name" ask "${request//!/}"
+	done < <(whole)
+}
+
 # No listener of the family: which port is ours?
 no_local_port() {
 	local status=0 wanted="EINVAL peer.local-port missing: "
@@ -648,6 +875,9 @@ while read -r request && IFS='|' read -r _ wanted; do
 	check "refused: $request" refused "$request" "${wanted# }"
 done < <(refusals)
 check "refused requests change nothing" nothing_changed
+require "another device" gw_tun_add tun2 10.9.0.1/24 fd09::1/64
+attributes
+require "the other device goes" stop tun2
 check "a listener of another instance" listener_taken
 check "a second peer of a p2p instance" second_p2p_peer
 check "a peer without a local port" no_local_port

@@ -148,18 +148,20 @@ void nf_ovpn_listeners_free(struct hlist_head *listeners)
 /**
  * nf_ovpn_listeners_set - replace the listeners of an instance
  * @inst: the instance
- * @listeners: list of struct nf_ovpn_listener, empty when this succeeds
- * @extack: says what is wrong
+ * @listeners: list of struct nf_ovpn_listener, the last one first; empty when
+ *	       this succeeds
+ * @which: the one that another instance has, counted from the last, which is
+ *	   0; written with -EADDRINUSE
  *
  * Context: Process, under nf_ovpn_net::lock.
  * Return: 0, -EADDRINUSE when another instance has one of them.
  */
 int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
-			  struct hlist_head *listeners,
-			  struct netlink_ext_ack *extack)
+			  struct hlist_head *listeners, unsigned int *which)
 {
 	struct nf_ovpn_net *ovpn_net = nf_ovpn_pernet(inst->net);
 	struct nf_ovpn_listener *listener, *other;
+	unsigned int i = 0;
 	struct hlist_node *tmp;
 	int bucket;
 
@@ -167,11 +169,11 @@ int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
 		hash_for_each(ovpn_net->listeners, bucket, other, node) {
 			if (other->inst != inst &&
 			    listener_overlaps(listener, other)) {
-				NL_SET_ERR_MSG(extack,
-					       "another instance has this listener");
+				*which = i;
 				return -EADDRINUSE;
 			}
 		}
+		i++;
 	}
 
 	hash_for_each_safe(ovpn_net->listeners, bucket, tmp, other, node) {

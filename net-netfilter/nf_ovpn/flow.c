@@ -154,20 +154,15 @@ out:
 
 int nf_ovpn_nl_flow_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	const struct genl_info *info = genl_info_dump(cb);
 	struct net *net = sock_net(skb->sk);
 	struct nf_ovpn_instance *inst;
-	u32 gen, ifindex;
-	int err = 0;
-
-	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
-		return -EINVAL;
-	ifindex = nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]);
+	int err;
+	u32 gen;
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
-	inst = nf_ovpn_instance_by_ifindex(net, ifindex);
-	if (!inst) {
-		err = -ENODEV;
+	inst = nf_ovpn_nl_instance(genl_info_dump(cb));
+	if (IS_ERR(inst)) {
+		err = PTR_ERR(inst);
 		goto out;
 	}
 	gen = nf_ovpn_gen(net);

@@ -20,6 +20,11 @@ static const struct netlink_range_validation nf_ovpn_a_peer_tx_id_range = {
 	.max	= 16777215ULL,
 };
 
+static const struct netlink_range_validation nf_ovpn_a_peer_remote_ipv6_scope_id_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
 static const struct netlink_range_validation nf_ovpn_a_peer_keepalive_interval_range = {
 	.max	= 86400ULL,
 };
@@ -157,7 +162,7 @@ const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1] = {
 	[NF_OVPN_A_PEER_TX_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_tx_id_range),
 	[NF_OVPN_A_PEER_REMOTE_IPV4] = { .type = NLA_BE32, },
 	[NF_OVPN_A_PEER_REMOTE_IPV6] = NLA_POLICY_EXACT_LEN(16),
-	[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_remote_ipv6_scope_id_range),
 	[NF_OVPN_A_PEER_REMOTE_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
 	[NF_OVPN_A_PEER_LOCAL_IPV4] = { .type = NLA_BE32, },
 	[NF_OVPN_A_PEER_LOCAL_IPV6] = NLA_POLICY_EXACT_LEN(16),
@@ -185,7 +190,7 @@ const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1]
 	[NF_OVPN_A_PEER_TX_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_tx_id_range),
 	[NF_OVPN_A_PEER_REMOTE_IPV4] = { .type = NLA_BE32, },
 	[NF_OVPN_A_PEER_REMOTE_IPV6] = NLA_POLICY_EXACT_LEN(16),
-	[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID] = { .type = NLA_U32, },
+	[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_remote_ipv6_scope_id_range),
 	[NF_OVPN_A_PEER_REMOTE_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
 	[NF_OVPN_A_PEER_LOCAL_IPV4] = { .type = NLA_BE32, },
 	[NF_OVPN_A_PEER_LOCAL_IPV6] = NLA_POLICY_EXACT_LEN(16),

@@ -15,28 +15,88 @@
 #include "nf_ovpn.h"
 #include "trace.h"
 
+/* Which of two would count? Only the parts of a list, attributes of the type
+ * @list, may be given more than once. What is validated by a policy has no type
+ * as large as a word has bits.
+ */
+static int refuse_repeated(const struct nlattr *head, int len, int list,
+			   struct netlink_ext_ack *extack)
+{
+	const struct nlattr *attr;
+	u64 seen = 0;
+	int rem;
+
+	nla_for_each_attr(attr, head, len, rem) {
+		u64 bit = BIT_ULL(nla_type(attr));
+
+		if (nla_type(attr) != list && seen & bit) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "given more than once");
+			return -EINVAL;
+		}
+		seen |= bit;
+	}
+	return 0;
+}
+
+static_assert(NF_OVPN_A_PEER_MAX < 64 && NF_OVPN_A_KEYCONF_MAX < 64 &&
+	      NF_OVPN_A_INSTANCE_MAX < 64);
+
+/* The same for what is in no nest */
+static int refuse_repeated_top(const struct genl_info *info)
+{
+	return refuse_repeated(nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
+			       nlmsg_attrlen(info->nlhdr, GENL_HDRLEN), 0,
+			       info->extack);
+}
+
+/* Parse a nest, in which the attributes of the type @list are a list. */
+static int parse_nested(struct nlattr **tb, int max, const struct nlattr *nest,
+			const struct nla_policy *policy, int list,
+			struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(tb, max, nest, policy, extack) ?:
+	       refuse_repeated(nla_data(nest), nla_len(nest), list, extack);
+}
+
+/**
+ * nf_ovpn_nl_instance - find the instance that a request names
+ * @info: the request, or that of a dump
+ *
+ * Context: Process, under nf_ovpn_net::lock.
+ * Return: the instance, or an error pointer: -EINVAL, -ENODEV.
+ */
+struct nf_ovpn_instance *nf_ovpn_nl_instance(const struct genl_info *info)
+{
+	struct nf_ovpn_instance *inst;
+	struct nlattr *ifindex;
+
+	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX) ||
+	    refuse_repeated_top(info))
+		return ERR_PTR(-EINVAL);
+	ifindex = info->attrs[NF_OVPN_A_IFINDEX];
+	inst = nf_ovpn_instance_by_ifindex(genl_info_net(info),
+					   nla_get_u32(ifindex));
+	if (!inst) {
+		NL_SET_ERR_MSG_ATTR(info->extack, ifindex,
+				    "no instance on this device");
+		return ERR_PTR(-ENODEV);
+	}
+	return inst;
+}
+
 /* Lock the namespace and find the instance that a request names. It is
  * unlocked when there is none.
  */
 static struct nf_ovpn_instance *instance_lock(struct genl_info *info)
 {
-	struct net *net = genl_info_net(info);
+	struct nf_ovpn_net *ovpn_net = nf_ovpn_pernet(genl_info_net(info));
 	struct nf_ovpn_instance *inst;
-	u32 ifindex;
 
-	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
-		return ERR_PTR(-EINVAL);
-	ifindex = nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]);
-
-	mutex_lock(&nf_ovpn_pernet(net)->lock);
-	inst = nf_ovpn_instance_by_ifindex(net, ifindex);
-	if (!inst) {
-		mutex_unlock(&nf_ovpn_pernet(net)->lock);
-		NL_SET_ERR_MSG_ATTR(info->extack,
-				    info->attrs[NF_OVPN_A_IFINDEX],
-				    "no instance on this device");
-		return ERR_PTR(-ENODEV);
-	}
+	mutex_lock(&ovpn_net->lock);
+	inst = nf_ovpn_nl_instance(info);
+	if (IS_ERR(inst))
+		mutex_unlock(&ovpn_net->lock);
 	return inst;
 }
 
@@ -46,13 +106,20 @@ static void instance_unlock(struct nf_ovpn_instance *inst)
 }
 
 /* Parse the nest of a request, which must be there. */
-static int parse_nest(struct genl_info *info, int type, struct nlattr **tb,
-		      int max, const struct nla_policy *policy)
+static int parse_nest(const struct genl_info *info, int type,
+		      struct nlattr **tb, int max,
+		      const struct nla_policy *policy)
 {
+	int list = 0;
+
 	if (GENL_REQ_ATTR_CHECK(info, type))
 		return -EINVAL;
-	return nla_parse_nested(tb, max, info->attrs[type], policy,
-				info->extack);
+	if (type == NF_OVPN_A_INSTANCE)
+		list = NF_OVPN_A_INSTANCE_LISTENER;
+	else if (type == NF_OVPN_A_PEER)
+		list = NF_OVPN_A_PEER_NETWORK;
+	return parse_nested(tb, max, info->attrs[type], policy, list,
+			    info->extack);
 }
 
 static struct nf_ovpn_peer *peer_find(struct nf_ovpn_instance *inst,
@@ -218,11 +285,11 @@ static int parse_listener(const struct nlattr *attr, struct hlist_head *list,
 			  struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[NF_OVPN_A_LISTENER_MAX + 1];
-	struct nf_ovpn_listener *listener;
+	struct nf_ovpn_listener *listener, *other;
 	int err;
 
-	err = nla_parse_nested(tb, NF_OVPN_A_LISTENER_MAX, attr,
-			       nf_ovpn_listener_nl_policy, extack);
+	err = parse_nested(tb, NF_OVPN_A_LISTENER_MAX, attr,
+			   nf_ovpn_listener_nl_policy, 0, extack);
 	if (err)
 		return err;
 	if (NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_LISTENER_LOCAL_PORT))
@@ -247,6 +314,16 @@ static int parse_listener(const struct nlattr *attr, struct hlist_head *list,
 		listener->family = NFPROTO_IPV6;
 		listener->addr.in6 =
 			nla_get_in6_addr(tb[NF_OVPN_A_LISTENER_LOCAL_IPV6]);
+	}
+	hlist_for_each_entry(other, list, node) {
+		if (other->port == listener->port &&
+		    other->family == listener->family &&
+		    nf_inet_addr_cmp(&other->addr, &listener->addr)) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "given more than once");
+			kfree(listener);
+			return -EINVAL;
+		}
 	}
 	hlist_add_head(&listener->node, list);
 	return 0;
@@ -288,10 +365,32 @@ static int parse_listeners(struct genl_info *info, struct hlist_head *list)
 	return 0;
 }
 
+/* Give an instance its listeners, or name the one that it cannot have. */
+static int set_listeners(struct nf_ovpn_instance *inst,
+			 struct hlist_head *listeners, struct nlattr *nest,
+			 struct netlink_ext_ack *extack)
+{
+	unsigned int which, num = 0;
+	struct nlattr *attr;
+	int err, rem;
+
+	err = nf_ovpn_listeners_set(inst, listeners, &which);
+	if (!err)
+		return 0;
+	nla_for_each_nested_type(attr, NF_OVPN_A_INSTANCE_LISTENER, nest, rem)
+		num++;
+	nla_for_each_nested_type(attr, NF_OVPN_A_INSTANCE_LISTENER, nest, rem) {
+		if (--num == which)
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "another instance has this listener");
+	}
+	return err;
+}
+
 int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	enum nf_ovpn_fastpath fastpath = NF_OVPN_FASTPATH_ACCEPTED;
-	struct nlattr *tb[NF_OVPN_A_INSTANCE_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_MARK + 1];
 	struct net *net = genl_info_net(info);
 	enum nf_ovpn_mode mode = NF_OVPN_MODE_MP;
 	struct nf_ovpn_instance *inst;
@@ -299,9 +398,10 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 	struct net_device *dev;
 	int err;
 
-	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
+	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX) ||
+	    refuse_repeated_top(info))
 		return -EINVAL;
-	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MAX,
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MARK,
 			 nf_ovpn_instance_new_input_nl_policy);
 	if (err)
 		return err;
@@ -330,12 +430,11 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 	err = nf_ovpn_instance_new(dev, mode, fastpath, &inst, info->extack);
 	if (!err) {
 		parse_outer(tb, inst);
-		err = nf_ovpn_listeners_set(inst, &listeners, info->extack);
-		if (err) {
-			NL_SET_BAD_ATTR(info->extack,
-					tb[NF_OVPN_A_INSTANCE_LISTENER]);
+		err = set_listeners(inst, &listeners,
+				    info->attrs[NF_OVPN_A_INSTANCE],
+				    info->extack);
+		if (err)
 			nf_ovpn_instance_del(inst);
-		}
 	} else {
 		NL_SET_BAD_ATTR(info->extack, info->attrs[NF_OVPN_A_IFINDEX]);
 	}
@@ -348,12 +447,12 @@ out:
 
 int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_INSTANCE_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_MARK + 1];
 	struct nf_ovpn_instance *inst;
 	HLIST_HEAD(listeners);
 	int err;
 
-	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MAX,
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MARK,
 			 nf_ovpn_instance_set_input_nl_policy);
 	if (err)
 		return err;
@@ -367,11 +466,11 @@ int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 		goto out;
 	}
 	if (!hlist_empty(&listeners))
-		err = nf_ovpn_listeners_set(inst, &listeners, info->extack);
-	if (err) {
-		NL_SET_BAD_ATTR(info->extack, tb[NF_OVPN_A_INSTANCE_LISTENER]);
+		err = set_listeners(inst, &listeners,
+				    info->attrs[NF_OVPN_A_INSTANCE],
+				    info->extack);
+	if (err)
 		goto unlock;
-	}
 	parse_outer(tb, inst);
 	if (tb[NF_OVPN_A_INSTANCE_FASTPATH]) {
 		WRITE_ONCE(inst->fastpath,
@@ -542,6 +641,58 @@ static int fill_peer(struct sk_buff *skb, const void *arg)
 	return 0;
 }
 
+static bool is_host4(const struct nlattr *attr)
+{
+	__be32 addr = nla_get_in_addr(attr);
+
+	return !ipv4_is_zeronet(addr) && !ipv4_is_multicast(addr) &&
+	       !ipv4_is_lbcast(addr);
+}
+
+static bool is_host6(const struct nlattr *attr)
+{
+	struct in6_addr addr = nla_get_in6_addr(attr);
+
+	return !ipv6_addr_any(&addr) && !ipv6_addr_is_multicast(&addr) &&
+	       !ipv6_addr_v4mapped(&addr);
+}
+
+/* Addresses that are somebody's, or absent */
+static int check_hosts(struct nlattr *ip, struct nlattr *in6,
+		       struct netlink_ext_ack *extack)
+{
+	if (ip && !is_host4(ip)) {
+		NL_SET_ERR_MSG_ATTR(extack, ip, "not the address of a host");
+		return -EINVAL;
+	}
+	if (in6 && !is_host6(in6)) {
+		NL_SET_ERR_MSG_ATTR(extack, in6, "not the address of a host");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* The interface goes with a link-local address, and with nothing else. */
+static int check_scope(const struct nf_ovpn_endpoint *ep, struct nlattr *nest,
+		       struct nlattr *scope, struct netlink_ext_ack *extack)
+{
+	bool local = ep->family == NFPROTO_IPV6 &&
+		     ipv6_addr_type(&ep->remote.in6) & IPV6_ADDR_LINKLOCAL;
+
+	if (local && !ep->scope_id) {
+		NL_SET_ERR_ATTR_MISS(extack, nest,
+				     NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID);
+		NL_SET_ERR_MSG(extack, "a link-local address has an interface");
+		return -EINVAL;
+	}
+	if (!local && scope) {
+		NL_SET_ERR_MSG_ATTR(extack, scope,
+				    "the remote address is not link-local");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Make an endpoint of the remote and local attributes; @old is what they
  * change, or NULL.
  */
@@ -574,6 +725,8 @@ parse_endpoint(const struct nf_ovpn_instance *inst, struct nlattr *nest,
 				    "a peer has one remote address");
 		return ERR_PTR(-EINVAL);
 	}
+	if (check_hosts(r4, r6, extack))
+		return ERR_PTR(-EINVAL);
 #if !IS_ENABLED(CONFIG_IPV6)
 	if (r6) {
 		NL_SET_ERR_MSG_ATTR(extack, r6, "this kernel has no IPv6");
@@ -613,6 +766,11 @@ parse_endpoint(const struct nf_ovpn_instance *inst, struct nlattr *nest,
 	if (tb[NF_OVPN_A_PEER_REMOTE_PORT])
 		ep->remote_port =
 			nla_get_be16(tb[NF_OVPN_A_PEER_REMOTE_PORT]);
+	if (check_scope(ep, nest, tb[NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID],
+			extack)) {
+		nf_ovpn_endpoint_free(ep);
+		return ERR_PTR(-EINVAL);
+	}
 
 	if (ep->family == NFPROTO_IPV4 ? !!l6 : !!l4) {
 		NL_SET_ERR_MSG_ATTR(extack, l6 ?: l4,
@@ -661,8 +819,8 @@ static int parse_network(const struct nlattr *attr,
 	union nf_inet_addr masked = {};
 	int err;
 
-	err = nla_parse_nested(tb, NF_OVPN_A_NETWORK_MAX, attr,
-			       nf_ovpn_network_nl_policy, extack);
+	err = parse_nested(tb, NF_OVPN_A_NETWORK_MAX, attr,
+			   nf_ovpn_network_nl_policy, 0, extack);
 	if (err)
 		return err;
 	if (NL_REQ_ATTR_CHECK(extack, attr, tb, NF_OVPN_A_NETWORK_PREFIX_LEN))
@@ -699,6 +857,26 @@ static int parse_network(const struct nlattr *attr,
 	return 0;
 }
 
+/* One that is given twice, the last of @networks and another one */
+static int refuse_same_network(const struct nf_ovpn_prefix *networks,
+			       unsigned int last, const struct nlattr *attr,
+			       struct netlink_ext_ack *extack)
+{
+	const struct nf_ovpn_prefix *network = &networks[last];
+	unsigned int i;
+
+	for (i = 0; i < last; i++) {
+		if (networks[i].family == network->family &&
+		    networks[i].len == network->len &&
+		    nf_inet_addr_cmp(&networks[i].addr, &network->addr)) {
+			NL_SET_ERR_MSG_ATTR(extack, attr,
+					    "given more than once");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 /* Make what a peer owns of the attributes; @old is what they change, or NULL */
 static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 				     const struct nf_ovpn_vpn *old,
@@ -714,6 +892,9 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 				    "there is a network");
 		return ERR_PTR(-EINVAL);
 	}
+	if (check_hosts(tb[NF_OVPN_A_PEER_VPN_IPV4],
+			tb[NF_OVPN_A_PEER_VPN_IPV6], extack))
+		return ERR_PTR(-EINVAL);
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
 		if (++num > MAX_NETWORKS) {
 			NL_SET_ERR_MSG_ATTR(extack, attr, "too many networks");
@@ -749,23 +930,49 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 		return vpn;
 	}
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		err = parse_network(attr, &vpn->networks[i++], extack);
+		err = parse_network(attr, &vpn->networks[i], extack) ?:
+		      refuse_same_network(vpn->networks, i, attr, extack);
 		if (err) {
 			kfree(vpn);
 			return ERR_PTR(err);
 		}
+		i++;
 	}
 	return vpn;
 }
 
-/* Name the attribute that nf_ovpn_peer_set_vpn() has counted. */
-static void refuse_vpn(struct nlattr *nest, struct nlattr **tb,
-		       unsigned int which, struct netlink_ext_ack *extack)
+/* Name one of the attributes that say where a peer is, of which another peer
+ * has the same.
+ */
+static void refuse_endpoint(struct nlattr **tb, struct netlink_ext_ack *extack)
+{
+	NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_REMOTE_IPV4] ?:
+				    tb[NF_OVPN_A_PEER_REMOTE_IPV6] ?:
+				    tb[NF_OVPN_A_PEER_REMOTE_PORT],
+			    "a peer without a peer ID is there");
+}
+
+/* Name the attribute that nf_ovpn_peer_set_vpn() has counted, or that
+ * nf_ovpn_peer_new() means.
+ */
+static void refuse_taken(struct nlattr *nest, struct nlattr **tb,
+			 unsigned int which, struct netlink_ext_ack *extack)
 {
 	struct nlattr *attr;
 	int rem;
 
 	switch (which) {
+	case NF_OVPN_TAKEN_P2P:
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_ID],
+				    "a p2p instance has one peer");
+		return;
+	case NF_OVPN_TAKEN_ID:
+		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_ID],
+				    "a peer has this ID");
+		return;
+	case NF_OVPN_TAKEN_ENDPOINT:
+		refuse_endpoint(tb, extack);
+		return;
 	case 0:
 		NL_SET_ERR_MSG_ATTR(extack, tb[NF_OVPN_A_PEER_VPN_IPV4],
 				    "belongs to another peer");
@@ -818,17 +1025,17 @@ static void parse_keepalive(struct nlattr **tb, struct nf_ovpn_peer *peer)
 
 int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
-	unsigned int which = UINT_MAX;
+	struct nlattr *tb[NF_OVPN_A_PEER_DATA_V1 + 1];
 	struct nf_ovpn_instance *inst;
 	struct nf_ovpn_endpoint *ep;
 	struct nf_ovpn_peer *peer;
 	struct nf_ovpn_vpn *vpn;
 	struct nlattr *nest;
+	unsigned int which;
 	u32 id, tx_id;
 	int err;
 
-	err = parse_nest(info, NF_OVPN_A_PEER, tb, NF_OVPN_A_PEER_MAX,
+	err = parse_nest(info, NF_OVPN_A_PEER, tb, NF_OVPN_A_PEER_DATA_V1,
 			 nf_ovpn_peer_input_nl_policy);
 	if (err)
 		return err;
@@ -854,15 +1061,13 @@ int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 		goto out;
 	}
 	peer = nf_ovpn_peer_new(inst, id, tx_id, tb[NF_OVPN_A_PEER_DATA_V1],
-				ep, vpn, &which, info->extack);
+				ep, vpn, &which);
 	if (IS_ERR(peer)) {
 		nf_ovpn_endpoint_free(ep);
 		kfree(vpn);
 		err = PTR_ERR(peer);
-		if (err == -EEXIST && which == UINT_MAX)
-			NL_SET_BAD_ATTR(info->extack, tb[NF_OVPN_A_PEER_ID]);
-		else if (err == -EEXIST)
-			refuse_vpn(nest, tb, which, info->extack);
+		if (err == -EEXIST)
+			refuse_taken(nest, tb, which, info->extack);
 		goto out;
 	}
 	parse_options(tb, peer);
@@ -885,7 +1090,7 @@ static int peer_set_vpn(struct nf_ovpn_peer *peer, struct nlattr *nest,
 	err = nf_ovpn_peer_set_vpn(peer, vpn, &which);
 	if (err) {
 		if (err == -EEXIST)
-			refuse_vpn(nest, tb, which, extack);
+			refuse_taken(nest, tb, which, extack);
 		kfree(vpn);
 	}
 	return err;
@@ -893,14 +1098,14 @@ static int peer_set_vpn(struct nf_ovpn_peer *peer, struct nlattr *nest,
 
 int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_PEER_DATA_V1 + 1];
 	struct nlattr *nest = info->attrs[NF_OVPN_A_PEER];
 	struct nf_ovpn_endpoint *ep = NULL;
 	struct nf_ovpn_peer *peer;
 	int err = 0;
 
 	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
-			 NF_OVPN_A_PEER_MAX, nf_ovpn_peer_input_nl_policy);
+			 NF_OVPN_A_PEER_DATA_V1, nf_ovpn_peer_input_nl_policy);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
 
@@ -926,8 +1131,7 @@ int nf_ovpn_nl_peer_set_doit(struct sk_buff *skb, struct genl_info *info)
 			goto out;
 		}
 		if (!nf_ovpn_peer_can_move(peer, ep)) {
-			NL_SET_ERR_MSG(info->extack,
-				       "a peer without a peer ID is there");
+			refuse_endpoint(tb, info->extack);
 			nf_ovpn_endpoint_free(ep);
 			err = -EEXIST;
 			goto out;
@@ -960,30 +1164,17 @@ out:
 
 int nf_ovpn_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_PEER_ID + 1];
 	struct nf_ovpn_peer *peer;
 	int err;
 
 	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
-			 NF_OVPN_A_PEER_MAX, nf_ovpn_peer_nl_policy);
+			 NF_OVPN_A_PEER_ID, nf_ovpn_peer_id_input_nl_policy);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
 	err = reply(info, NF_OVPN_CMD_PEER_GET, fill_peer, peer);
 	instance_unlock(peer->inst);
 	return err;
-}
-
-/* The instance that a dump names, under the lock. */
-static struct nf_ovpn_instance *dump_instance(struct netlink_callback *cb,
-					      struct net *net)
-{
-	const struct genl_info *info = genl_info_dump(cb);
-	u32 ifindex;
-
-	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX))
-		return ERR_PTR(-EINVAL);
-	ifindex = nla_get_u32(info->attrs[NF_OVPN_A_IFINDEX]);
-	return nf_ovpn_instance_by_ifindex(net, ifindex) ?: ERR_PTR(-ENODEV);
 }
 
 int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
@@ -996,7 +1187,7 @@ int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	void *hdr;
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
-	inst = dump_instance(cb, net);
+	inst = nf_ovpn_nl_instance(genl_info_dump(cb));
 	if (IS_ERR(inst)) {
 		err = PTR_ERR(inst);
 		goto out;
@@ -1022,12 +1213,12 @@ out:
 
 int nf_ovpn_nl_peer_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_PEER_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_PEER_ID + 1];
 	struct nf_ovpn_instance *inst;
 	struct nf_ovpn_peer *peer;
 
 	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
-			 NF_OVPN_A_PEER_MAX, nf_ovpn_peer_id_input_nl_policy);
+			 NF_OVPN_A_PEER_ID, nf_ovpn_peer_id_input_nl_policy);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
 	inst = peer->inst;
@@ -1117,8 +1308,8 @@ static int parse_key_dir(const struct nf_ovpn_key_conf *conf,
 	bool aead = nf_ovpn_alg_is_aead(conf->alg);
 	int err;
 
-	err = nla_parse_nested(tb, NF_OVPN_A_KEYDIR_MAX, attr,
-			       nf_ovpn_keydir_nl_policy, extack);
+	err = parse_nested(tb, NF_OVPN_A_KEYDIR_MAX, attr,
+			   nf_ovpn_keydir_nl_policy, 0, extack);
 	if (err)
 		return err;
 	key = tb[NF_OVPN_A_KEYDIR_CIPHER_KEY];
@@ -1156,6 +1347,7 @@ static int parse_key_algs(struct nlattr *nest, struct nlattr **tb,
 	struct nlattr *auth = tb[NF_OVPN_A_KEYCONF_AUTH_ALG];
 	struct nlattr *epochs = tb[NF_OVPN_A_KEYCONF_EPOCHS];
 	struct nlattr *bits = tb[NF_OVPN_A_KEYCONF_KEY_BITS];
+	u32 key_bits;
 	bool aead;
 
 	conf->alg = nla_get_u32(tb[NF_OVPN_A_KEYCONF_CIPHER_ALG]);
@@ -1197,13 +1389,15 @@ static int parse_key_algs(struct nlattr *nest, struct nlattr **tb,
 				    "cipher-key tells, without epochs");
 		return -EINVAL;
 	}
-	if (bits && (nla_get_u32(bits) > 256 ||
-		     nla_get_u32(bits) % BITS_PER_BYTE)) {
+	key_bits = bits ? nla_get_u32(bits) : 0;
+	if (bits && key_bits != 256 &&
+	    (conf->alg != NF_OVPN_CIPHER_ALG_AES_GCM ||
+	     (key_bits != 128 && key_bits != 192))) {
 		NL_SET_ERR_MSG_ATTR(extack, bits,
 				    "the cipher has no keys of this length");
 		return -EINVAL;
 	}
-	conf->key_bits = bits ? nla_get_u32(bits) : 0;
+	conf->key_bits = key_bits;
 	return 0;
 }
 
@@ -1321,14 +1515,14 @@ out:
 
 /* Lock the namespace and find the key that a request names. */
 static struct nf_ovpn_key *key_lock(struct genl_info *info, struct nlattr **tb,
-				    const struct nla_policy *policy,
+				    int max, const struct nla_policy *policy,
 				    struct key_arg *arg)
 {
 	struct nf_ovpn_peer *peer;
 	struct nf_ovpn_key *key;
 
 	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
-			 NF_OVPN_A_KEYCONF_MAX, policy);
+			 max, policy);
 	if (IS_ERR(peer))
 		return ERR_CAST(peer);
 	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
@@ -1351,12 +1545,13 @@ static struct nf_ovpn_key *key_lock(struct genl_info *info, struct nlattr **tb,
 
 int nf_ovpn_nl_key_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_SLOT + 1];
 	struct nf_ovpn_key *key;
 	struct key_arg arg;
 	int err;
 
-	key = key_lock(info, tb, nf_ovpn_keyconf_nl_policy, &arg);
+	key = key_lock(info, tb, NF_OVPN_A_KEYCONF_SLOT,
+		       nf_ovpn_keyconf_slot_input_nl_policy, &arg);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
 	err = reply(info, NF_OVPN_CMD_KEY_GET, fill_key, &arg);
@@ -1367,18 +1562,15 @@ int nf_ovpn_nl_key_get_doit(struct sk_buff *skb, struct genl_info *info)
 int nf_ovpn_nl_key_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	const struct genl_info *info = genl_info_dump(cb);
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_PEER_ID + 1];
 	struct net *net = sock_net(skb->sk);
 	struct nf_ovpn_instance *inst;
 	struct key_arg arg;
 	void *hdr;
 	int err;
 
-	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_KEYCONF))
-		return -EINVAL;
-	err = nla_parse_nested(tb, NF_OVPN_A_KEYCONF_MAX,
-			       info->attrs[NF_OVPN_A_KEYCONF],
-			       nf_ovpn_keyconf_nl_policy, info->extack);
+	err = parse_nest(info, NF_OVPN_A_KEYCONF, tb, NF_OVPN_A_KEYCONF_PEER_ID,
+			 nf_ovpn_keyconf_peer_input_nl_policy);
 	if (err)
 		return err;
 	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
@@ -1386,7 +1578,7 @@ int nf_ovpn_nl_key_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		return -EINVAL;
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
-	inst = dump_instance(cb, net);
+	inst = nf_ovpn_nl_instance(info);
 	if (IS_ERR(inst)) {
 		err = PTR_ERR(inst);
 		goto out;
@@ -1420,12 +1612,12 @@ out:
 
 int nf_ovpn_nl_key_swap_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_PEER_ID + 1];
 	struct nf_ovpn_peer *peer;
 	int err = 0;
 
 	peer = peer_lock(info, NF_OVPN_A_KEYCONF, NF_OVPN_A_KEYCONF_PEER_ID, tb,
-			 NF_OVPN_A_KEYCONF_MAX,
+			 NF_OVPN_A_KEYCONF_PEER_ID,
 			 nf_ovpn_keyconf_peer_input_nl_policy);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
@@ -1448,11 +1640,12 @@ out:
 
 int nf_ovpn_nl_key_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_SLOT + 1];
 	struct nf_ovpn_key *key;
 	struct key_arg arg;
 
-	key = key_lock(info, tb, nf_ovpn_keyconf_slot_input_nl_policy, &arg);
+	key = key_lock(info, tb, NF_OVPN_A_KEYCONF_SLOT,
+		       nf_ovpn_keyconf_slot_input_nl_policy, &arg);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
 	trace_nf_ovpn_key(arg.peer, NF_OVPN_KEY_DELETE, key->key_id);
@@ -1493,7 +1686,7 @@ static int fill_key_state(struct sk_buff *skb, const void *arg)
 
 int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_SLOT + 1];
 	struct nf_ovpn_key *key;
 	struct sk_buff *answer;
 	struct key_arg arg;
@@ -1504,7 +1697,8 @@ int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!answer)
 		return -ENOMEM;
 
-	key = key_lock(info, tb, nf_ovpn_keyconf_slot_input_nl_policy, &arg);
+	key = key_lock(info, tb, NF_OVPN_A_KEYCONF_SLOT,
+		       nf_ovpn_keyconf_slot_input_nl_policy, &arg);
 	if (IS_ERR(key)) {
 		nlmsg_free(answer);
 		return PTR_ERR(key);
@@ -1523,7 +1717,7 @@ int nf_ovpn_nl_key_release_doit(struct sk_buff *skb, struct genl_info *info)
 
 int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_PACKETS + 1];
 	struct nf_ovpn_key *key;
 	struct nf_ovpn_tx_key *tx;
 	struct key_arg arg;
@@ -1532,7 +1726,8 @@ int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 	u32 n;
 
-	key = key_lock(info, tb, nf_ovpn_keyconf_reserve_input_nl_policy, &arg);
+	key = key_lock(info, tb, NF_OVPN_A_KEYCONF_PACKETS,
+		       nf_ovpn_keyconf_reserve_input_nl_policy, &arg);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
 	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,
@@ -1564,12 +1759,13 @@ out:
 
 int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
+	struct nlattr *tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1];
 	struct nf_ovpn_key *key;
 	struct key_arg arg;
 	int err = 0;
 
-	key = key_lock(info, tb, nf_ovpn_keyconf_accept_input_nl_policy, &arg);
+	key = key_lock(info, tb, NF_OVPN_A_KEYCONF_RX_PACKET_ID,
+		       nf_ovpn_keyconf_accept_input_nl_policy, &arg);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
 	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_KEYCONF], tb,

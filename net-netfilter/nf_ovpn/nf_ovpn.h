@@ -263,6 +263,8 @@ struct nf_ovpn_net {
 	struct notifier_block	fib_notifier;
 };
 
+struct genl_info;
+
 struct nf_ovpn_net *nf_ovpn_pernet(const struct net *net);
 
 /* core.c */
@@ -276,8 +278,7 @@ struct nf_ovpn_instance *nf_ovpn_instance_by_dev(const struct net *net,
 struct nf_ovpn_instance *nf_ovpn_instance_by_ifindex(struct net *net,
 						     int ifindex);
 int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
-			  struct hlist_head *listeners,
-			  struct netlink_ext_ack *extack);
+			  struct hlist_head *listeners, unsigned int *which);
 void nf_ovpn_listeners_free(struct hlist_head *listeners);
 struct nf_ovpn_instance *
 nf_ovpn_listener_lookup(const struct net *net, u8 family,
@@ -341,13 +342,20 @@ bool nf_ovpn_tx_fits(const struct sk_buff *skb, unsigned int mtu);
 void nf_ovpn_mss_clamp(struct sk_buff *skb, u16 mss);
 
 /* peer.c */
+
+/* What another peer has, by nf_ovpn_peer_new(): these and, from 0 on, the
+ * prefixes that nf_ovpn_peer_set_vpn() counts.
+ */
+#define NF_OVPN_TAKEN_ENDPOINT	(UINT_MAX - 2)
+#define NF_OVPN_TAKEN_ID	(UINT_MAX - 1)
+#define NF_OVPN_TAKEN_P2P	UINT_MAX
+
 extern const struct rhashtable_params nf_ovpn_by_addr_params;
 struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 				      u32 tx_id, bool data_v1,
 				      struct nf_ovpn_endpoint *endpoint,
 				      struct nf_ovpn_vpn *vpn,
-				      unsigned int *which,
-				      struct netlink_ext_ack *extack);
+				      unsigned int *which);
 void nf_ovpn_peer_del(struct nf_ovpn_peer *peer,
 		      enum nf_ovpn_del_peer_reason reason);
 void nf_ovpn_peer_flush(struct nf_ovpn_instance *inst,
@@ -412,6 +420,7 @@ void nf_ovpn_keepalive_set(struct nf_ovpn_peer *peer);
 void nf_ovpn_keepalive_del(struct nf_ovpn_peer *peer);
 
 /* netlink.c */
+struct nf_ovpn_instance *nf_ovpn_nl_instance(const struct genl_info *info);
 void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
 			     enum nf_ovpn_del_peer_reason reason);
 void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer);

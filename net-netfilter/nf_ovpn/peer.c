@@ -293,8 +293,8 @@ void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer)
  * @data_v1: packets have no peer ID
  * @endpoint: where the peer is; owned by the peer when this succeeds
  * @vpn: addresses inside the tunnel; likewise
- * @which: as nf_ovpn_peer_set_vpn(), else untouched
- * @extack: says what is wrong
+ * @which: what another peer has, written with -EEXIST: NF_OVPN_TAKEN_* or as
+ *	   nf_ovpn_peer_set_vpn()
  *
  * Context: Process, under nf_ovpn_net::lock.
  * Return: the peer, or an error pointer: -EEXIST, -ENOSPC, -ENOMEM.
@@ -303,14 +303,13 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 				      u32 tx_id, bool data_v1,
 				      struct nf_ovpn_endpoint *endpoint,
 				      struct nf_ovpn_vpn *vpn,
-				      unsigned int *which,
-				      struct netlink_ext_ack *extack)
+				      unsigned int *which)
 {
 	struct nf_ovpn_peer *peer;
 	int cpu, err;
 
 	if (inst->mode == NF_OVPN_MODE_P2P && inst->num_peers) {
-		NL_SET_ERR_MSG(extack, "a p2p instance has one peer");
+		*which = NF_OVPN_TAKEN_P2P;
 		return ERR_PTR(-EEXIST);
 	}
 
@@ -344,7 +343,7 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 	err = xa_insert(&inst->peers, id, peer, GFP_KERNEL_ACCOUNT);
 	if (err) {
 		if (err == -EBUSY) {
-			NL_SET_ERR_MSG(extack, "a peer has this ID");
+			*which = NF_OVPN_TAKEN_ID;
 			err = -EEXIST;
 		}
 		goto err_handle;
@@ -353,8 +352,7 @@ struct nf_ovpn_peer *nf_ovpn_peer_new(struct nf_ovpn_instance *inst, u32 id,
 	err = addr_insert(peer, endpoint);
 	if (err) {
 		if (err == -EEXIST)
-			NL_SET_ERR_MSG(extack,
-				       "a peer without a peer ID is there");
+			*which = NF_OVPN_TAKEN_ENDPOINT;
 		goto err_id;
 	}
 
