@@ -16,31 +16,9 @@
 #include <uapi/linux/nf_ovpn.h>
 
 #include "key.h"
+#include "packet.h"
 #include "route.h"
 #include "stats.h"
-
-/* A datagram, as OpenVPN's network protocol has it:
- *
- *   P_DATA_V2	opcode (5 bits), key ID (3 bits), peer ID (24 bits)
- *   P_DATA_V1	opcode, key ID
- *
- * and then, by cipher and format of the key,
- *
- *   AEAD	packet ID (4 bytes), tag (16), text
- *   epochs	epoch (2), packet ID (6), text, tag (16)
- *   others	see mac.c
- *
- * With AEAD ciphers all that comes before the text is authenticated, but for
- * the tag and the opcode of P_DATA_V1.
- */
-#define NF_OVPN_P_DATA_V1	6
-#define NF_OVPN_P_DATA_V2	9
-#define NF_OVPN_OP_SHIFT	27
-#define NF_OVPN_KEY_ID_SHIFT	24
-#define NF_OVPN_KEY_ID_MASK	7
-#define NF_OVPN_PEER_ID_MASK	0xffffff
-#define NF_OVPN_OP_V1_SIZE	1
-#define NF_OVPN_OP_V2_SIZE	4
 
 /* The most that comes between the UDP header and the text: opcode, HMAC, IV,
  * packet ID, framing.
@@ -374,7 +352,6 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer);
 void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 			  enum ip_conntrack_dir dir, int ifindex);
-__be16 nf_ovpn_inner_protocol(struct sk_buff *skb);
 struct nf_ovpn_peer *nf_ovpn_peer_by_vpn_addr(struct nf_ovpn_instance *inst,
 					      const struct sk_buff *skb,
 					      bool source);

@@ -496,28 +496,6 @@ void nf_ovpn_peer_seen_at(struct nf_ovpn_peer *peer, const struct nf_conn *ct,
 }
 
 /**
- * nf_ovpn_inner_protocol - tell an inner packet by itself
- * @skb: inner packet, data at its network header
- *
- * Neither what comes out of a tunnel nor what a program puts into a tun device
- * by a packet socket has been looked at by anyone.
- *
- * Return: ETH_P_IP or ETH_P_IPV6, network byte order, when there is a header of
- * that protocol, which is linear then; else 0.
- */
-__be16 nf_ovpn_inner_protocol(struct sk_buff *skb)
-{
-	if (!pskb_may_pull(skb, sizeof(struct iphdr)))
-		return 0;
-	if (ip_hdr(skb)->version == 4 && ip_hdr(skb)->ihl >= 5)
-		return htons(ETH_P_IP);
-	if (ip_hdr(skb)->version == 6 &&
-	    pskb_may_pull(skb, sizeof(struct ipv6hdr)))
-		return htons(ETH_P_IPV6);
-	return 0;
-}
-
-/**
  * nf_ovpn_peer_by_vpn_addr - find the peer that an inner packet belongs to
  * @inst: the instance
  * @skb: inner packet, data at its network header

@@ -24,44 +24,6 @@
 
 #define D(name)		NF_OVPN_A_DROPS_##name
 
-/* Find the OpenVPN header behind the outer headers.
- *
- * Returns its first word, or 0 when this is not a data packet: everything
- * else goes on to the socket as it is. Of P_DATA_V1 only the first byte of the
- * word means something. @udp_off is where the UDP header is.
- */
-static u32 data_op(struct sk_buff *skb, u8 pf, unsigned int *udp_off)
-{
-	__be32 buf, *word;
-	u32 op;
-
-	if (pf == NFPROTO_IPV4) {
-		if (ip_hdr(skb)->protocol != IPPROTO_UDP)
-			return 0;
-		*udp_off = ip_hdrlen(skb);
-	} else {
-		if (ipv6_hdr(skb)->nexthdr != IPPROTO_UDP)
-			return 0;
-		*udp_off = sizeof(struct ipv6hdr);
-	}
-
-	/* Nothing of the datagram is pulled: it had better lie in one piece. */
-	if (!pskb_may_pull(skb, *udp_off + sizeof(struct udphdr)))
-		return 0;
-	word = skb_header_pointer(skb, *udp_off + sizeof(struct udphdr),
-				  sizeof(buf), &buf);
-	if (!word)
-		return 0;
-	op = be32_to_cpup(word);
-	switch (op >> NF_OVPN_OP_SHIFT) {
-	case NF_OVPN_P_DATA_V1:
-	case NF_OVPN_P_DATA_V2:
-		return op;
-	default:
-		return 0;
-	}
-}
-
 /**
  * nf_ovpn_rx_peer - find the peer that a data packet says it is of
  * @inst: the instance
@@ -78,7 +40,7 @@ nf_ovpn_rx_peer(struct nf_ovpn_instance *inst, struct sk_buff *skb, u8 pf,
 		const struct nf_conntrack_tuple *reply)
 {
 	unsigned int udp_off;
-	u32 op = data_op(skb, pf, &udp_off);
+	u32 op = nf_ovpn_data_op(skb, pf, &udp_off);
 
 	if (!op)
 		return ERR_PTR(-ENOMSG);
@@ -609,7 +571,8 @@ static unsigned int rx_split(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 
 	skb_list_walk_safe(segs, seg, next) {
 		skb_mark_not_on_list(seg);
-		if (is_of_peer(data_op(seg, state->pf, &udp_off), peer)) {
+		if (is_of_peer(nf_ovpn_data_op(seg, state->pf, &udp_off),
+			       peer)) {
 			rx_packet(peer, seg, udp_off, state, path, asked);
 			continue;
 		}
@@ -638,7 +601,7 @@ unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 {
 	unsigned int udp_off;
 
-	if (!is_of_peer(data_op(skb, state->pf, &udp_off), peer))
+	if (!is_of_peer(nf_ovpn_data_op(skb, state->pf, &udp_off), peer))
 		return NF_ACCEPT;
 
 	if (skb_is_gso(skb) &&

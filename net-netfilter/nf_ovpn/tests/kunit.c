@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests of the parts of nf_ovpn that need neither packets nor netlink.
+/* KUnit tests of the parts of nf_ovpn that need neither a device nor netlink.
  *
  * nf_ovpn exports nothing. Where the tests are a module they are compiled
  * together with a copy of what they test; where they are in the kernel, so is
