@@ -18,8 +18,10 @@
 OTHER_ID=43		# a second peer of the gateway, with a key, not here
 STRANGER_PORT=41000
 
-# A million can be had by hand; a seed makes the same changes again.
+# Datagrams of each test of mutated ones, and how many of them at a time. Each
+# time has a seed, which makes the same changes again.
 MUTATIONS=${MUTATIONS:-20000}
+MUTATIONS_AT_A_TIME=20000
 MUTATION_SEED=${MUTATION_SEED:-1}
 
 start() {
@@ -288,9 +290,11 @@ flood() {
 # What random changes make of sixteen genuine packets, and half of these
 # themselves among it. Nothing is accepted but exact copies, each once; every
 # data packet is accounted for; and the other half is good still.
-mutated() { # PORT SEED
-	local port=$1 seed=$2 num=$((MUTATIONS / 2)) copies data
+mutated_by() { # PORT SEED COUNT
+	local port=$1 seed=$2 num=$3 copies data
 	echo "seed $seed, $num datagrams from port $port"
+	# of those before it
+	forget socket
 	hold 16 || return
 	"$tool" mutate "$seed" "$num" <"$tmp/held" |
 		grep -vxFf <(printf '%s\n' "${held[@]:8}") >"$tmp/mutated"
@@ -309,6 +313,18 @@ mutated() { # PORT SEED
 		inject "$PEER_PORT" "${held[@]}" &&
 		risen_to vpn-rx-packets ${#held[@]} &&
 		pings "$peer" 10.8.0.1 && pings "$lan" 10.8.0.2
+}
+
+mutated() { # PORT
+	local left num first=$MUTATION_SEED
+	for ((left = MUTATIONS; left > 0; left -= num)); do
+		num=$((left < MUTATIONS_AT_A_TIME ? left : MUTATIONS_AT_A_TIME))
+		mutated_by "$1" "$MUTATION_SEED" "$num" ||
+			fail "seed $MUTATION_SEED" || return
+		MUTATION_SEED=$((MUTATION_SEED + 1))
+	done
+	echo "# $MUTATIONS datagrams, seeds $first to" \
+		"$((MUTATION_SEED - 1))" >&3
 }
 
 # Data packets since "mark", whatever became of them
@@ -419,6 +435,8 @@ outer_route() { # REASON ROUTE...
 	pings "$lan" 10.8.0.2 && return $status
 }
 
+exec 3>&1
+
 require "a tunnel" start aes-gcm 256 4
 check "replayed" replayed
 check "reordered, which is no offence" reordered
@@ -438,9 +456,8 @@ check "outer and inner ECN contradict each other" bad_ecn
 check "R4: inner source of another peer" inner_source 10.8.0.3 fd08::3
 check "R4: inner source of nobody" inner_source 10.8.0.99 192.0.2.2 fd08::99
 check "a flood of forged packets" flood
-check "mutated packets" mutated "$PEER_PORT" "$MUTATION_SEED"
-check "mutated packets of strangers" mutated "$STRANGER_PORT" \
-	$((MUTATION_SEED + 1))
+check "mutated packets" mutated "$PEER_PORT"
+check "mutated packets of strangers" mutated "$STRANGER_PORT"
 check "a flood of control packets" control_flood
 check "no route to the peer" outer_route no-route unreachable 192.0.2.2/32
 check "the route to the peer is a loop" outer_route loop 192.0.2.2/32 dev tun0
@@ -463,6 +480,5 @@ check "corrupted, over IPv6" corrupted
 check "truncated, over IPv6" truncated
 check "wrong UDP checksum, over IPv6" bad_checksum
 check "peer ID of another peer, over IPv6" other_peer_id
-check "mutated packets, over IPv6" mutated "$PEER_PORT" \
-	$((MUTATION_SEED + 2))
+check "mutated packets, over IPv6" mutated "$PEER_PORT"
 run_checks
