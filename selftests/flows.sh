@@ -128,6 +128,101 @@ helper() {
 	return $status
 }
 
+# The little of FTP by which a server opens a second connection to its client.
+# It tells where to.
+ftp_server() {
+	cat >"$tmp/ftpd" <<-'EOF'
+	#!/bin/bash
+	printf '220 ready\r\n'
+	while IFS=$' ,\r' read -r verb a b c d p q _; do
+		case $verb in
+		PORT)
+			printf '150 to %s\r\n' "$a.$b.$c.$d"
+			socat -u "OPEN:$1" "TCP4:$a.$b.$c.$d:$((p * 256 + q))" &&
+				printf '226 done\r\n'
+			;;
+		*) printf '200 %s\r\n' "$verb" ;;
+		esac
+	done
+	EOF
+	chmod +x "$tmp/ftpd"
+	nsexec "$lan" socat TCP4-LISTEN:21,reuseaddr \
+		"EXEC:$tmp/ftpd $tmp/file" &
+	ftp_pids=$!
+	wait_local_port_listen "$lan" 21 tcp
+}
+
+# Each answer is to begin so.
+ftp_client() {
+	# shellcheck disable=SC2016	# for the other shell
+	nsexec "$peer" timeout $((60 * slow)) bash -c '
+		exec 3<>/dev/tcp/198.51.100.2/21
+		answer() {
+			read -r line <&3 || exit 1
+			echo "  ${line%?} (to be $1)"
+			[ "${line%?}" = "$1" ] || exit 1
+		}
+		ask() { printf "%s\r\n" "$1" >&3; }
+		answer "220 ready"
+		ask NOOP; answer "200 NOOP"
+		ask PORT\ 10,8,0,2,19,141; answer "150 to 198.51.100.1"
+		answer "226 done"
+		# the text has got longer on its way
+		ask SYST; answer "200 SYST"
+		ask PORT\ 10,8,0,2,19,142; answer "150 to 198.51.100.1"
+		answer "226 done"
+		ask QUIT; answer "200 QUIT"'
+}
+
+# FTP from the peer through masquerading: the helper changes the address in the
+# text, and with it the sequence numbers of the connection, which stays on the
+# normal path. The second connection, which no rule accepts but as a related one,
+# is fast.
+ftp() {
+	local status=0 port
+	nsexec "$gw" nft -f - <<-RULES || return
+	table ip ftp {
+		ct helper ftp {
+			type "ftp" protocol tcp
+		}
+		chain pre {
+			type filter hook prerouting priority filter
+			tcp dport 21 ct helper set "ftp"
+		}
+		chain forward {
+			type filter hook forward priority filter; policy drop
+			ct state established,related accept
+			iifname tun0 accept
+		}
+		chain post {
+			type nat hook postrouting priority srcnat
+			oifname veth1 masquerade
+		}
+	}
+	RULES
+	ftp_server || status=1
+	for port in 5005 5006; do
+		nsexec "$peer" socat -u TCP4-LISTEN:$port,reuseaddr \
+			"CREATE:$tmp/ftp$port" &
+		ftp_pids+=" $!"
+		wait_local_port_listen "$peer" $port tcp || status=1
+	done
+	mark
+	ftp_client || status=1
+	# All of the file twice, less a packet at the beginning of each
+	expect_rise tx-fast-packets -gt 2000 &&
+		told src-ipv4=10.8.0.2 dst-ipv4=198.51.100.2 protocol=6 \
+			dst-port=21 reply.peer-id="$PEER_ID" || status=1
+	flows | grep 'dst-port=21 ' | grep armed && fail "a helper is passed by" &&
+		status=1
+	# shellcheck disable=SC2086	# words
+	wait $ftp_pids
+	cmp "$tmp/file" "$tmp/ftp5005" && cmp "$tmp/file" "$tmp/ftp5006" ||
+		status=1
+	nsexec "$gw" nft delete table ip ftp
+	return $status
+}
+
 # --- a connection in the middle of which something happens
 
 # A TCP connection from the LAN to the peer, which answers with what it is sent
@@ -313,6 +408,7 @@ check "many flows are told" many
 check "conntrack zones" zones
 check "notrack" notrack
 check "a conntrack helper" helper
+check "FTP through masquerading, its helper and a related flow" ftp
 check "the inner flow is deleted in its middle" with_echo \
 	forgotten -D -p tcp --dport 5003
 check "the outer flow is deleted in its middle" with_echo \

@@ -292,15 +292,18 @@ gateway_first() {
 }
 
 require "more addresses" addresses_up
-for family in 4 6; do
-	check "R15: several listeners, IPv$family" listeners $family
-	check "R15: several instances, IPv$family" instances $family
-	check "R15: multihomed listener, IPv$family" multihomed $family
-	check "R15: outer DNAT to the listener, IPv$family" dnat $family
-	check "R15: outer REDIRECT to the listener, IPv$family" redirect $family
-	check "R15: outer SNAT on the way out, IPv$family" \
-		snat_to_address $family
-	check "R15: outer masquerade on the way out, IPv$family" \
-		masquerade $family
-done
+check "R10, R15: several listeners, IPv4" listeners 4
+check "R10, R15: several instances, IPv4" instances 4
+check "R15: multihomed listener, IPv4" multihomed 4
+check "R15: outer DNAT to the listener, IPv4" dnat 4
+check "R15: outer REDIRECT to the listener, IPv4" redirect 4
+check "R15: outer SNAT on the way out, IPv4" snat_to_address 4
+check "R15: outer masquerade on the way out, IPv4" masquerade 4
+check "R10, R15: several listeners, IPv6" listeners 6
+check "R10, R15: several instances, IPv6" instances 6
+check "R15: multihomed listener, IPv6" multihomed 6
+check "R15: outer DNAT to the listener, IPv6" dnat 6
+check "R15: outer REDIRECT to the listener, IPv6" redirect 6
+check "R15: outer SNAT on the way out, IPv6" snat_to_address 6
+check "R15: outer masquerade on the way out, IPv6" masquerade 6
 run_checks

@@ -832,6 +832,54 @@ float() {
 		grep -q "remote-port=$PEER_PORT" "$tmp/monitor.log"
 }
 
+# STATE...: the gateway's key, used so far
+used_key() {
+	local words
+	words=$(gw_key_words aes-gcm 256)
+	# shellcheck disable=SC2086	# words
+	run gwnl key-new ifindex=tun0 ${words% \}} "$@" "}"
+}
+
+# The third packet of a key is told to be one near its end; that is told once,
+# and the key goes on.
+near_its_end() { # STATE...
+	forget monitor
+	used_key "$@" && pings "$lan" 10.8.0.2 -c 2 || return
+	! heard key-limit-ntf || fail "too early" || return
+	pings "$lan" 10.8.0.2 &&
+		wait_for "the notification" 5 heard key-limit-ntf || return
+	cat "$tmp/monitor.log"
+	grep -q "keyconf.peer-id=42 keyconf.key-id=0 " "$tmp/monitor.log" &&
+		same 1 "$(grep -c '^key-limit-ntf' "$tmp/monitor.log")"
+}
+
+# Two more packets, and then none: it never begins again.
+at_its_end() { # STATE...
+	used_key "$@" || return
+	mark
+	run nsexec "$lan" ping -q -c 5 -i 0.02 -W 0.1 10.8.0.2
+	expect_rise drops.key-limit -eq 3 &&
+		expect_rise link-tx-packets -eq 2 &&
+		! ping_once && expect_rise drops.key-limit -gt 3
+}
+
+# Packet IDs, and packets with blocks of 16 bytes, of which a ping has 6. Those
+# of the other end go on, for which no packet ID may come twice: the numbers are
+# rising ones.
+key_usage() {
+	local max=$(((1 << 36) - 1)) eighth
+	eighth=$((max / 8))
+	near_its_end tx-packet-id=1000 tx-blocks=$((7 * eighth - 1014)) &&
+		at_its_end tx-packet-id=2000 tx-blocks=$((max - 2020))
+}
+
+key_packet_ids() {
+	near_its_end tx-packet-id=$((0xff000000 - 3)) &&
+		at_its_end tx-packet-id=$((0xfffffffd))
+	local status=$?
+	gw_key aes-gcm 256 && peer_key aes-gcm 256 && ping_once && return $status
+}
+
 peer_stat() {
 	"$tool" -n "$peer" nl ovpn peer-get ifindex=ovpn0 "peer{" \
 		id=42 "}" | grep -o "peer.$1=[0-9]*" | cut -d= -f2
@@ -890,6 +938,8 @@ check "a dump of many peers" many_peers
 check "dumps refused" dump_refused
 check "the deletion of a peer is told" told_of_deletion
 check "a peer that floats is followed, and that is told" float
+check "the usage limit of AES-GCM: told in time, kept" key_usage
+check "the end of packet IDs: told in time, kept" key_packet_ids
 check "R8: keepalive: pings are sent" keepalive
 check "keepalive: a silent peer is deleted" expired
 run_checks

@@ -38,6 +38,20 @@ key_events() {
 		traced "key: dev=tun0 peer=$PEER_ID key_id=3 swap" &&
 		traced "key: dev=tun0 peer=$PEER_ID key_id=0 swap" &&
 		traced "key: dev=tun0 peer=$PEER_ID key_id=3 delete" || return
+	# a key near its end, which userspace gets back
+	# shellcheck disable=SC2046	# words
+	run gwnl key-new ifindex=tun0 $(gw_key_words aes-gcm 256 4 \
+		secondary | sed 's/}$//') tx-packet-id=$((0xff000000 - 3)) "}" &&
+		run gwnl key-reserve ifindex=tun0 "keyconf{" \
+			peer-id="$PEER_ID" slot=secondary packets=1 "}" || return
+	! traced "key: dev=tun0 peer=$PEER_ID key_id=4 limit" ||
+		fail "too early" || return
+	run gwnl key-reserve ifindex=tun0 "keyconf{" peer-id="$PEER_ID" \
+		slot=secondary packets=5 "}" &&
+		traced "key: dev=tun0 peer=$PEER_ID key_id=4 limit" &&
+		run gwnl key-release ifindex=tun0 "keyconf{" \
+			peer-id="$PEER_ID" slot=secondary "}" &&
+		traced "key: dev=tun0 peer=$PEER_ID key_id=4 release" || return
 	for secret in "$KEY_UP" "$KEY_DOWN" "$TAIL_UP" "$TAIL_DOWN"; do
 		! grep -qi "${secret:0:16}" "$tracefs/trace" ||
 			fail "a secret in the trace" || return
