@@ -31,9 +31,20 @@
 
 #include "nf_ovpn.h"
 
-static bool ct_is_error(enum ip_conntrack_info ctinfo)
+/* Whether this is an ICMP error about a flow. A flow that a helper expects is
+ * related, too, until it is answered, but its packets are its own.
+ */
+static bool ct_is_error(const struct sk_buff *skb, u8 pf,
+			const struct nf_conn *ct, enum ip_conntrack_info ctinfo)
 {
-	return ctinfo == IP_CT_RELATED || ctinfo == IP_CT_RELATED_REPLY;
+	u8 proto;
+
+	if (likely(ctinfo != IP_CT_RELATED && ctinfo != IP_CT_RELATED_REPLY))
+		return false;
+	proto = pf == NFPROTO_IPV4 ? ip_hdr(skb)->protocol :
+				     ipv6_hdr(skb)->nexthdr;
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ||
+	       proto != nf_ct_protonum(ct);
 }
 
 static bool ct_is_outer(const struct nf_conn_ovpn *ext,
@@ -60,7 +71,7 @@ static unsigned int rx_hook(void *priv, struct sk_buff *skb,
 	if (!ext)
 		return NF_ACCEPT;
 	dir = CTINFO2DIR(ctinfo);
-	if (!ct_is_outer(ext, dir) || ct_is_error(ctinfo))
+	if (!ct_is_outer(ext, dir) || ct_is_error(skb, state->pf, ct, ctinfo))
 		return NF_ACCEPT;
 
 	gen = nf_ovpn_gen(state->net);
@@ -88,7 +99,8 @@ static unsigned int input_hook(void *priv, struct sk_buff *skb,
 	struct nf_conn *ct;
 
 	ct = nf_ct_get(skb, &ctinfo);
-	if (!ct || nf_ct_protonum(ct) != IPPROTO_UDP || ct_is_error(ctinfo))
+	if (!ct || nf_ct_protonum(ct) != IPPROTO_UDP ||
+	    ct_is_error(skb, state->pf, ct, ctinfo))
 		return NF_ACCEPT;
 
 	ext = nf_ct_ovpn_find(ct);
@@ -131,7 +143,7 @@ static bool shortcut_takes(struct sk_buff *skb, const struct nf_conn *ct,
 
 	if (READ_ONCE(inst->fastpath) == NF_OVPN_FASTPATH_OFF ||
 	    !(READ_ONCE(inst->dev->flags) & IFF_UP) ||
-	    ct_is_error(ctinfo) ||
+	    ct_is_error(skb, pf, ct, ctinfo) ||
 	    READ_ONCE(ct->status) & (IPS_DYING | IPS_SEQ_ADJUST) ||
 	    (forward && skb->pkt_type != PACKET_HOST))
 		return false;
@@ -247,7 +259,8 @@ static unsigned int forward_hook(void *priv, struct sk_buff *skb,
 	nf_ovpn_ct_ask(skb, gen);
 
 	inst = nf_ovpn_instance_by_dev(state->net, state->in);
-	if (!inst || ct_is_error(ctinfo) || nf_ct_ovpn_find(ct))
+	if (!inst || ct_is_error(skb, state->pf, ct, ctinfo) ||
+	    nf_ct_ovpn_find(ct))
 		return NF_ACCEPT;
 	peer = nf_ovpn_peer_by_vpn_addr(inst, skb, true);
 	if (READ_ONCE(inst->fastpath) != NF_OVPN_FASTPATH_EAGER)
@@ -275,8 +288,8 @@ static unsigned int output_hook(void *priv, struct sk_buff *skb,
 	nf_ovpn_ct_ask(skb, nf_ovpn_gen(state->net));
 
 	tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
-	if (nf_ct_protonum(ct) == IPPROTO_UDP && !ct_is_error(ctinfo) &&
-	    !nf_ct_ovpn_find(ct) &&
+	if (nf_ct_protonum(ct) == IPPROTO_UDP && !nf_ct_ovpn_find(ct) &&
+	    !ct_is_error(skb, state->pf, ct, ctinfo) &&
 	    nf_ovpn_listener_lookup(state->net, nf_ct_l3num(ct),
 				    &tuple->src.u3, tuple->src.u.udp.port))
 		nf_ovpn_ct_attach_outer(ct);
@@ -291,8 +304,8 @@ static unsigned int postrouting_hook(void *priv, struct sk_buff *skb,
 	struct nf_conn *ct;
 
 	ct = nf_ct_get(skb, &ctinfo);
-	if (!ct || likely(nf_ct_is_confirmed(ct)) || ct_is_error(ctinfo) ||
-	    nf_ct_ovpn_find(ct) ||
+	if (!ct || likely(nf_ct_is_confirmed(ct)) ||
+	    ct_is_error(skb, state->pf, ct, ctinfo) || nf_ct_ovpn_find(ct) ||
 	    !nf_ovpn_instance_by_dev(state->net, state->out))
 		return NF_ACCEPT;
 
@@ -370,7 +383,7 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 
 	ct = nf_ct_get(skb, &ctinfo);
 	if (ct && READ_ONCE(inst->fastpath) != NF_OVPN_FASTPATH_OFF &&
-	    !ct_is_error(ctinfo)) {
+	    skb->protocol && !ct_is_error(skb, nf_ct_l3num(ct), ct, ctinfo)) {
 		ext = nf_ct_ovpn_find(ct);
 		dir = CTINFO2DIR(ctinfo);
 		if (ext && !ct_is_outer(ext, dir) && may_arm(ct))
