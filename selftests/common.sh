@@ -219,6 +219,10 @@ outer_addresses() { # 4|6
 # userspace reads from it
 gw_tun_add() {
 	run "$tool" -n "$gw" -b -p "$tmp/$1.pid" tun "$1" >>"$tmp/$1.log"
+	gw_tun_address "$@"
+}
+
+gw_tun_address() { # NAME ADDRESS4 ADDRESS6
 	ip -n "$gw" addr add "$2" dev "$1"
 	ip -n "$gw" addr add "$3" dev "$1" nodad
 	run ip -n "$gw" link set "$1" mtu 1400 up

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # handover.sh - R9: a key moves between the kernel and userspace with its
-# packet IDs. Userspace cannot encrypt here; what is tested is that the kernel
-# gives a key out of its hands, where packets go meanwhile, and that it goes on
-# where the key was left, with no packet ID twice in either direction.
+# packet IDs. First userspace does nothing with it; what is tested is that the
+# kernel gives a key out of its hands, where packets go meanwhile, and that it
+# goes on where the key was left, with no packet ID twice in either direction.
+# Then a data channel in userspace has the key by turns with the kernel.
 
 . "$(dirname "$0")/common.sh"
 
@@ -168,6 +169,65 @@ reserved() {
 	expect_rise drops.key-limit -eq 2
 }
 
+# Userspace, which has the device and the socket, uses the key while it has it,
+# and for what is still with it when it has given the key back: nothing is lost
+# in either direction, no packet ID leaves twice, and nothing is a replay.
+by_turns() {
+	local up down words twice sent status=0
+	tunnel_down
+	# where only listed ciphers are userspace's
+	sysctl -qw crypto.af_alg_restrict=0 2>/dev/null
+	words=$(gw_key_words aes-gcm 256)
+	# shellcheck disable=SC2086	# words
+	run "$tool" -n "$gw" -b -p "$tmp/tun0.pid" turns tun0 "$gw_addr" \
+		"$GW_PORT" "$peer_addr" "$PEER_PORT" 20 $words \
+		>"$tmp/turns.log" &&
+		gw_tun_address tun0 10.8.0.1/24 fd08::1/64 &&
+		run gwnl instance-new ifindex=tun0 "instance{" "listener{" \
+			local-port="$GW_PORT" "}" "}" &&
+		gw_peer_new && peer_up && peer_key aes-gcm 256 || return
+	rm -f "$tmp/sent"
+	run "$tool" -n "$gw" -b -p "$tmp/capture.pid" capture veth0 \
+		"$PEER_PORT" 1000000 >"$tmp/sent"
+	gw_key aes-gcm 256 || return
+	# no function: it is the process that is told to stop
+	ip netns exec "$lan" ping -q -i 0.005 -w 300 10.8.0.2 >"$tmp/down" &
+	down=$!
+	ip netns exec "$peer" ping -q -i 0.005 -w 300 198.51.100.2 \
+		>"$tmp/up" &
+	up=$!
+	wait_for "twenty turns" 60 grep -q '^sent=' "$tmp/turns.log" || status=1
+	kill -INT $up $down
+	wait $up $down
+	stop capture
+	cat "$tmp/turns.log" "$tmp/up" "$tmp/down"
+	# the last may be on its way when ping is told to stop
+	expect "pings lost on their way up" "$(lost "$tmp/up")" -le 1 &&
+		expect "and down" "$(lost "$tmp/down")" -le 1 || status=1
+	sent=$(wc -l <"$tmp/sent")
+	twice=$(cut -c 9-16 "$tmp/sent" | sort | uniq -d | wc -l)
+	# ten packets each way in each turn
+	expect "sent by userspace" "$(turns sent)" -ge 200 &&
+		expect "received by userspace" "$(turns received)" -ge 200 &&
+		expect "replays" "$(turns replays)" -eq 0 &&
+		expect "not authentic" "$(turns bad)" -eq 0 &&
+		expect "replays in the kernel" "$(stat drops.replay)" -eq 0 &&
+		expect "sent by the kernel" "$(stat link-tx-packets)" -ge 200 &&
+		expect "packet IDs that left twice" "$twice" -eq 0 &&
+		expect "packets that left" "$sent" -eq \
+			$(($(stat link-tx-packets) + $(turns sent))) || status=1
+	return $status
+}
+
+# OUTPUT-OF-PING: how many were not answered
+lost() {
+	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 - \2/p' \
+		"$1" | { IFS= read -r sum && echo $((sum)); }
+}
+
+# NAME: of what userspace has counted
+turns() { grep -o "\<$1=[0-9]*" "$tmp/turns.log" | cut -d = -f 2; }
+
 require "a tunnel" tunnel_up aes-gcm 256
 check "R9: without its key the peer is userspace's" given_out
 check "R9: back and forth under traffic" back_and_forth
@@ -175,4 +235,5 @@ check "R9: the receive window moves with the key" window_moves
 check "R9: a key without its window refuses what is old" no_window
 check "R9: packets in userspace's hands" accept
 check "R9: packet IDs for userspace" reserved
+check "R9: a data channel in userspace has the key by turns" by_turns
 run_checks

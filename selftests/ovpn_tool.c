@@ -2,7 +2,7 @@
 /* What the tests of nf_ovpn need and no other program gives: requests to the
  * netlink families of nf_ovpn and of the ovpn driver, right and wrong ones;
  * a process that holds a tun device or the UDP socket of an ovpn peer open;
- * and datagrams made by hand.
+ * one that has a key by turns with the kernel; and datagrams made by hand.
  *
  * Attributes are written as words, nests between "NAME{" and "}":
  *
@@ -23,6 +23,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -34,11 +35,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/genetlink.h>
+#include <linux/if_alg.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
@@ -813,9 +816,19 @@ static int family_id(int fd, const char *name, uint32_t *group)
 	return id;
 }
 
-/* One request; prints what is answered. Returns 0, or 1 when it is refused. */
-static int transact(int fd, const struct family *family, int id, char **words,
-		    bool dump)
+typedef void (*answer_fn)(const struct family *family,
+			  const struct nlmsghdr *nlh, void *arg);
+
+static void print_answer(const struct family *family, const struct nlmsghdr *nlh,
+			 void *arg)
+{
+	(void)arg;
+	print_message(family, nlh, false);
+}
+
+/* One request. Returns 0, or 1 when it is refused, which is printed. */
+static int exchange(int fd, const struct family *family, int id, char **words,
+		    bool dump, answer_fn answer, void *arg)
 {
 	static uint64_t buf[8192];
 	struct request req = { .nlh = {
@@ -843,7 +856,7 @@ static int transact(int fd, const struct family *family, int id, char **words,
 		     nlh = NLMSG_NEXT(nlh, len)) {
 			if (nlh->nlmsg_type != NLMSG_ERROR &&
 			    nlh->nlmsg_type != NLMSG_DONE) {
-				print_message(family, nlh, false);
+				answer(family, nlh, arg);
 				continue;
 			}
 			/* both begin with the error; attributes follow it, in
@@ -862,6 +875,13 @@ static int transact(int fd, const struct family *family, int id, char **words,
 			return 1;
 		}
 	}
+}
+
+/* The same; prints what is answered. */
+static int transact(int fd, const struct family *family, int id, char **words,
+		    bool dump)
+{
+	return exchange(fd, family, id, words, dump, print_answer, NULL);
 }
 
 static int cmd_nl(char **words, bool dump)
@@ -997,21 +1017,27 @@ static int cmd_drops(void)
 	}
 }
 
+static int tun_open(const char *name, int type)
+{
+	struct ifreq ifr = { .ifr_flags = type | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		err(2, "/dev/net/tun");
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(fd, TUNSETIFF, &ifr))
+		err(2, "TUNSETIFF");
+	return fd;
+}
+
 /* A tun (or tap) device, and what userspace reads from it. */
 static int cmd_tun(char **words)
 {
 	static uint8_t buf[DATAGRAM_MAX];
-	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	bool tap = words[1] && !strcmp(words[1], "tap");
+	int fd = tun_open(words[0], tap ? IFF_TAP : IFF_TUN);
 	ssize_t len;
 
-	if (fd < 0)
-		err(2, "/dev/net/tun");
-	if (words[1] && !strcmp(words[1], "tap"))
-		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", words[0]);
-	if (ioctl(fd, TUNSETIFF, &ifr))
-		err(2, "TUNSETIFF");
 	ready();
 	for (;;) {
 		len = read(fd, buf, sizeof(buf));
@@ -1090,6 +1116,386 @@ static int cmd_socket(char **words, bool gro)
 		hex_print(buf, len);
 		printf("\n");
 	}
+}
+
+/* --- a data channel in userspace --- */
+
+#define ID_SIZE		4
+#define OP_SIZE		4
+#define TAG_SIZE	16
+#define AD_SIZE		(OP_SIZE + ID_SIZE)
+#define HEAD_SIZE	(AD_SIZE + TAG_SIZE)
+#define WINDOW		1984
+#define WINDOW_BYTES	256
+
+/* One direction of a key of AES-GCM, by the kernel's cipher for userspace, which
+ * is not the one of nf_ovpn
+ */
+struct aead {
+	int	fd;
+	uint8_t	tail[8];
+};
+
+static void aead_open(struct aead *aead, const char *key, const char *tail)
+{
+	struct sockaddr_alg alg = {
+		.salg_family	= AF_ALG,
+		.salg_type	= "aead",
+		.salg_name	= "gcm(aes)",
+	};
+	uint8_t raw[32];
+	int fd = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	size_t len = hex_decode(key, raw, sizeof(raw));
+
+	hex_decode(tail, aead->tail, sizeof(aead->tail));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&alg, sizeof(alg)) ||
+	    setsockopt(fd, SOL_ALG, ALG_SET_KEY, raw, len) ||
+	    setsockopt(fd, SOL_ALG, ALG_SET_AEAD_AUTHSIZE, NULL, TAG_SIZE))
+		err(2, "AF_ALG gcm(aes)");
+	aead->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	if (aead->fd < 0)
+		err(2, "AF_ALG");
+	close(fd);
+}
+
+/* Text to ciphertext and tag, or back. Returns the length, -1 when it is not
+ * authentic. The kernel waits for more where there is room for more.
+ */
+static ssize_t aead_crypt(const struct aead *aead, int op, uint8_t ad[AD_SIZE],
+			  uint8_t *in, size_t len, uint8_t *out)
+{
+	size_t out_len = op == ALG_OP_ENCRYPT ? len + TAG_SIZE : len - TAG_SIZE;
+	union {
+		struct cmsghdr	align;
+		uint8_t		buf[CMSG_SPACE(sizeof(uint32_t)) * 2 +
+				    CMSG_SPACE(sizeof(struct af_alg_iv) + 12)];
+	} control = {};
+	uint8_t ad_out[AD_SIZE];
+	struct iovec from[] = { { ad, AD_SIZE }, { in, len } };
+	struct iovec to[] = { { ad_out, AD_SIZE }, { out, out_len } };
+	struct msghdr msg = {
+		.msg_iov = from, .msg_iovlen = 2,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	uint32_t ad_len = AD_SIZE;
+	struct af_alg_iv *iv;
+	ssize_t n;
+
+	cmsg->cmsg_level = SOL_ALG;
+	cmsg->cmsg_type = ALG_SET_OP;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(op));
+	memcpy(CMSG_DATA(cmsg), &op, sizeof(op));
+	cmsg = CMSG_NXTHDR(&msg, cmsg);
+	cmsg->cmsg_level = SOL_ALG;
+	cmsg->cmsg_type = ALG_SET_AEAD_ASSOCLEN;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(ad_len));
+	memcpy(CMSG_DATA(cmsg), &ad_len, sizeof(ad_len));
+	cmsg = CMSG_NXTHDR(&msg, cmsg);
+	cmsg->cmsg_level = SOL_ALG;
+	cmsg->cmsg_type = ALG_SET_IV;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(*iv) + 12);
+	iv = (struct af_alg_iv *)CMSG_DATA(cmsg);
+	iv->ivlen = 12;
+	memcpy(iv->iv, ad + OP_SIZE, ID_SIZE);
+	memcpy(iv->iv + ID_SIZE, aead->tail, sizeof(aead->tail));
+
+	if (sendmsg(aead->fd, &msg, 0) < 0)
+		err(2, "AF_ALG send");
+	n = readv(aead->fd, to, 2);
+	if (n < 0 && errno != EBADMSG)
+		err(2, "AF_ALG read");
+	return n < 0 ? -1 : n - AD_SIZE;
+}
+
+/* A daemon with one peer, whose key it has by turns with the kernel. */
+struct turns {
+	const struct family	*family;
+	int			nl;
+	int			id;
+	int			tun;
+	int			sock;
+	struct sockaddr_storage	remote;
+	char			ifindex[64];
+	char			**key;		/* words, up to the last "}" */
+	uint32_t		op;
+	struct aead		encrypt;
+	struct aead		decrypt;
+	bool			mine;
+	uint64_t		tx_id;
+	uint64_t		rx_id;		/* the highest */
+	uint8_t			window[WINDOW_BYTES];
+	unsigned int		sent, received, reserved, accepted;
+	unsigned int		replays, bad;
+};
+
+static uint64_t uint_of(const struct nlattr *nla)
+{
+	uint64_t u64 = 0;
+	uint32_t u32;
+
+	if (nla_len(nla) == 8) {
+		memcpy(&u64, nla_data(nla), sizeof(u64));
+		return u64;
+	}
+	memcpy(&u32, nla_data(nla), sizeof(u32));
+	return u32;
+}
+
+/* Where the key is used up to, as an answer says */
+static void take_state(const struct family *family, const struct nlmsghdr *nlh,
+		       void *arg)
+{
+	const uint8_t *end = (const uint8_t *)nlh + nlh->nlmsg_len;
+	const struct nlattr *top, *nla;
+	struct turns *turns = arg;
+
+	(void)family;
+	for (top = nla_at((const uint8_t *)nlh + NLMSG_HDRLEN + GENL_HDRLEN, end);
+	     top; top = nla_next(top, end)) {
+		if ((top->nla_type & NLA_TYPE_MASK) != NF_OVPN_A_KEYCONF)
+			continue;
+		for (nla = nla_at(nla_data(top), nla_data(top) + nla_len(top));
+		     nla; nla = nla_next(nla, nla_data(top) + nla_len(top))) {
+			switch (nla->nla_type & NLA_TYPE_MASK) {
+			case NF_OVPN_A_KEYCONF_TX_PACKET_ID:
+				turns->tx_id = uint_of(nla);
+				break;
+			case NF_OVPN_A_KEYCONF_RX_PACKET_ID:
+				turns->rx_id = uint_of(nla);
+				break;
+			case NF_OVPN_A_KEYCONF_RX_WINDOW:
+				memcpy(turns->window, nla_data(nla),
+				       sizeof(turns->window));
+				break;
+			}
+		}
+	}
+}
+
+/* COMMAND WORD: a request about the key. Returns 0, or 1 when it is refused. */
+static int key_request(struct turns *turns, char *command, char *word)
+{
+	char peer_id[32];
+	char *words[] = { command, turns->ifindex, "keyconf{", peer_id,
+			  "slot=primary", word ?: "}", word ? "}" : NULL, NULL };
+
+	snprintf(peer_id, sizeof(peer_id), "peer-id=%u", turns->op & 0xffffff);
+	return exchange(turns->nl, turns->family, turns->id, words, false,
+			take_state, turns);
+}
+
+/* Give the key to the kernel, with how far it is used up. */
+static void key_give(struct turns *turns)
+{
+	char tx[64], rx[64], window[2 * WINDOW_BYTES + 16];
+	char *words[64] = { "key-new", turns->ifindex }, **word = words + 2;
+	char *text = window;
+	size_t i;
+
+	for (i = 0; turns->key[i + 1]; i++)
+		*word++ = turns->key[i];
+	snprintf(tx, sizeof(tx), "tx-packet-id=%llu",
+		 (unsigned long long)turns->tx_id);
+	snprintf(rx, sizeof(rx), "rx-packet-id=%llu",
+		 (unsigned long long)turns->rx_id);
+	text += sprintf(text, "rx-window=");
+	for (i = 0; i < WINDOW_BYTES; i++)
+		text += sprintf(text, "%02x", turns->window[i]);
+	*word++ = tx;
+	*word++ = rx;
+	*word++ = window;
+	*word++ = "}";
+	if (exchange(turns->nl, turns->family, turns->id, words, false,
+		     print_answer, NULL))
+		exit(1);
+	turns->mine = false;
+}
+
+/* Whether a packet ID of an authentic packet is new, whoever has the key. */
+static bool id_accept(struct turns *turns, uint32_t id)
+{
+	uint64_t back, i;
+	char word[64];
+
+	if (!turns->mine) {
+		snprintf(word, sizeof(word), "rx-packet-id=%u", id);
+		turns->accepted++;
+		return !key_request(turns, "key-accept", word);
+	}
+	if (id > turns->rx_id) {
+		/* The window moves on, a bit at a time. */
+		for (i = turns->rx_id; i < id; i++) {
+			for (back = WINDOW_BYTES - 1; back; back--)
+				turns->window[back] =
+					turns->window[back] << 1 |
+					turns->window[back - 1] >> 7;
+			turns->window[0] <<= 1;
+		}
+		turns->rx_id = id;
+		turns->window[0] |= 1;
+		return true;
+	}
+	back = turns->rx_id - id;
+	if (!id || back >= WINDOW ||
+	    turns->window[back / 8] & 1 << back % 8)
+		return false;
+	turns->window[back / 8] |= 1 << back % 8;
+	return true;
+}
+
+/* One packet of the tun device to the peer. Returns false when there is none. */
+static bool send_one(struct turns *turns)
+{
+	static uint8_t text[DATAGRAM_MAX], out[DATAGRAM_MAX], gram[DATAGRAM_MAX];
+	ssize_t len = read(turns->tun, text, sizeof(text));
+	uint32_t op, id;
+
+	if (len < 0)
+		return false;
+	if (turns->mine) {
+		turns->tx_id++;
+	} else {
+		if (key_request(turns, "key-reserve", "packets=1"))
+			exit(1);
+		turns->reserved++;
+	}
+	op = htonl(turns->op);
+	id = htonl(turns->tx_id);
+	memcpy(gram, &op, OP_SIZE);
+	memcpy(gram + OP_SIZE, &id, ID_SIZE);
+	if (aead_crypt(&turns->encrypt, ALG_OP_ENCRYPT, gram, text, len,
+		       out) != len + TAG_SIZE)
+		errx(2, "not encrypted");
+	memcpy(gram + AD_SIZE, out + len, TAG_SIZE);
+	memcpy(gram + HEAD_SIZE, out, len);
+	if (sendto(turns->sock, gram, HEAD_SIZE + len, 0,
+		   (struct sockaddr *)&turns->remote, sizeof(turns->remote)) < 0)
+		err(2, "send");
+	turns->sent++;
+	return true;
+}
+
+/* One datagram of the peer to the tun device, likewise. */
+static bool receive_one(struct turns *turns)
+{
+	static uint8_t gram[DATAGRAM_MAX], in[DATAGRAM_MAX], text[DATAGRAM_MAX];
+	ssize_t len = recv(turns->sock, gram, sizeof(gram), MSG_DONTWAIT);
+	uint32_t id;
+
+	if (len < 0)
+		return false;
+	if (len < HEAD_SIZE) {
+		turns->bad++;
+		return true;
+	}
+	len -= HEAD_SIZE;
+	memcpy(in, gram + HEAD_SIZE, len);
+	memcpy(in + len, gram + AD_SIZE, TAG_SIZE);
+	len = aead_crypt(&turns->decrypt, ALG_OP_DECRYPT, gram, in,
+			 len + TAG_SIZE, text);
+	if (len < 0) {
+		turns->bad++;
+		return true;
+	}
+	memcpy(&id, gram + OP_SIZE, ID_SIZE);
+	if (!id_accept(turns, ntohl(id))) {
+		turns->replays++;
+		return true;
+	}
+	if (write(turns->tun, text, len) != len)
+		err(2, "tun");
+	turns->received++;
+	return true;
+}
+
+/* Handle what there is, for at least so many packets each way or, when there is
+ * nothing for a moment, fewer.
+ */
+static void handle(struct turns *turns, unsigned int packets)
+{
+	struct pollfd fds[] = { { turns->tun, POLLIN, 0 },
+				{ turns->sock, POLLIN, 0 } };
+	unsigned int tx = 0, rx = 0;
+
+	do {
+		while (send_one(turns))
+			tx++;
+		while (receive_one(turns))
+			rx++;
+	} while ((tx < packets || rx < packets) && poll(fds, 2, 200) > 0);
+}
+
+static const char *word_value(char **words, const char *name, int nth)
+{
+	size_t len = strlen(name);
+
+	for (; *words; words++)
+		if (!strncmp(*words, name, len) && (*words)[len] == '=' && !nth--)
+			return *words + len + 1;
+	errx(2, "the key has no %s", name);
+}
+
+/* TUN ADDRESS PORT REMOTE PORT ROUNDS KEYCONF...: hold the device and the socket,
+ * and have the key, once the kernel has it, by turns with the kernel; so many
+ * rounds.
+ */
+static int cmd_turns(char **words)
+{
+	static uint8_t discard[DATAGRAM_MAX];
+	static struct turns turns;
+	struct sockaddr_storage local;
+	unsigned int rounds = parse_number(words[5], NULL);
+
+	turns.family = &families[0];
+	turns.nl = netlink_socket();
+	turns.id = family_id(turns.nl, turns.family->name, NULL);
+	turns.tun = tun_open(words[0], IFF_TUN);
+	if (fcntl(turns.tun, F_SETFL, O_NONBLOCK))
+		err(2, "tun");
+	snprintf(turns.ifindex, sizeof(turns.ifindex), "ifindex=%s", words[0]);
+	sockaddr_set(&local, words[1], words[2]);
+	sockaddr_set(&turns.remote, words[3], words[4]);
+	turns.sock = socket(local.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (turns.sock < 0 ||
+	    bind(turns.sock, (struct sockaddr *)&local, sizeof(local)))
+		err(2, "bind %s %s", words[1], words[2]);
+
+	turns.key = words + 6;
+	turns.op = 9u << 27 |
+		   parse_number(word_value(turns.key, "key-id", 0), NULL) << 24 |
+		   parse_number(word_value(turns.key, "peer-id", 0), NULL);
+	aead_open(&turns.encrypt, word_value(turns.key, "cipher-key", 0),
+		  word_value(turns.key, "nonce-tail", 0));
+	aead_open(&turns.decrypt, word_value(turns.key, "cipher-key", 1),
+		  word_value(turns.key, "nonce-tail", 1));
+	ready();
+
+	/* Until there is a key, nothing can be done with what comes. */
+	while (key_request(&turns, "key-get", NULL)) {
+		while (read(turns.tun, discard, sizeof(discard)) > 0 ||
+		       recv(turns.sock, discard, sizeof(discard),
+			    MSG_DONTWAIT) > 0)
+			;
+		poll(NULL, 0, 20);
+	}
+	while (rounds--) {
+		if (key_request(&turns, "key-release", NULL))
+			return 1;
+		turns.mine = true;
+		handle(&turns, 10);
+		key_give(&turns);
+		/* what was on its way to us when the key went, until there has
+		 * been nothing for a moment
+		 */
+		handle(&turns, UINT_MAX);
+	}
+	printf("sent=%u received=%u reserved=%u accepted=%u replays=%u bad=%u\n",
+	       turns.sent, turns.received, turns.reserved, turns.accepted,
+	       turns.replays, turns.bad);
+	for (;;)
+		handle(&turns, 1);
 }
 
 /* --- datagrams by hand --- */
@@ -1384,6 +1790,8 @@ static int usage(void)
 		"  tun NAME [tap]		hold a device, print what is read\n"
 		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
 		"  gro-socket ADDRESS PORT		the same, with UDP_GRO\n"
+		"  turns TUN ADDRESS PORT REMOTE PORT ROUNDS KEYCONF...\n"
+		"				both, with the key by turns\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
@@ -1446,6 +1854,8 @@ int main(int argc, char **argv)
 		return cmd_socket(argv + 1, false);
 	if (!strcmp(argv[0], "gro-socket") && need == 2)
 		return cmd_socket(argv + 1, true);
+	if (!strcmp(argv[0], "turns") && need >= 7)
+		return cmd_turns(argv + 1);
 	if (!strcmp(argv[0], "segments") && need >= 5)
 		return cmd_segments(argv + 1);
 	if (!strcmp(argv[0], "send") && need >= 4)
