@@ -12,6 +12,8 @@
 #include "server/core.h"
 #include "support/pki.h"
 #include "support/recording_data_plane.h"
+#include "support/stock_packets.h"
+#include "support/wrapped_key.h"
 #include "util/log.h"
 
 #include <gmock/gmock.h>
@@ -559,6 +561,111 @@ INSTANTIATE_TEST_SUITE_P(Options, StockMssFix,
                                                  "comp-lzo no\n",
                                                  {1492, MssFix::Of::OuterPacket}}),
                          [](const auto& test) { return test.param.name; });
+
+// The ways to wrap the control channel, each through renegotiations from both sides: counters that
+// did not go on would show there.
+struct WrapCase {
+    const char* name;
+    const char* digest;    ///< tls-auth, if not null
+    const char* direction; ///< of the client, "" for none
+    bool tls_crypt;
+    bool v2;
+    bool force_cookie;
+};
+
+class StockWrap : public StockClient, public testing::WithParamInterface<WrapCase> {
+protected:
+    // Makes the keys and gives them to the server; what the client's configuration says of them.
+    std::string wrap() {
+        const auto& c = GetParam();
+        write("ta.key", std::string(kStaticKey));
+        auto key = wire::parse_static_key(kStaticKey);
+        if (c.tls_crypt)
+            settings_.wrap = std::make_shared<const wire::ControlWrap>(
+                wire::ControlWrap::tls_crypt(*key, wire::Role::Server));
+        std::string direction = c.direction;
+        if (c.digest) {
+            auto ours = direction == "1"   ? wire::ControlWrap::Direction::Normal
+                        : direction == "0" ? wire::ControlWrap::Direction::Inverse
+                                           : wire::ControlWrap::Direction::Both;
+            settings_.wrap = std::make_shared<const wire::ControlWrap>(
+                std::move(*wire::ControlWrap::tls_auth(*key, ours, c.digest)));
+        }
+        if (c.v2) {
+            auto v2 = std::make_shared<server::TlsCryptV2>();
+            v2->key = std::move(*wire::parse_tls_crypt_v2_key(kTlsCryptV2ServerKey));
+            v2->force_cookie = c.force_cookie;
+            settings_.tls_crypt_v2 = v2;
+            make_client_key();
+            return "tls-crypt-v2 client.v2\n";
+        }
+        if (c.tls_crypt)
+            return "tls-crypt ta.key\n";
+        return fmt::format("tls-auth ta.key {}\nauth {}\n", direction, c.digest);
+    }
+
+    // A client's key by the stock program.
+    void make_client_key() {
+        write("server.v2", std::string(kTlsCryptV2ServerKey));
+        auto child = fork();
+        if (child == 0) {
+            execl(program_.c_str(), program_.c_str(), "--cd", directory_.c_str(), "--tls-crypt-v2",
+                  "server.v2", "--genkey", "tls-crypt-v2-client", "client.v2",
+                  static_cast<char*>(nullptr));
+            _exit(127);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        ASSERT_EQ(status, 0);
+    }
+
+    std::uint64_t not_taken() {
+        std::uint64_t sum = 0;
+        for (auto count : core_->counters().malformed)
+            sum += count;
+        return sum + core_->counters().stray;
+    }
+};
+
+TEST_P(StockWrap, WholeLife) {
+    auto lines = wrap();
+    settings_.session.renegotiate_after = 5s;
+    start_server();
+    start_client(lines + "reneg-sec 4\n", {"client-1"});
+    ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
+    auto renegotiations = [&] {
+        auto clients = core_->clients(std::chrono::steady_clock::now());
+        return clients.empty() ? 0U : clients[0].renegotiations;
+    };
+    EXPECT_TRUE(serve_until([&] { return renegotiations() >= 2; }, 40s)) << client_log();
+    expect_data_both_ways();
+    EXPECT_EQ(not_taken(), 0U);
+    EXPECT_EQ(core_->counters().initial, 1U) << "the first packet was answered by a cookie";
+    EXPECT_THAT(client_log(), Not(HasSubstr("bad packet ID")));
+    EXPECT_THAT(client_log(), Not(HasSubstr("unwrapping failed")));
+}
+
+TEST_P(StockWrap, OtherClientsGetNoAnswer) {
+    wrap();
+    start_server();
+    start_client("hand-window 2\n", {"client-1"});
+    EXPECT_TRUE(serve_until([&] { return not_taken() > 0; }));
+    EXPECT_EQ(core_->counters().initial, 0U);
+    EXPECT_EQ(core_->counters().malformed[static_cast<std::size_t>(wire::WireError::NotAuthentic)] +
+                  core_->counters().malformed[static_cast<std::size_t>(wire::WireError::Truncated)],
+              not_taken());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Keys, StockWrap,
+    testing::Values(WrapCase{"TlsAuthSha1", "SHA1", "1", false, false, false},
+                    WrapCase{"TlsAuthSha256Reversed", "SHA256", "0", false, false, false},
+                    WrapCase{"TlsAuthSha512WithoutDirection", "SHA512", "", false, false, false},
+                    WrapCase{"TlsCrypt", nullptr, "", true, false, false},
+                    WrapCase{"TlsCryptV2", nullptr, "", false, true, false},
+                    WrapCase{"TlsCryptV2ForcedCookie", nullptr, "", false, true, true},
+                    WrapCase{"TlsCryptV2BesideTlsCrypt", nullptr, "", true, true, true}),
+    [](const auto& test) { return test.param.name; });
 
 TEST_F(StockClient, CompressionBecomesStubV2) {
     start_server();

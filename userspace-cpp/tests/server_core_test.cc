@@ -4,6 +4,8 @@
 // without a lost data packet, limits, and clients that misbehave.
 
 #include "support/simulation.h"
+#include "support/stock_packets.h"
+#include "support/wrapped_key.h"
 #include "util/log.h"
 
 #include <gmock/gmock.h>
@@ -717,4 +719,249 @@ TEST_F(ServerCoreTest, ManyClientsAtOnce) {
     for (const auto& host : sim.hosts)
         addresses.insert(host->client->pushed("ifconfig"));
     EXPECT_EQ(addresses.size(), 200U);
+}
+
+namespace {
+
+// Servers and clients with a pre-shared key of each kind.
+class WrappedTest : public ServerCoreTest {
+protected:
+    static std::shared_ptr<const wire::ControlWrap> tls_auth(wire::ControlWrap::Direction direction,
+                                                             const char* digest = "SHA256") {
+        return std::make_shared<const wire::ControlWrap>(
+            std::move(*wire::ControlWrap::tls_auth(static_key(), direction, digest)));
+    }
+    static std::shared_ptr<const wire::ControlWrap> tls_crypt(wire::Role role) {
+        return std::make_shared<const wire::ControlWrap>(
+            wire::ControlWrap::tls_crypt(static_key(), role));
+    }
+    static wire::StaticKey static_key() { return std::move(*wire::parse_static_key(kStaticKey)); }
+    static wire::TlsCryptV2Key server_key() {
+        return std::move(*wire::parse_tls_crypt_v2_key(kTlsCryptV2ServerKey));
+    }
+
+    void use_v2(bool force_cookie = false, std::chrono::seconds max_age = 0s) {
+        auto v2 = std::make_shared<server::TlsCryptV2>();
+        v2->key = server_key();
+        v2->force_cookie = force_cookie;
+        v2->max_age = max_age;
+        sim.settings.tls_crypt_v2 = v2;
+    }
+
+    ClientWrap v2_client(ByteView metadata = {}, bool can_resend_key = true) {
+        auto out = tls_crypt_v2_client(server_key(), metadata);
+        out.can_resend_key = can_resend_key;
+        return out;
+    }
+
+    std::uint64_t malformed(wire::WireError error) {
+        return sim.core->counters().malformed[static_cast<std::size_t>(error)];
+    }
+
+    // Data both ways, before and after new keys by either side.
+    void expect_a_whole_life(Host& host) {
+        ASSERT_TRUE(connect(host));
+        sim.run(3s);
+        host.client->renegotiate(sim.now);
+        sim.run(5s);
+        sim.core->notified(dataplane::KeyNearLimit{host.client->peer_id(), 1}, sim.now);
+        sim.run(5s);
+        EXPECT_EQ(host.client->keys_generated, 3U);
+        auto before = sim.at_server.size();
+        host.client->send_data(kPacket);
+        sim.send_data(host.client->peer_id(), kPing);
+        sim.run(1s);
+        EXPECT_EQ(sim.at_server.size(), before + 1);
+        EXPECT_FALSE(host.client->received.empty());
+        EXPECT_EQ(host.client->dropped[static_cast<std::size_t>(wire::WireError::Replayed)], 0U);
+        EXPECT_EQ(malformed(wire::WireError::Replayed), 0U);
+    }
+};
+
+} // namespace
+
+TEST_F(WrappedTest, TlsAuth) {
+    using Direction = wire::ControlWrap::Direction;
+    sim.settings.wrap = tls_auth(Direction::Normal);
+    sim.start_server();
+    expect_a_whole_life(sim.add_wrapped_client("alice", {tls_auth(Direction::Inverse), {}, true}));
+    // Whoever has no key, or the wrong one, is not answered.
+    auto before = sim.datagrams_to_clients;
+    sim.add_client("plain");
+    sim.add_wrapped_client("direction", {tls_auth(Direction::Normal), {}, true});
+    sim.add_wrapped_client("digest", {tls_auth(Direction::Inverse, "SHA1"), {}, true});
+    sim.add_wrapped_client("crypt", {tls_crypt(wire::Role::Client), {}, true});
+    sim.run(1s);
+    EXPECT_EQ(sim.datagrams_to_clients, before);
+    EXPECT_EQ(malformed(wire::WireError::NotAuthentic) + malformed(wire::WireError::Truncated), 4U);
+    EXPECT_EQ(sim.core->half_open(), 0U);
+    sim.add_wrapped_client("v2", v2_client());
+    sim.run(1s);
+    EXPECT_EQ(malformed(wire::WireError::Unsupported), 1U);
+}
+
+TEST_F(WrappedTest, TlsAuthWithoutDirection) {
+    sim.settings.wrap = tls_auth(wire::ControlWrap::Direction::Both, "SHA1");
+    sim.start_server();
+    expect_a_whole_life(sim.add_wrapped_client(
+        "alice", {tls_auth(wire::ControlWrap::Direction::Both, "SHA1"), {}, true}));
+}
+
+TEST_F(WrappedTest, TlsCrypt) {
+    sim.settings.wrap = tls_crypt(wire::Role::Server);
+    sim.start_server();
+    expect_a_whole_life(sim.add_wrapped_client("alice", {tls_crypt(wire::Role::Client), {}, true}));
+}
+
+TEST_F(WrappedTest, TlsCryptV2WithACookie) {
+    use_v2(true);
+    sim.start_server();
+    expect_a_whole_life(sim.add_wrapped_client("alice", v2_client()));
+    expect_a_whole_life(sim.add_wrapped_client("bob", v2_client(timestamp_metadata(1))));
+    // Without v2 there is no way in, not even with a plain packet.
+    auto before = sim.datagrams_to_clients;
+    sim.add_client("plain");
+    sim.add_wrapped_client("crypt", {tls_crypt(wire::Role::Client), {}, true});
+    sim.run(1s);
+    EXPECT_EQ(sim.datagrams_to_clients, before);
+    EXPECT_EQ(malformed(wire::WireError::NotAuthentic), 2U);
+}
+
+TEST_F(WrappedTest, TlsCryptV2OfOldClients) {
+    use_v2();
+    sim.start_server();
+    auto& host = sim.add_wrapped_client("alice", v2_client({}, false));
+    sim.run(6ms);
+    EXPECT_EQ(sim.core->half_open(), 1U) << "its first packet begins a session";
+    expect_a_whole_life(host);
+}
+
+TEST_F(WrappedTest, OldClientsAreNotServedWhereCookiesAreForced) {
+    use_v2(true);
+    sim.start_server();
+    auto& host = sim.add_wrapped_client("alice", v2_client({}, false));
+    EXPECT_FALSE(connect(host, 20s));
+    EXPECT_EQ(sim.core->counters().sessions, 0U);
+    EXPECT_EQ(sim.datagrams_to_clients, 0U);
+}
+
+TEST_F(WrappedTest, BothKindsOfTlsCryptSideBySide) {
+    use_v2();
+    sim.settings.wrap = tls_crypt(wire::Role::Server);
+    sim.start_server();
+    expect_a_whole_life(sim.add_wrapped_client("alice", v2_client()));
+    expect_a_whole_life(sim.add_wrapped_client("bob", {tls_crypt(wire::Role::Client), {}, true}));
+}
+
+TEST_F(WrappedTest, AgeOfClientKeys) {
+    use_v2(false, 24h);
+    sim.settings.unix_time_of_zero = 1'000'000s;
+    sim.start_server();
+    auto now = 1'000'000 + 3600;
+    EXPECT_TRUE(connect(sim.add_wrapped_client("new", v2_client(timestamp_metadata(now)))));
+    EXPECT_TRUE(connect(sim.add_wrapped_client("day", v2_client(timestamp_metadata(now - 86390)))));
+    auto bad = [&] { return malformed(wire::WireError::BadClientKey); };
+    EXPECT_FALSE(
+        connect(sim.add_wrapped_client("old", v2_client(timestamp_metadata(now - 86500))), 10s));
+    auto refused = bad();
+    EXPECT_GT(refused, 0U);
+    EXPECT_FALSE(connect(sim.add_wrapped_client("user", v2_client(Bytes(9, 0))), 10s));
+    EXPECT_FALSE(connect(sim.add_wrapped_client("none", v2_client()), 10s));
+    EXPECT_GT(bad(), refused);
+    EXPECT_EQ(sim.plane.peers.size(), 2U);
+}
+
+TEST_F(WrappedTest, ThroughLoss) {
+    for (unsigned seed = 1; seed <= 10; seed++) {
+        for (bool cookie : {true, false}) {
+            Simulation lossy(seed);
+            auto v2 = std::make_shared<server::TlsCryptV2>();
+            v2->key = server_key();
+            lossy.settings.tls_crypt_v2 = v2;
+            lossy.loss = 0.2;
+            lossy.longest_delay = 100ms;
+            lossy.start_server();
+            auto& host = lossy.add_wrapped_client("alice", v2_client({}, cookie));
+            EXPECT_TRUE(lossy.run_until([&] { return host.client->connected(); }, 60s))
+                << "seed " << seed;
+        }
+    }
+}
+
+TEST_F(WrappedTest, RecordedPacketsHaveNoEffect) {
+    sim.settings.wrap = tls_crypt(wire::Role::Server);
+    sim.start_server();
+    std::vector<Bytes> recorded;
+    sim.tap = [&](bool for_server, ByteView datagram) {
+        if (for_server)
+            recorded.emplace_back(datagram.begin(), datagram.end());
+    };
+    auto& host = sim.add_wrapped_client("alice", {tls_crypt(wire::Role::Client), {}, true});
+    ASSERT_TRUE(connect(host));
+    sim.run(3s);
+    sim.tap = {};
+    ASSERT_GT(recorded.size(), 3U);
+    auto to_clients = sim.datagrams_to_clients;
+    for (const auto& datagram : recorded)
+        sim.to_server(host.endpoint, datagram);
+    sim.run(1s);
+    // The first packet was answered before there was a session to remember it: only that one is
+    // new to the session, which has its message already and says so.
+    EXPECT_EQ(malformed(wire::WireError::Replayed), recorded.size() - 1);
+    EXPECT_LE(sim.datagrams_to_clients - to_clients, 1U);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+    // From elsewhere the first packet gets another cookie; the others lead nowhere.
+    const Endpoint elsewhere{Ipv4{0xc6336463}, 7};
+    for (const auto& datagram : recorded)
+        sim.to_server(elsewhere, datagram);
+    sim.run(1s);
+    EXPECT_EQ(sim.core->half_open(), 0U);
+    EXPECT_EQ(sim.core->counters().sessions, 1U);
+    EXPECT_EQ(sim.to_strangers.size(), 1U);
+}
+
+TEST_F(WrappedTest, FloodWithARecordedPacketOfAnOldClientIsBounded) {
+    use_v2();
+    sim.settings.max_half_open = 50;
+    sim.settings.max_half_open_per_source = 5;
+    sim.start_server();
+    Bytes first;
+    sim.tap = [&](bool, ByteView datagram) {
+        if (first.empty())
+            first.assign(datagram.begin(), datagram.end());
+    };
+    sim.add_wrapped_client("alice", v2_client({}, false));
+    sim.run(3s);
+    for (std::uint32_t i = 0; i < 2000; i++)
+        sim.to_server({Ipv4{0x0b000000 + i / 10}, static_cast<std::uint16_t>(i)}, first);
+    sim.run(1s);
+    EXPECT_EQ(sim.core->half_open(), 50U);
+    EXPECT_EQ(sim.core->counters().half_open_limited, 1950U);
+    sim.run(70s);
+    EXPECT_EQ(sim.core->half_open(), 0U);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+}
+
+TEST_F(WrappedTest, SmallPacketsAndTheLongestDigest) {
+    using Direction = wire::ControlWrap::Direction;
+    sim.settings.wrap = tls_auth(Direction::Normal, "SHA512");
+    sim.settings.session.max_packet = 126;
+    sim.start_server();
+    auto& host =
+        sim.add_wrapped_client("alice", {tls_auth(Direction::Inverse, "SHA512"), {}, true});
+    EXPECT_TRUE(connect(host));
+}
+
+TEST_F(WrappedTest, LimitForPacketsIncludesTheWrapping) {
+    std::size_t longest = 0;
+    sim.tap = [&](bool for_server, ByteView datagram) {
+        if (!for_server)
+            longest = std::max(longest, datagram.size());
+    };
+    use_v2();
+    sim.settings.session.max_packet = 500;
+    sim.start_server();
+    EXPECT_TRUE(connect(sim.add_wrapped_client("alice", v2_client())));
+    EXPECT_LE(longest, 500U);
+    EXPECT_GT(longest, 450U);
 }

@@ -11,7 +11,10 @@
 
 #include "util/log.h"
 
+#include <openssl/rand.h>
+
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace nfovpn::server {
@@ -25,6 +28,9 @@ double milliseconds(Duration d) {
 // A session that is always due would keep the loop from the socket.
 constexpr Duration kShortestWait = std::chrono::milliseconds(1);
 
+// TLS's share of a packet, at the least, whatever the limit for packets and the wrapping leave.
+constexpr std::size_t kLeastPayload = 64;
+
 // Ended sessions that are remembered; more than that and the oldest are forgotten early.
 constexpr std::size_t kMaxTombstones = 65536;
 
@@ -33,10 +39,11 @@ constexpr std::size_t kMaxTombstones = 65536;
 /// A session with its place in the world.
 class ServerCore::Client final : public session::SessionHost {
 public:
-    Client(ServerCore& server, const Path& where, const wire::SessionId& remote_id,
-           const wire::SessionId& local_id, TimePoint now)
-        : path(where), created(now),
-          session(server.settings_.session, server.tls_, *this, remote_id, local_id, now),
+    Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
+           std::optional<wire::Opcode> reset, TimePoint now)
+        : path(from.path), created(now), channel(std::move(from.channel)),
+          session(server.settings_.session, server.tls_, *this, from.packet.session_id, local_id,
+                  now, reset),
           core_(server) {}
 
     [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
@@ -49,7 +56,7 @@ public:
     }
 
     void send(session::Session&, ByteView datagram) override {
-        core_.transport_.send(path, datagram);
+        core_.transport_.send(path, channel.seal(datagram));
     }
     Result<session::Assignment, session::Refusal> admit(session::Session&, TimePoint now) override {
         return core_.admit(*this, now);
@@ -77,6 +84,7 @@ public:
 
     Path path;
     TimePoint created;
+    session::WrappedChannel channel;
     session::Session session;
     TimePoint scheduled = kNever;
     bool half_open = true;
@@ -135,81 +143,210 @@ ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& 
                        dataplane::DataPlane& data_plane, Transport& transport)
     : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport),
       cookie_(settings.session.handshake_window / 2), per_source_(settings.initial_per_source),
-      addresses_(settings.pool_first, settings.pool_last) {}
+      addresses_(settings.pool_first, settings.pool_last) {
+    // With tls-crypt-v2 the wrapping is tls-crypt's.
+    std::size_t wrapping = 0;
+    if (settings_.wrap)
+        wrapping = settings_.wrap->overhead();
+    if (settings_.tls_crypt_v2)
+        wrapping = std::max(wrapping, wire::kTlsCryptOverhead);
+    auto& limit = settings_.session.max_packet;
+    limit = std::max(limit - std::min(limit, wrapping),
+                     wire::control_overhead(wire::kMaxAcks) + kLeastPayload);
+}
 
 ServerCore::~ServerCore() = default;
 
-void ServerCore::receive(const Path& path, ByteView datagram, TimePoint now) {
-    counters_.datagrams++;
-    auto packet = wire::parse_control(datagram);
-    if (!packet) {
-        if (packet.error() == wire::WireError::NotControl)
-            counters_.unknown_data++;
-        else
-            counters_.malformed[static_cast<std::size_t>(packet.error())]++;
-        log::debug("{}: dropped: {}, {} bytes", to_string(path.remote),
-                   wire::to_string(packet.error()), datagram.size());
-        return;
-    }
-    auto known = clients_.find(Key{path.remote, packet->session_id});
-    if (known != clients_.end()) {
-        Client& client = *known->second;
-        client.session.receive(*packet, now);
-        settle(client, now);
-    } else if (packet->opcode == wire::Opcode::HardResetClientV2) {
-        first_packet(path, *packet, now);
-    } else {
-        cookie_answer(path, *packet, now);
-    }
+std::int64_t ServerCore::unix_time(TimePoint now) const {
+    return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() +
+           settings_.unix_time_of_zero.count();
 }
 
-void ServerCore::first_packet(const Path& path, const wire::ControlPacket& packet, TimePoint now) {
-    if (packet.key_id != 0 || packet.message_id != 0U || packet.acks.count != 0) {
+void ServerCore::malformed(const Path& path, ByteView datagram, wire::WireError error) {
+    if (error == wire::WireError::NotControl)
+        counters_.unknown_data++;
+    else
+        counters_.malformed[static_cast<std::size_t>(error)]++;
+    log::debug("{}: dropped: {}, {} bytes", to_string(path.remote), wire::to_string(error),
+               datagram.size());
+}
+
+void ServerCore::receive(const Path& path, ByteView datagram, TimePoint now) {
+    counters_.datagrams++;
+    auto head = wire::parse_head(datagram);
+    if (!head) {
+        malformed(path, datagram, head.error());
+        return;
+    }
+    if (wire::brings_key(head->opcode) && !settings_.tls_crypt_v2) {
+        malformed(path, datagram, wire::WireError::Unsupported);
+        return;
+    }
+    auto client = clients_.find(Key{path.remote, head->session_id});
+    if (client != clients_.end())
+        known(*client->second, datagram, now);
+    else
+        stranger(path, head->opcode, datagram, now);
+}
+
+void ServerCore::known(Client& client, ByteView datagram, TimePoint now) {
+    auto wrapped = datagram;
+    // The session has the key already.
+    if (wire::brings_key(*wire::opcode_of(datagram))) {
+        auto parts = wire::split_wrapped_key(datagram);
+        if (!parts) {
+            malformed(client.path, datagram, parts.error());
+            return;
+        }
+        wrapped = parts->datagram;
+    }
+    auto plain = client.channel.open(wrapped);
+    if (!plain) {
+        malformed(client.path, datagram, plain.error());
+        return;
+    }
+    auto packet = wire::parse_control(*plain);
+    if (!packet) {
+        malformed(client.path, datagram, packet.error());
+        return;
+    }
+    client.session.receive(*packet, now);
+    settle(client, now);
+}
+
+Result<std::shared_ptr<const wire::ControlWrap>, wire::WireError>
+ServerCore::client_keys(ByteView wrapped_key, TimePoint now) const {
+    const auto& v2 = *settings_.tls_crypt_v2;
+    auto client = wire::unwrap_client_key(v2.key, wrapped_key);
+    if (!client)
+        return client.error();
+    if (v2.max_age.count() > 0) {
+        auto made = client->made_at();
+        if (!made || *made < unix_time(now) - v2.max_age.count())
+            return wire::WireError::BadClientKey;
+    }
+    return std::make_shared<const wire::ControlWrap>(
+        wire::ControlWrap::tls_crypt(client->key, wire::Role::Server));
+}
+
+void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagram, TimePoint now) {
+    auto keys = settings_.wrap;
+    auto wrapped = datagram;
+    if (wire::brings_key(opcode)) {
+        auto parts = wire::split_wrapped_key(datagram);
+        if (!parts) {
+            malformed(path, datagram, parts.error());
+            return;
+        }
+        auto opened = client_keys(parts->wrapped_key, now);
+        if (!opened) {
+            malformed(path, datagram, opened.error());
+            return;
+        }
+        keys = *opened;
+        wrapped = parts->datagram;
+    } else if (settings_.tls_crypt_v2 && !settings_.wrap) {
+        malformed(path, datagram, wire::WireError::NotAuthentic);
+        return;
+    }
+    // What a session sends is later than all answers that were given without one: see
+    // first_packet().
+    session::WrappedChannel channel(keys, static_cast<std::uint32_t>(unix_time(now) + 1));
+    wire::WrapId id;
+    auto plain = channel.open(wrapped, &id);
+    if (!plain) {
+        malformed(path, datagram, plain.error());
+        return;
+    }
+    auto packet = wire::parse_control(*plain);
+    if (!packet) {
+        malformed(path, datagram, packet.error());
+        return;
+    }
+    Stranger from{path,
+                  keys,
+                  std::move(channel),
+                  *packet,
+                  wire::brings_key(opcode),
+                  wire::can_resend_key(id)};
+    if (opcode == wire::Opcode::HardResetClientV2 || opcode == wire::Opcode::HardResetClientV3)
+        first_packet(from, now);
+    else
+        cookie_answer(from, now);
+}
+
+void ServerCore::first_packet(Stranger& from, TimePoint now) {
+    const auto& packet = from.packet;
+    bool needs_session = from.brings_key && !from.can_resend_key;
+    if (packet.key_id != 0 || packet.message_id != 0U || packet.acks.count != 0 ||
+        (needs_session && settings_.tls_crypt_v2->force_cookie)) {
         counters_.stray++;
         return;
     }
-    if (stopping_ || !per_source_.allow(path.remote.address, now) ||
+    if (stopping_ || !per_source_.allow(from.path.remote.address, now) ||
         !total_.take(settings_.initial_total, now)) {
         counters_.initial_limited++;
         return;
     }
     counters_.initial++;
+    if (needs_session) {
+        wire::SessionId local_id;
+        if (RAND_bytes(local_id.data(), static_cast<int>(local_id.size())) != 1)
+            throw std::runtime_error("no random bytes for a session ID");
+        begin(from, local_id, wire::Opcode::HardResetServerV2, now);
+        return;
+    }
     wire::ControlPacket answer;
     answer.opcode = wire::Opcode::HardResetServerV2;
-    answer.session_id = cookie_.make(path.remote, packet.session_id, now);
+    answer.session_id = cookie_.make(from.path.remote, packet.session_id, now);
     answer.peer_session_id = packet.session_id;
     answer.acks.add(0);
     answer.message_id = 0;
-    transport_.send(path, wire::build_control(answer));
+    if (from.brings_key)
+        answer.payload = wire::resend_key_request();
+    // Nothing remembers which packet IDs were used, so every answer is the first packet of its
+    // second. Of two in one second the client drops one, and misses nothing.
+    session::WrappedChannel channel(from.keys, static_cast<std::uint32_t>(unix_time(now)));
+    transport_.send(from.path, channel.seal(wire::build_control(answer)));
 }
 
-void ServerCore::cookie_answer(const Path& path, const wire::ControlPacket& packet, TimePoint now) {
-    bool plausible =
-        (packet.opcode == wire::Opcode::ControlV1 || packet.opcode == wire::Opcode::AckV1) &&
-        packet.key_id == 0 && packet.acks.count > 0;
-    forget_tombstones(now);
-    if (!plausible || stopping_ || tombstones_.contains(Key{path.remote, packet.session_id}) ||
-        !cookie_.valid(packet.peer_session_id, path.remote, packet.session_id, now)) {
+void ServerCore::cookie_answer(Stranger& from, TimePoint now) {
+    const auto& packet = from.packet;
+    bool plausible = packet.opcode == wire::Opcode::ControlV1 ||
+                     packet.opcode == wire::Opcode::AckV1 ||
+                     packet.opcode == wire::Opcode::ControlWkcV1;
+    if (!plausible || packet.key_id != 0 || packet.acks.count == 0 || stopping_ ||
+        !cookie_.valid(packet.peer_session_id, from.path.remote, packet.session_id, now)) {
         counters_.stray++;
         return;
     }
-    auto& from_source = half_open_by_source_[path.remote.address.value];
+    begin(from, packet.peer_session_id, std::nullopt, now);
+}
+
+void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
+                       std::optional<wire::Opcode> reset, TimePoint now) {
+    forget_tombstones(now);
+    if (tombstones_.contains(Key{from.path.remote, from.packet.session_id})) {
+        counters_.stray++;
+        return;
+    }
+    const auto source = from.path.remote.address.value;
+    auto& from_source = half_open_by_source_[source];
     if (half_open_ >= settings_.max_half_open ||
         from_source >= settings_.max_half_open_per_source) {
         if (from_source == 0)
-            half_open_by_source_.erase(path.remote.address.value);
+            half_open_by_source_.erase(source);
         counters_.half_open_limited++;
         return;
     }
     half_open_++;
     from_source++;
     counters_.sessions++;
-    log::debug("{}: new session", to_string(path.remote));
-    auto owned =
-        std::make_unique<Client>(*this, path, packet.session_id, packet.peer_session_id, now);
+    log::debug("{}: new session", to_string(from.path.remote));
+    auto owned = std::make_unique<Client>(*this, from, local_id, reset, now);
     Client& client = *owned;
     clients_.emplace(client.key(), std::move(owned));
-    client.session.receive(packet, now);
+    client.session.receive(from.packet, now);
     settle(client, now);
 }
 

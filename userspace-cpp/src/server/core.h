@@ -6,10 +6,15 @@
 //     datagram ─┬─ data packet: its peer is unknown to the data plane, counted and dropped
 //               ├─ not a control packet: counted by its fault and dropped
 //               ├─ of a client that is known (address and session ID): its session
-//               ├─ first packet (HARD_RESET_CLIENT_V2): answered by a cookie if its source is
-//               │  within its rate; nothing is remembered
-//               ├─ answer to a cookie: a new session, if there are not too many half-open ones
-//               └─ anything else: counted and dropped
+//               ├─ first packet (HARD_RESET_CLIENT_V2 or _V3): answered by a cookie if its source
+//               is │  within its rate; nothing is remembered ├─ answer to a cookie: a new session,
+//               if there are not too many half-open ones └─ anything else: counted and dropped
+//
+// All but data packets must be wrapped by the pre-shared key, if there is one. With tls-crypt-v2
+// the key is the client's own, and only packets that bring it can be read before there is a
+// session. Old clients (before 2.6) bring it in their first packet only: if they are to be served,
+// that one begins a session, without a cookie. Whoever floods the server by that way needs a client
+// key, and gets no further than the limit of half-open sessions.
 //
 // A client that starts again from the same address and port gets a second session beside its old
 // one, which is dropped only when the new one has proved its certificate: a forged hard reset ends
@@ -21,6 +26,7 @@
 #include "server/rate_limit.h"
 #include "session/cookie.h"
 #include "session/session.h"
+#include "session/wrapped_channel.h"
 
 #include <array>
 #include <deque>
@@ -56,9 +62,20 @@ struct ClientSettings {
 /// Finds what is special about the client of that name; nothing if that cannot be read.
 using ClientLookup = std::function<std::optional<ClientSettings>(const std::string& common_name)>;
 
+/// How clients' own keys are opened.
+struct TlsCryptV2 {
+    wire::TlsCryptV2Key key;
+    bool force_cookie = false; ///< no clients that bring their key once only
+    /// Keys that are older, or do not say how old they are, open nothing; 0: any age.
+    std::chrono::seconds max_age{0};
+};
+
 /// What a server is told by its configuration.
 struct CoreSettings {
     session::SessionSettings session;
+    std::shared_ptr<const wire::ControlWrap> wrap;  ///< tls-auth or tls-crypt
+    std::shared_ptr<const TlsCryptV2> tls_crypt_v2; ///< beside that one, or alone
+    std::chrono::seconds unix_time_of_zero{0};      ///< when TimePoint{} was
     Ipv4 pool_first;
     Ipv4 pool_last;
     Ipv4 netmask;
@@ -77,14 +94,14 @@ struct CoreSettings {
 /// What happened to datagrams that reached no session.
 struct CoreCounters {
     std::uint64_t datagrams = 0;
-    std::uint64_t unknown_data = 0;           ///< data packets that the data plane left to us
-    std::array<std::uint64_t, 7> malformed{}; ///< by wire::WireError
-    std::uint64_t initial = 0;                ///< first packets that were answered
-    std::uint64_t initial_limited = 0;        ///< first packets over a limit
-    std::uint64_t half_open_limited = 0;      ///< answers to a cookie over a limit
-    std::uint64_t stray = 0;                  ///< control packets of no session
-    std::uint64_t sessions = 0;               ///< sessions ever begun
-    std::uint64_t failed = 0;                 ///< of these, ended before they were up
+    std::uint64_t unknown_data = 0; ///< data packets that the data plane left to us
+    std::array<std::uint64_t, wire::kWireErrors> malformed{}; ///< by wire::WireError
+    std::uint64_t initial = 0;                                ///< first packets that were answered
+    std::uint64_t initial_limited = 0;                        ///< first packets over a limit
+    std::uint64_t half_open_limited = 0;                      ///< answers to a cookie over a limit
+    std::uint64_t stray = 0;                                  ///< control packets of no session
+    std::uint64_t sessions = 0;                               ///< sessions ever begun
+    std::uint64_t failed = 0; ///< of these, ended before they were up
 };
 
 /// One client, for status output.
@@ -142,9 +159,27 @@ private:
         std::size_t operator()(const Key& key) const noexcept;
     };
 
+    /// What a datagram without a session is.
+    struct Stranger {
+        const Path& path;
+        std::shared_ptr<const wire::ControlWrap> keys; ///< that it was wrapped with
+        session::WrappedChannel channel;               ///< that a session would go on with
+        wire::ControlPacket packet;
+        bool brings_key = false;
+        bool can_resend_key = false;
+    };
+
     void forget_tombstones(TimePoint now);
-    void first_packet(const Path& path, const wire::ControlPacket& packet, TimePoint now);
-    void cookie_answer(const Path& path, const wire::ControlPacket& packet, TimePoint now);
+    void malformed(const Path& path, ByteView datagram, wire::WireError error);
+    void known(Client& client, ByteView datagram, TimePoint now);
+    void stranger(const Path& path, wire::Opcode opcode, ByteView datagram, TimePoint now);
+    Result<std::shared_ptr<const wire::ControlWrap>, wire::WireError>
+    client_keys(ByteView wrapped_key, TimePoint now) const;
+    void first_packet(Stranger& from, TimePoint now);
+    void cookie_answer(Stranger& from, TimePoint now);
+    void begin(Stranger& from, const wire::SessionId& local_id, std::optional<wire::Opcode> reset,
+               TimePoint now);
+    [[nodiscard]] std::int64_t unix_time(TimePoint now) const;
     Result<session::Assignment, session::Refusal> admit(Client& client, TimePoint now);
     std::optional<std::vector<std::string>> push_for(const ClientSettings& special) const;
     void settle(Client& client, TimePoint now);

@@ -44,7 +44,8 @@ bool Negotiation::receive(const wire::ControlPacket& packet, TimePoint now) {
     }
     if (packet.message_id) {
         // Resets are message 0 and nothing else is; they carry nothing for TLS.
-        bool is_reset = packet.opcode != wire::Opcode::ControlV1;
+        bool is_reset =
+            packet.opcode != wire::Opcode::ControlV1 && packet.opcode != wire::Opcode::ControlWkcV1;
         if (is_reset != (*packet.message_id == 0))
             return false;
         receiver_.receive(*packet.message_id, is_reset ? ByteView() : packet.payload);

@@ -44,9 +44,10 @@ bool random_key_source(wire::KeySource& source) {
 } // namespace
 
 Session::Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
-                 const wire::SessionId& remote_id, const wire::SessionId& local_id, TimePoint now)
+                 const wire::SessionId& remote_id, const wire::SessionId& local_id, TimePoint now,
+                 std::optional<wire::Opcode> reset)
     : settings_(settings), tls_context_(tls), host_(host), remote_id_(remote_id),
-      local_id_(local_id), current_(negotiation(0, now, std::nullopt)) {}
+      local_id_(local_id), current_(negotiation(0, now, reset)) {}
 
 std::unique_ptr<Negotiation> Session::negotiation(std::uint8_t key_id, TimePoint now,
                                                   std::optional<wire::Opcode> reset) {

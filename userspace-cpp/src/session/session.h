@@ -108,9 +108,11 @@ public:
         Closed,      ///< to be destroyed by the host
     };
 
-    /// A session of a client that has answered the cookie @p local_id.
+    /// A session of a client that has answered the cookie @p local_id; or one that begins with its
+    /// first packet, to which @p reset is the answer.
     Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
-            const wire::SessionId& remote_id, const wire::SessionId& local_id, TimePoint now);
+            const wire::SessionId& remote_id, const wire::SessionId& local_id, TimePoint now,
+            std::optional<wire::Opcode> reset = std::nullopt);
 
     /// Takes in a control packet that came from the client's address.
     void receive(const wire::ControlPacket& packet, TimePoint now);

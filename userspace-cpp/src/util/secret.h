@@ -61,6 +61,7 @@ public:
     }
 
     [[nodiscard]] ByteView view() const { return bytes_; }
+    std::span<std::uint8_t> writable() { return bytes_; }
     [[nodiscard]] bool empty() const { return bytes_.empty(); }
 
     /// Adds to the end. The old buffer is wiped when the new one is elsewhere.

@@ -43,6 +43,12 @@ std::string_view to_string(WireError error) {
         return "oversized";
     case WireError::TrailingBytes:
         return "trailing bytes";
+    case WireError::NotAuthentic:
+        return "not authentic";
+    case WireError::BadClientKey:
+        return "unusable client key";
+    case WireError::Replayed:
+        return "replayed";
     }
     return "unknown";
 }
@@ -57,7 +63,7 @@ bool is_data(Opcode opcode) {
     return opcode == Opcode::DataV1 || opcode == Opcode::DataV2;
 }
 
-Result<ControlPacket, WireError> parse_control(ByteView datagram) {
+Result<PacketHead, WireError> parse_head(ByteView datagram) {
     if (datagram.empty())
         return WireError::Truncated;
     auto opcode = opcode_of(datagram);
@@ -65,28 +71,30 @@ Result<ControlPacket, WireError> parse_control(ByteView datagram) {
         return WireError::UnknownOpcode;
     if (is_data(*opcode))
         return WireError::NotControl;
-    switch (*opcode) {
-    case Opcode::HardResetClientV1:
-    case Opcode::HardResetServerV1:
-    case Opcode::HardResetClientV3:
-    case Opcode::ControlWkcV1:
+    if (*opcode == Opcode::HardResetClientV1 || *opcode == Opcode::HardResetServerV1)
         return WireError::Unsupported;
-    default:
-        break;
-    }
+    ByteReader in(datagram.subspan(1));
+    auto session_id = read_session_id(in);
+    if (!session_id)
+        return WireError::Truncated;
+    return PacketHead{*opcode, *session_id};
+}
+
+Result<ControlPacket, WireError> parse_control(ByteView datagram) {
+    auto head = parse_head(datagram);
+    if (!head)
+        return head.error();
     if (datagram.size() > kMaxControlPacket)
         return WireError::Oversized;
 
-    ByteReader in(datagram);
     ControlPacket packet;
-    packet.opcode = *opcode;
-    packet.key_id = *in.u8() & 7;
-
-    auto session_id = read_session_id(in);
+    packet.opcode = head->opcode;
+    packet.key_id = datagram[0] & 7;
+    packet.session_id = head->session_id;
+    ByteReader in(datagram.subspan(1 + packet.session_id.size()));
     auto ack_count = in.u8();
-    if (!session_id || !ack_count)
+    if (!ack_count)
         return WireError::Truncated;
-    packet.session_id = *session_id;
     if (*ack_count > kMaxAcks)
         return WireError::TooManyAcks;
     for (unsigned i = 0; i < *ack_count; i++) {
@@ -101,7 +109,7 @@ Result<ControlPacket, WireError> parse_control(ByteView datagram) {
             return WireError::Truncated;
         packet.peer_session_id = *peer;
     }
-    if (*opcode == Opcode::AckV1) {
+    if (packet.opcode == Opcode::AckV1) {
         if (!in.empty())
             return WireError::TrailingBytes;
         return packet;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The datagrams of OpenVPN's control channel, as they are without tls-auth or tls-crypt:
+// The datagrams of OpenVPN's control channel, as they are without tls-auth or tls-crypt (for these
+// see control_wrap.h):
 //
 //     0        1          9        10                                          payload
 //     +--------+----------+--------+-----------+-------------+-------------+----------
@@ -44,11 +45,17 @@ enum class WireError {
     Truncated,     ///< ends within a field
     UnknownOpcode, ///< no opcode of OpenVPN
     NotControl,    ///< a data packet
-    Unsupported,   ///< key method 1, or a packet that carries a wrapped tls-crypt-v2 key
+    Unsupported,   ///< key method 1, or tls-crypt-v2 where that is not configured
     TooManyAcks,   ///< more ACKs than any implementation sends
     Oversized,     ///< longer than the control channel's packets may be
     TrailingBytes, ///< an ACK_V1 with a payload
+    NotAuthentic,  ///< not wrapped by the pre-shared key
+    BadClientKey,  ///< its client's key is not wrapped by ours, or is too old
+    Replayed,      ///< has come before
 };
+
+/// How many there are.
+inline constexpr std::size_t kWireErrors = static_cast<std::size_t>(WireError::Replayed) + 1;
 
 /// The name of an error, for counters and logs.
 std::string_view to_string(WireError error);
@@ -89,7 +96,16 @@ std::optional<Opcode> opcode_of(ByteView datagram);
 /// Whether a datagram claims to be a data packet; those are never parsed here.
 bool is_data(Opcode opcode);
 
-/// Parses one datagram of the control channel.
+/// What every packet shows, wrapped or not.
+struct PacketHead {
+    Opcode opcode{};
+    SessionId session_id{}; ///< of the sender
+};
+
+/// Reads the head of a control packet.
+Result<PacketHead, WireError> parse_head(ByteView datagram);
+
+/// Parses one datagram of the control channel. What control_wrap.h describes must be off it.
 Result<ControlPacket, WireError> parse_control(ByteView datagram);
 
 /// Builds the datagram of a control packet. @p packet must hold a message ID exactly if its opcode

@@ -40,21 +40,27 @@ Host& Simulation::add_client(const std::string& name, const std::string& peer_in
     return add_client(authority.config(wire::Role::Client, name), peer_info);
 }
 
-Host& Simulation::add_client(session::TlsConfig config, const std::string& peer_info) {
+Host& Simulation::add_wrapped_client(const std::string& name, ClientWrap wrap) {
+    return add_client(authority.config(wire::Role::Client, name), kModernPeerInfo, std::move(wrap));
+}
+
+Host& Simulation::add_client(session::TlsConfig config, const std::string& peer_info,
+                             ClientWrap wrap) {
     auto host = std::make_unique<Host>();
     auto number = static_cast<std::uint32_t>(hosts.size());
     host->endpoint = {Ipv4{0xc6336400 + number + 1}, static_cast<std::uint16_t>(40000 + number)};
     host->tls = make_context(config);
     auto* raw = host.get();
-    host->client =
-        std::make_unique<TestClient>(*host->tls, peer_info, now, [this, raw](ByteView datagram) {
-            to_server(raw->endpoint, datagram);
-        });
+    host->client = std::make_unique<TestClient>(
+        *host->tls, peer_info, now,
+        [this, raw](ByteView datagram) { to_server(raw->endpoint, datagram); }, std::move(wrap));
     hosts.push_back(std::move(host));
     return *raw;
 }
 
 void Simulation::put(bool for_server, const Endpoint& client, ByteView bytes) {
+    if (tap)
+        tap(for_server, bytes);
     if (std::uniform_real_distribution<>(0, 1)(random_) < loss)
         return;
     auto delay = std::uniform_int_distribution<Duration::rep>(shortest_delay.count(),

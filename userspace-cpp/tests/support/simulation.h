@@ -36,7 +36,9 @@ public:
 
     /// A client with a certificate of that name.
     Host& add_client(const std::string& name, const std::string& peer_info = kModernPeerInfo);
-    Host& add_client(session::TlsConfig config, const std::string& peer_info = kModernPeerInfo);
+    Host& add_wrapped_client(const std::string& name, ClientWrap wrap);
+    Host& add_client(session::TlsConfig config, const std::string& peer_info = kModernPeerInfo,
+                     ClientWrap wrap = {});
 
     /// Lets time pass.
     void run(Duration time);
@@ -51,6 +53,8 @@ public:
     void send(const server::Path& path, ByteView datagram) override;
 
     TimePoint now = TimePoint{} + std::chrono::hours(1);
+    /// Sees every datagram that is sent, even what is lost then.
+    std::function<void(bool for_server, ByteView datagram)> tap;
     double loss = 0;
     Duration shortest_delay = std::chrono::milliseconds(5);
     Duration longest_delay = std::chrono::milliseconds(5);

@@ -24,12 +24,16 @@ void fill(std::span<std::uint8_t> out) {
 
 } // namespace
 
-TestClient::TestClient(const TlsContext& tls, std::string peer_info, TimePoint now, Send send)
-    : tls_(tls), peer_info_(std::move(peer_info)), send_(std::move(send)) {
+TestClient::TestClient(const TlsContext& tls, std::string peer_info, TimePoint now, Send send,
+                       ClientWrap wrap)
+    : tls_(tls), peer_info_(std::move(peer_info)), send_(std::move(send)), wrap_(std::move(wrap)),
+      channel_(wrap_.keys, 1000,
+               !wrap_.wrapped_key.empty() && wrap_.can_resend_key ? 0x0f000001 : 1) {
     fill(local_);
     NegotiationStart start;
     start.local = local_;
-    start.reset = wire::Opcode::HardResetClientV2;
+    start.reset = wrap_.wrapped_key.empty() ? wire::Opcode::HardResetClientV2
+                                            : wire::Opcode::HardResetClientV3;
     current_ = std::make_unique<Negotiation>(tls_, start, now);
 }
 
@@ -39,9 +43,19 @@ void TestClient::receive(ByteView datagram, TimePoint now) {
         receive_data(datagram);
         return;
     }
-    auto packet = wire::parse_control(datagram);
+    auto plain = channel_.open(datagram);
+    if (!plain) {
+        dropped[static_cast<std::size_t>(plain.error())]++;
+        return;
+    }
+    auto packet = wire::parse_control(*plain);
     if (!packet)
         return;
+    if (packet->opcode == wire::Opcode::HardResetServerV2) {
+        auto request = wire::resend_key_request();
+        server_wants_key_again_ = std::equal(packet->payload.begin(), packet->payload.end(),
+                                             request.begin(), request.end());
+    }
     Negotiation* n = nullptr;
     for (auto* candidate : {current_.get(), next_.get(), previous_.get()}) {
         if (candidate && candidate->key_id() == packet->key_id)
@@ -60,6 +74,21 @@ void TestClient::receive(ByteView datagram, TimePoint now) {
     }
     if (n && n->receive(*packet, now))
         advance(now);
+}
+
+void TestClient::send_control(ByteView plain) {
+    Bytes copy(plain.begin(), plain.end());
+    auto packet = wire::parse_control(copy);
+    bool with_key = packet->opcode == wire::Opcode::HardResetClientV3;
+    if (server_wants_key_again_ && packet->opcode == wire::Opcode::ControlV1 &&
+        packet->key_id == 0 && packet->message_id == 1U) {
+        copy[0] = static_cast<std::uint8_t>(static_cast<unsigned>(wire::Opcode::ControlWkcV1) << 3);
+        with_key = true;
+    }
+    auto datagram = channel_.seal(copy);
+    if (with_key)
+        datagram.insert(datagram.end(), wrap_.wrapped_key.begin(), wrap_.wrapped_key.end());
+    send_(datagram);
 }
 
 void TestClient::renegotiate(TimePoint now) {
@@ -142,7 +171,7 @@ void TestClient::advance(TimePoint now) {
     }
     for (auto* n : {current_.get(), next_.get(), previous_.get()}) {
         if (n)
-            n->transmit(now, send_);
+            n->transmit(now, [this](ByteView plain) { send_control(plain); });
     }
 }
 

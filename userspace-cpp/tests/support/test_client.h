@@ -7,6 +7,7 @@
 
 #include "session/negotiate.h"
 #include "session/negotiation.h"
+#include "session/wrapped_channel.h"
 #include "support/recording_data_plane.h"
 
 #include <functional>
@@ -20,11 +21,19 @@ inline constexpr auto kModernPeerInfo = "IV_VER=2.7.8\nIV_PLAT=linux\nIV_MTU=160
                                         "IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\n"
                                         "IV_PROTO=990\n";
 
+/// What a client's control channel is wrapped by.
+struct ClientWrap {
+    std::shared_ptr<const wire::ControlWrap> keys;
+    Bytes wrapped_key;          ///< tls-crypt-v2, if not empty
+    bool can_resend_key = true; ///< as 2.6 and later
+};
+
 class TestClient {
 public:
     using Send = std::function<void(ByteView)>;
 
-    TestClient(const session::TlsContext& tls, std::string peer_info, TimePoint now, Send send);
+    TestClient(const session::TlsContext& tls, std::string peer_info, TimePoint now, Send send,
+               ClientWrap wrap = {});
 
     /// Takes in a datagram of either channel.
     void receive(ByteView datagram, TimePoint now);
@@ -53,6 +62,7 @@ public:
     std::vector<std::string> messages;                      ///< control messages that came
     std::vector<Bytes> received;                            ///< plaintext of data packets
     std::uint64_t undecryptable = 0;
+    std::array<std::uint64_t, wire::kWireErrors> dropped{}; ///< control packets, by fault
     unsigned keys_generated = 0;
     std::uint8_t sending_key_id = 0;
 
@@ -63,6 +73,7 @@ private:
         std::uint32_t next_packet_id = 1;
     };
 
+    void send_control(ByteView plain);
     void advance(TimePoint now);
     void advance_one(session::Negotiation& n, wire::KeySource& source);
     void generate(session::Negotiation& n, const wire::KeySource& source);
@@ -71,6 +82,9 @@ private:
     const session::TlsContext& tls_;
     std::string peer_info_;
     Send send_;
+    ClientWrap wrap_;
+    session::WrappedChannel channel_;
+    bool server_wants_key_again_ = false;
     wire::SessionId local_{};
     std::unique_ptr<session::Negotiation> current_;
     std::unique_ptr<session::Negotiation> next_;
