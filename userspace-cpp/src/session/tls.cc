@@ -6,11 +6,13 @@
 
 #include "session/tls.h"
 
+#include "util/log.h"
 #include "wire/peer_info.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <new>
 
 namespace nfovpn::session {
@@ -42,21 +44,106 @@ X509Ptr read_certificate(BIO* bio) {
     return X509Ptr(PEM_read_bio_X509(bio, nullptr, no_passphrase, nullptr));
 }
 
-std::optional<TlsError> load_ca(SSL_CTX* ctx, const std::string& pem) {
+// Whether reading objects of a file has ended behind the last of them, and not at a damaged one.
+bool at_end_of_pem() {
+    bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    if (end)
+        ERR_clear_error();
+    return end;
+}
+
+// Puts the authorities' certificates into a store, and their names into what a server asks for.
+std::optional<TlsError> load_ca(X509_STORE* store, SSL_CTX* names, const std::string& pem) {
     auto bio = reader(as_bytes(pem));
     int count = 0;
     while (auto certificate = read_certificate(bio.get())) {
-        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), certificate.get()) != 1 ||
-            SSL_CTX_add_client_CA(ctx, certificate.get()) != 1)
+        if (X509_STORE_add_cert(store, certificate.get()) != 1 ||
+            (names && SSL_CTX_add_client_CA(names, certificate.get()) != 1))
             return error("ca");
         count++;
     }
-    // Reading ends by "no start line" after the last certificate; anything else is a damaged one.
-    auto last = ERR_peek_last_error();
-    if (count == 0 || ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
+    if (count == 0 || !at_end_of_pem())
         return error("ca: no usable certificate");
-    ERR_clear_error();
     return std::nullopt;
+}
+
+std::optional<TlsError> load_crls(X509_STORE* store, const std::string& pem) {
+    auto bio = reader(as_bytes(pem));
+    int count = 0;
+    while (X509CrlPtr crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, no_passphrase, nullptr)}) {
+        if (X509_STORE_add_crl(store, crl.get()) != 1)
+            return error("crl-verify");
+        count++;
+    }
+    if (count == 0 || !at_end_of_pem())
+        return error("crl-verify: no usable revocation list");
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return std::nullopt;
+}
+
+// OpenVPN's configurations have IANA's names of cipher suites, with '-' for '_', among OpenSSL's
+// names and the signs of its syntax.
+std::string openssl_cipher_list(const std::string& list) {
+    std::string out;
+    for (const auto& word : wire::split(list, ':')) {
+        auto at = word.find_first_not_of("!-+");
+        auto sign = word.substr(0, at);
+        auto name = at == std::string::npos ? "" : word.substr(at);
+        if (name.starts_with("TLS-")) {
+            auto iana = name;
+            std::replace(iana.begin(), iana.end(), '-', '_');
+            const std::string known = OPENSSL_cipher_name(iana.c_str());
+            if (known != "(NONE)")
+                name = known;
+        }
+        out += (out.empty() ? "" : ":") + sign + name;
+    }
+    return out;
+}
+
+// The groups that OpenSSL has; of the others it would make an error.
+std::string known_groups(SSL_CTX* ctx, const std::string& list) {
+    std::string out;
+    for (const auto& name : wire::split(list, ':')) {
+        if (SSL_CTX_set1_groups_list(ctx, name.c_str()) == 1)
+            out += (out.empty() ? "" : ":") + name;
+        else
+            log::warning("tls-groups: {} is not known and left out", wire::printable(name));
+    }
+    ERR_clear_error();
+    return out;
+}
+
+// The subject in OpenVPN's form, "C=KG, O=OpenVPN, CN=office".
+std::string subject_of(X509* certificate) {
+    BioPtr out(BIO_new(BIO_s_mem()));
+    if (!out || X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate), 0,
+                                   XN_FLAG_SEP_CPLUS_SPC | XN_FLAG_FN_SN |
+                                       ASN1_STRFLGS_UTF8_CONVERT | ASN1_STRFLGS_ESC_CTRL) < 0)
+        return "";
+    char* data = nullptr;
+    auto length = BIO_get_mem_data(out.get(), &data);
+    return {data, static_cast<std::size_t>(length)};
+}
+
+// The last common name counts if there are several, as with OpenVPN. Empty if there is none.
+std::string common_name_of(X509* certificate) {
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    int at = -1;
+    for (int next = -1; (next = X509_NAME_get_index_by_NID(subject, NID_commonName, next)) >= 0;)
+        at = next;
+    if (at < 0)
+        return "";
+    unsigned char* utf8 = nullptr;
+    int length =
+        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (length < 0) {
+        ERR_clear_error();
+        return "";
+    }
+    std::string name(as_text({utf8, static_cast<std::size_t>(length)}));
+    OPENSSL_free(utf8);
+    return name;
 }
 
 std::optional<TlsError> load_certificate(SSL_CTX* ctx, const TlsConfig& config) {
@@ -79,10 +166,12 @@ std::optional<TlsError> load_certificate(SSL_CTX* ctx, const TlsConfig& config) 
     return std::nullopt;
 }
 
-// The certificate says in its extended key usage that it is meant for the other role.
+// The certificate says in its extended key usage that it is meant for the other role, and it has a
+// key usage, which OpenSSL has looked at.
 bool names_its_purpose(X509* certificate, wire::Role own_role) {
     auto wanted = own_role == wire::Role::Server ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
-    return (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) != 0 &&
+    constexpr std::uint32_t kBoth = EXFLAG_XKUSAGE | EXFLAG_KUSAGE;
+    return (X509_get_extension_flags(certificate) & kBoth) == kBoth &&
            (X509_get_extended_key_usage(certificate) & static_cast<unsigned>(wanted)) != 0;
 }
 
@@ -106,24 +195,63 @@ Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
     if (SSL_CTX_set_min_proto_version(c, config.min_version) != 1 ||
         SSL_CTX_set_max_proto_version(c, config.max_version) != 1)
         return error("tls-version-min/tls-version-max");
-    if (!config.ciphers.empty() && SSL_CTX_set_cipher_list(c, config.ciphers.c_str()) != 1)
+    if (!config.ciphers.empty() &&
+        SSL_CTX_set_cipher_list(c, openssl_cipher_list(config.ciphers).c_str()) != 1)
         return error("tls-cipher");
-    if (!config.ciphersuites.empty() &&
-        SSL_CTX_set_ciphersuites(c, config.ciphersuites.c_str()) != 1)
+    auto suites = config.ciphersuites;
+    std::replace(suites.begin(), suites.end(), '-', '_');
+    if (!suites.empty() && SSL_CTX_set_ciphersuites(c, suites.c_str()) != 1)
         return error("tls-ciphersuites");
-    if (!config.groups.empty() && SSL_CTX_set1_groups_list(c, config.groups.c_str()) != 1)
+    if (!config.groups.empty() &&
+        SSL_CTX_set1_groups_list(c, known_groups(c, config.groups).c_str()) != 1)
         return error("tls-groups");
 
-    if (auto failed = load_ca(c, config.ca))
+    if (auto failed = load_ca(SSL_CTX_get_cert_store(c), c, config.ca))
         return *failed;
     if (auto failed = load_certificate(c, config))
         return *failed;
-    return TlsContext(std::move(ctx), config);
+    TlsContext context(std::move(ctx), config);
+    if (auto failed = context.refresh())
+        return *failed;
+    return context;
+}
+
+bool TlsContext::name_fits(X509* certificate) const {
+    switch (name_check_) {
+    case NameCheck::None:
+        return true;
+    case NameCheck::Subject:
+        return subject_of(certificate) == name_;
+    case NameCheck::CommonName:
+        return common_name_of(certificate) == name_;
+    case NameCheck::Prefix:
+        return common_name_of(certificate).starts_with(name_);
+    }
+    return false;
+}
+
+std::optional<TlsError> TlsContext::refresh() const {
+    auto lists = revocation_lists_ ? revocation_lists_() : std::nullopt;
+    if (!lists)
+        return std::nullopt;
+    ERR_clear_error();
+    // A store does not forget a list, so there is a new one each time.
+    X509StorePtr store(X509_STORE_new());
+    if (!store)
+        return error("crl-verify");
+    if (auto failed = load_ca(store.get(), nullptr, ca_))
+        return failed;
+    if (auto failed = load_crls(store.get(), *lists))
+        return failed;
+    SSL_CTX_set_cert_store(ctx_.get(), store.release());
+    return std::nullopt;
 }
 
 TlsStream::TlsStream(const TlsContext& context)
     : ssl_(SSL_new(context.get())), in_(BIO_new(BIO_s_mem())), out_(BIO_new(BIO_s_mem())),
-      require_extended_use_(context.require_extended_use()) {
+      context_(context) {
+    if (auto failed = context.refresh())
+        log::error("{}; the list before stays in use", failed->what);
     if (!ssl_ || !in_ || !out_) {
         BIO_free(in_);
         BIO_free(out_);
@@ -147,10 +275,24 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
     auto* self = static_cast<TlsStream*>(SSL_get_app_data(ssl));
     X509* certificate = X509_STORE_CTX_get_current_cert(store);
     int depth = X509_STORE_CTX_get_error_depth(store);
-    if (ok == 1 && depth == 0 && self->require_extended_use_ &&
-        !names_its_purpose(certificate,
-                           SSL_is_server(ssl) ? wire::Role::Server : wire::Role::Client)) {
+    const auto& context = self->context_;
+    // As with OpenVPN: an authority without a list revokes nothing.
+    if (ok != 1 && X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL) {
+        log::warning("crl-verify: there is no revocation list of the authority of {}",
+                     wire::printable(subject_of(certificate), 200));
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        ok = 1;
+    }
+    if (ok == 1 && depth == 0 && context.require_extended_use() &&
+        !names_its_purpose(certificate, context.role())) {
         X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
+        ok = 0;
+    }
+    if (ok == 1 && depth == 0 && !context.name_fits(certificate)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_SUBJECT_ISSUER_MISMATCH);
+        self->verify_failure_ = "verify-x509-name: \"" +
+                                wire::printable(subject_of(certificate), 200) +
+                                "\" is not the name that is asked for";
         ok = 0;
     }
     if (ok != 1 && self->verify_failure_.empty()) {
@@ -243,23 +385,7 @@ std::string TlsStream::peer_common_name() const {
     X509Ptr certificate(SSL_get1_peer_certificate(ssl_.get()));
     if (!certificate)
         return "";
-    X509_NAME* subject = X509_get_subject_name(certificate.get());
-    // The last one counts if there are several, as with OpenVPN.
-    int at = -1;
-    for (int next = -1; (next = X509_NAME_get_index_by_NID(subject, NID_commonName, next)) >= 0;)
-        at = next;
-    if (at < 0)
-        return "";
-    unsigned char* utf8 = nullptr;
-    int length =
-        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    if (length < 0) {
-        ERR_clear_error();
-        return "";
-    }
-    auto name = wire::printable(as_text({utf8, static_cast<std::size_t>(length)}), 1024);
-    OPENSSL_free(utf8);
-    return name;
+    return wire::printable(common_name_of(certificate.get()), 1024);
 }
 
 std::string TlsStream::version() const {

@@ -14,10 +14,24 @@
 #include "session/openssl_ptr.h"
 #include "util/result.h"
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace nfovpn::session {
+
+/// What the peer's certificate must say of its name.
+enum class NameCheck {
+    None,
+    Subject,    ///< the whole subject, "C=KG, ST=NA, O=OpenVPN, CN=office"
+    CommonName, ///< the common name
+    Prefix,     ///< how the common name begins
+};
+
+/// Revocation lists, PEM. Asked for when the context is made and before each session; answers
+/// only when there are others than the last time.
+using RevocationLists = std::function<std::optional<std::string>()>;
 
 /// What a TLS context is made of. All certificates and keys are PEM text.
 struct TlsConfig {
@@ -26,12 +40,17 @@ struct TlsConfig {
     std::string certificate; ///< the own one, intermediate ones behind it
     SecretBytes private_key;
     int min_version = TLS1_2_VERSION;
-    int max_version = 0;               ///< 0: the newest that OpenSSL has
-    int security_level = -1;           ///< OpenSSL's, -1: its default
-    std::string ciphers;               ///< TLS 1.2, OpenSSL's syntax, empty: default
-    std::string ciphersuites;          ///< TLS 1.3, empty: default
-    std::string groups;                ///< key exchange groups, empty: default
+    int max_version = 0;     ///< 0: the newest that OpenSSL has
+    int security_level = -1; ///< OpenSSL's, -1: its default
+    /// Colons between the names. OpenSSL's or IANA's, the latter as OpenVPN's manual has them:
+    /// "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384". Empty: default.
+    std::string ciphers;               ///< TLS 1.2
+    std::string ciphersuites;          ///< TLS 1.3
+    std::string groups;                ///< key exchange; those that are unknown do no harm
     bool require_extended_use = false; ///< peer's certificate must name its purpose (RFC 5280)
+    NameCheck name_check = NameCheck::None;
+    std::string name;
+    RevocationLists revocation_lists; ///< empty: nothing is looked up
 };
 
 /// Why a context could not be made, in words for an administrator.
@@ -48,20 +67,31 @@ public:
     [[nodiscard]] wire::Role role() const { return role_; }
     [[nodiscard]] bool require_extended_use() const { return require_extended_use_; }
 
+    /// Whether a certificate has the name that is asked for.
+    [[nodiscard]] bool name_fits(X509* certificate) const;
+
+    /// Takes in revocation lists that have changed. If they are no good the old ones stay.
+    std::optional<TlsError> refresh() const;
+
 private:
     TlsContext(SslCtxPtr ctx, const TlsConfig& config)
         : ctx_(std::move(ctx)), role_(config.role),
-          require_extended_use_(config.require_extended_use) {}
+          require_extended_use_(config.require_extended_use), name_check_(config.name_check),
+          name_(config.name), ca_(config.ca), revocation_lists_(config.revocation_lists) {}
 
     SslCtxPtr ctx_;
     wire::Role role_;
     bool require_extended_use_;
+    NameCheck name_check_;
+    std::string name_;
+    std::string ca_;
+    RevocationLists revocation_lists_;
 };
 
 /// One TLS session. After a failure it only gives out what it still wants to send (its alert).
 class TlsStream {
 public:
-    /// Throws std::bad_alloc when OpenSSL has no memory.
+    /// @p context must outlive the stream. Throws std::bad_alloc when OpenSSL has no memory.
     explicit TlsStream(const TlsContext& context);
     TlsStream(const TlsStream&) = delete;
     TlsStream& operator=(const TlsStream&) = delete;
@@ -105,7 +135,7 @@ private:
     BIO* in_;  ///< owned by ssl_
     BIO* out_; ///< owned by ssl_
     bool established_ = false;
-    bool require_extended_use_;
+    const TlsContext& context_;
     std::string failure_;
     std::string verify_failure_;
 };

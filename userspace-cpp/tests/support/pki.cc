@@ -87,13 +87,42 @@ Identity Authority::issue(const CertificateRequest& request) {
     X509* c = certificate.get();
     check(X509_set_issuer_name(c, X509_get_subject_name(certificate_.get())) == 1);
     add_extension(c, certificate_.get(), NID_basic_constraints, "CA:FALSE");
-    add_extension(c, certificate_.get(), NID_key_usage, "digitalSignature");
+    if (request.key_usage)
+        add_extension(c, certificate_.get(), NID_key_usage, "digitalSignature");
     if (request.extended_use) {
         add_extension(c, certificate_.get(), NID_ext_key_usage,
                       request.server ? "serverAuth" : "clientAuth");
     }
     check(X509_sign(c, key_.get(), EVP_sha256()) > 0);
     return {to_pem(c), to_pem(key.get())};
+}
+
+std::string Authority::revocation_list(const std::vector<std::string>& certificates,
+                                       bool expired) const {
+    X509CrlPtr list(X509_CRL_new());
+    X509_CRL* l = list.get();
+    check(X509_CRL_set_version(l, X509_CRL_VERSION_2) == 1);
+    check(X509_CRL_set_issuer_name(l, X509_get_subject_name(certificate_.get())) == 1);
+    std::unique_ptr<ASN1_TIME, OpensslFree<ASN1_TIME_free>> from(ASN1_TIME_new());
+    std::unique_ptr<ASN1_TIME, OpensslFree<ASN1_TIME_free>> until(ASN1_TIME_new());
+    X509_gmtime_adj(from.get(), -2 * kDay);
+    X509_gmtime_adj(until.get(), expired ? -kDay : kDay);
+    check(X509_CRL_set1_lastUpdate(l, from.get()) == 1 &&
+          X509_CRL_set1_nextUpdate(l, until.get()) == 1);
+    for (const auto& pem : certificates) {
+        BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+        X509Ptr certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+        check(certificate != nullptr);
+        std::unique_ptr<X509_REVOKED, OpensslFree<X509_REVOKED_free>> entry(X509_REVOKED_new());
+        check(X509_REVOKED_set_serialNumber(entry.get(),
+                                            X509_get_serialNumber(certificate.get())) == 1 &&
+              X509_REVOKED_set_revocationDate(entry.get(), from.get()) == 1 &&
+              X509_CRL_add0_revoked(l, entry.release()) == 1);
+    }
+    check(X509_CRL_sign(l, key_.get(), EVP_sha256()) > 0);
+    BioPtr bio(BIO_new(BIO_s_mem()));
+    check(PEM_write_bio_X509_CRL(bio.get(), l) == 1);
+    return contents(bio.get());
 }
 
 TlsConfig Authority::config(wire::Role role, const std::string& common_name) {

@@ -8,6 +8,7 @@
 #include "session/tls.h"
 
 #include <string>
+#include <vector>
 
 namespace nfovpn::test {
 
@@ -17,6 +18,7 @@ struct CertificateRequest {
     bool server = false;
     bool expired = false;
     bool extended_use = true; ///< names its purpose
+    bool key_usage = true;
 };
 
 /// A certificate and its key, both PEM.
@@ -31,6 +33,11 @@ public:
 
     [[nodiscard]] Identity issue(const CertificateRequest& request);
     [[nodiscard]] const std::string& certificate() const { return pem_; }
+
+    /// The authority's revocation list with these certificates, PEM. An expired one is of
+    /// yesterday.
+    [[nodiscard]] std::string revocation_list(const std::vector<std::string>& certificates,
+                                              bool expired = false) const;
 
     /// A TLS configuration of that role with a fresh certificate of this authority.
     [[nodiscard]] session::TlsConfig config(wire::Role role, const std::string& common_name);
