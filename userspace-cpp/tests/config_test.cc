@@ -4,13 +4,16 @@
 // with its line.
 
 #include "config/server_config.h"
+#include "config/watched_file.h"
 #include "server/daemon.h"
+#include "support/stock_packets.h"
 #include "util/log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -28,6 +31,10 @@ std::optional<std::string> fake_file(const std::string& path, std::string& why) 
         why = "No such file or directory";
         return std::nullopt;
     }
+    if (path.ends_with("ta.key"))
+        return std::string(test::kStaticKey);
+    if (path.ends_with("v2.key"))
+        return std::string(test::kTlsCryptV2ServerKey);
     return "contents of " + path;
 }
 
@@ -167,8 +174,18 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"proto udp6", "f:6: error: proto: IPv6 is not supported yet"},
         {"dev tap0", "f:6: error: dev: TAP devices are not supported (use dev tun)"},
         {"dev a/b", "cannot be the name of a network device"},
-        {"tls-crypt ta.key", "f:6: error: tls-crypt: the control channel is not wrapped"},
-        {"tls-auth ta.key 0", "f:6: error: tls-auth: "},
+        {"tls-crypt other.key", "f:6: error: tls-crypt: there is no static key in it "
+                                "(openvpn --genkey tls-crypt FILE makes one)"},
+        {"tls-crypt missing.key", "f:6: error: tls-crypt: cannot read missing.key"},
+        {"tls-crypt v2.key", "f:6: error: tls-crypt: there is no static key"},
+        {"tls-auth ta.key 2", "f:6: error: tls-auth: \"2\" is no key direction"},
+        {"tls-auth ta.key\nkey-direction bidirectional", "f:7: error: key-direction: "},
+        {"tls-auth ta.key 0\nauth none", "f:6: error: tls-auth: \"auth none\" is no digest"},
+        {"tls-crypt ta.key\ntls-auth ta.key 0", "f:7: error: tls-auth: there is tls-crypt too"},
+        {"tls-crypt-v2 ta.key", "f:6: error: tls-crypt-v2: there is no server's key in it"},
+        {"tls-crypt-v2 v2.key cookie", "f:6: error: tls-crypt-v2: \"cookie\" is not understood"},
+        {"tls-crypt-v2-max-age 30", "f: error: tls-crypt-v2-max-age without tls-crypt-v2"},
+        {"tls-crypt-v2-verify x", "f:6: error: tls-crypt-v2-verify: scripts"},
         {"comp-lzo", "f:6: error: comp-lzo: compression is not supported (use compress migrate"},
         {"comp-lzo adaptive", "f:6: error: comp-lzo: compression is not supported"},
         {"compress lz4", "f:6: error: compress: compression is not supported"},
@@ -189,7 +206,10 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"route-ipv6 fd00::/64 fd00::1", "(use default)"},
         {"user nobody", "f:6: error: user: privileges are not dropped yet"},
         {"daemon", "f:6: error: daemon: the daemon stays in the foreground"},
-        {"crl-verify crl.pem", "f:6: error: crl-verify: "},
+        {"crl-verify missing.pem", "f:6: error: crl-verify: cannot read missing.pem"},
+        {"crl-verify crls dir", "f:6: error: crl-verify: directories of serial numbers"},
+        {"verify-x509-name office starts", "f:6: error: verify-x509-name: \"starts\" is not"},
+        {"tls-cert-profile modern", "f:6: error: tls-cert-profile: \"modern\" is not known"},
         {"topology net30", "(use topology subnet)"},
         {"cipherr X", "f:6: error: cipherr: unknown option (did you mean cipher?)"},
         {"port 0", "f:6: error: port: \"0\" is not a number from 1 to 65535"},
@@ -462,7 +482,7 @@ TEST(ServerConfig, CdIsWhereFilesAre) {
 }
 
 TEST(ServerConfig, EveryOptionIsReportedWithItsTreatment) {
-    auto parsed = parse(kMinimal + "mute 3\ntls-crypt x\nnonsense\n");
+    auto parsed = parse(kMinimal + "mute 3\nsecret x\nnonsense\n");
     ASSERT_EQ(parsed.uses.size(), 8U);
     EXPECT_EQ(parsed.uses[0].treatment, Treatment::Supported);
     EXPECT_EQ(parsed.uses[5].treatment, Treatment::Ignored);
@@ -476,4 +496,91 @@ TEST(ServerConfig, CertificatesThatAreNoneAreExplained) {
     auto tls = server::make_tls(parsed.config);
     ASSERT_FALSE(tls);
     EXPECT_THAT(tls.error().what, HasSubstr("ca: no usable certificate"));
+}
+
+TEST(ServerConfig, WrappedControlChannels) {
+    auto plain = parse(kMinimal);
+    EXPECT_FALSE(plain.config.wrap);
+    EXPECT_FALSE(plain.config.tls_crypt_v2);
+
+    // What a stock client has sent is opened by a server with these lines.
+    auto opens = [](const std::string& lines, std::string_view packet) {
+        auto parsed = parse(kMinimal + lines);
+        EXPECT_THAT(parsed.findings, IsEmpty()) << lines;
+        return parsed.config.wrap &&
+               static_cast<bool>(parsed.config.wrap->unwrap(test::from_hex(packet)));
+    };
+    const auto block = [](const std::string& name) {
+        return "<" + name + ">\n" + std::string(test::kStaticKey) + "\n</" + name + ">\n";
+    };
+    EXPECT_TRUE(opens("tls-auth ta.key 0\n", test::kTlsAuthSha1Inverse));
+    EXPECT_TRUE(opens("key-direction 0\ntls-auth ta.key\n", test::kTlsAuthSha1Inverse));
+    EXPECT_TRUE(opens(block("tls-auth") + "key-direction 0\n", test::kTlsAuthSha1Inverse));
+    EXPECT_TRUE(opens("key-direction 1\ntls-auth ta.key 0\n", test::kTlsAuthSha1Inverse));
+    EXPECT_FALSE(opens("tls-auth ta.key 1\n", test::kTlsAuthSha1Inverse));
+    EXPECT_FALSE(opens("tls-auth ta.key\n", test::kTlsAuthSha1Inverse));
+    EXPECT_TRUE(opens("tls-auth ta.key\nauth SHA256\n", test::kTlsAuthSha256));
+    EXPECT_TRUE(opens("auth SHA512\ntls-auth ta.key 0\n", test::kTlsAuthSha512Inverse));
+    EXPECT_TRUE(opens("tls-crypt ta.key\n", test::kTlsCrypt));
+    EXPECT_TRUE(opens(block("tls-crypt"), test::kTlsCrypt));
+
+    auto v2 = parse(kMinimal + "tls-crypt-v2 v2.key force-cookie\ntls-crypt-v2-max-age 30\n");
+    EXPECT_THAT(v2.findings, IsEmpty());
+    ASSERT_TRUE(v2.config.tls_crypt_v2);
+    EXPECT_EQ(v2.config.tls_crypt_v2->view().front(), 0xb2);
+    auto settings = server::core_settings(v2.config);
+    ASSERT_TRUE(settings.tls_crypt_v2);
+    EXPECT_TRUE(settings.tls_crypt_v2->force_cookie);
+    EXPECT_EQ(settings.tls_crypt_v2->max_age, std::chrono::hours(24 * 30));
+    EXPECT_NEAR(static_cast<double>(settings.unix_time_of_zero.count() +
+                                    std::chrono::duration_cast<std::chrono::seconds>(
+                                        std::chrono::steady_clock::now().time_since_epoch())
+                                        .count()),
+                static_cast<double>(std::time(nullptr)), 2);
+    auto both = parse(kMinimal + "<tls-crypt-v2>\n" + std::string(test::kTlsCryptV2ServerKey) +
+                      "\n</tls-crypt-v2>\ntls-crypt ta.key\n");
+    EXPECT_THAT(both.findings, IsEmpty());
+    EXPECT_TRUE(both.config.tls_crypt_v2 && both.config.wrap);
+    EXPECT_FALSE(both.config.tls_crypt_v2_force_cookie);
+}
+
+TEST(ServerConfig, WhoseCertificatesAreGood) {
+    auto parsed = parse(kMinimal + "cd /etc/vpn\ncrl-verify crl.pem\n"
+                                   "verify-x509-name \"C=KG, CN=office\"\n"
+                                   "tls-cert-profile suiteb\n");
+    EXPECT_THAT(parsed.findings, IsEmpty());
+    EXPECT_EQ(parsed.config.crl_file, "/etc/vpn/crl.pem");
+    EXPECT_EQ(parsed.config.verify_name_type, NameType::Subject);
+    EXPECT_EQ(parsed.config.verify_name, "C=KG, CN=office");
+    EXPECT_EQ(parsed.config.tls_security_level, 3);
+    EXPECT_EQ(parsed.config.tls_cipher, "SUITEB128");
+    EXPECT_EQ(parse(kMinimal + "verify-x509-name office name\n").config.verify_name_type,
+              NameType::CommonName);
+    EXPECT_EQ(parse(kMinimal + "verify-x509-name off name-prefix\n").config.verify_name_type,
+              NameType::Prefix);
+}
+
+TEST(WatchedFile, IsReadAgainWhenItHasChanged) {
+    log::set_level(log::Level::Off);
+    char pattern[] = "/tmp/nf-ovpnd-test-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern), nullptr);
+    const std::string path = std::string(pattern) + "/file";
+    const auto write = [&](const std::string& text) { std::ofstream(path) << text; };
+    WatchedFile file(path);
+    EXPECT_EQ(file.changed(), "") << "it is not there";
+    EXPECT_EQ(file.changed(), std::nullopt);
+    write("one");
+    EXPECT_EQ(file.changed(), "one");
+    EXPECT_EQ(file.changed(), std::nullopt);
+    write("three");
+    EXPECT_EQ(file.changed(), "three");
+    // The same size at the same time, yet another file.
+    const auto before = std::filesystem::last_write_time(path);
+    std::filesystem::rename(path, path + ".old");
+    write("seven");
+    std::filesystem::last_write_time(path, before);
+    EXPECT_EQ(file.changed(), "seven");
+    std::filesystem::remove(path);
+    EXPECT_EQ(file.changed(), "");
+    std::filesystem::remove_all(pattern);
 }

@@ -38,6 +38,7 @@ public:
         return line;
     }
     [[nodiscard]] int number() const { return number_; }
+    [[nodiscard]] std::size_t size() const { return rest_.size(); }
 
 private:
     std::string_view rest_;
@@ -106,7 +107,9 @@ std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& fin
         if (auto name = block_name(*line)) {
             directive.name = *name;
             directive.is_inline = true;
+            // A key may be in it: it is not to be left behind where a growing string was.
             std::string body;
+            body.reserve(lines.size() + 1);
             bool closed = false;
             while (auto inside = lines.next()) {
                 closed = trim(*inside) == "</" + *name + ">";

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
@@ -55,8 +56,13 @@ public:
     explicit Parser(const FileReader& reader) : reader_(reader) {}
 
     ParsedConfig run(std::string_view text) {
-        for (const auto& directive : tokenize(text, out_.findings))
+        auto directives = tokenize(text, out_.findings);
+        for (auto& directive : directives) {
             apply(directive);
+            // It may have been a key.
+            if (directive.is_inline)
+                OPENSSL_cleanse(directive.args[0].data(), directive.args[0].size());
+        }
         finish();
         std::stable_sort(out_.findings.begin(), out_.findings.end(),
                          [](const Finding& a, const Finding& b) { return a.line < b.line; });
@@ -82,6 +88,7 @@ private:
     void finish();
     void finish_addresses();
     void finish_data_channel();
+    void finish_wrapping();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -89,6 +96,7 @@ private:
                                         std::uint32_t high);
     std::optional<Ipv4> address(const Directive& d, std::size_t index);
     std::optional<Network> network(const Directive& d, std::size_t index);
+    std::string path_of(const Directive& d);
     std::optional<std::string> contents(const Directive& d);
     bool only(const Directive& d, std::string_view word, const std::string& reason);
 
@@ -113,7 +121,12 @@ private:
     void tls_version(const Directive& d);
     void tls_cipher(const Directive& d);
     void tls_cert_profile(const Directive& d);
+    void static_key(const Directive& d);
+    void key_direction(const Directive& d);
+    void tls_crypt_v2(const Directive& d);
     void remote_cert_tls(const Directive& d);
+    void verify_x509_name(const Directive& d);
+    void crl_verify(const Directive& d);
     void verify_client_cert(const Directive& d);
     void data_ciphers(const Directive& d);
     void data_ciphers_fallback(const Directive& d);
@@ -144,6 +157,11 @@ private:
     bool mode_server_ = false;
     bool tls_server_ = false;
     std::optional<Directive> auth_;
+    std::optional<wire::StaticKey> tls_auth_key_;
+    std::optional<wire::StaticKey> tls_crypt_key_;
+    std::optional<std::string> tls_auth_direction_;
+    std::optional<std::string> key_direction_;
+    Directive tls_auth_; // without the key
     std::optional<Framing> pushed_framing_;
     std::optional<Directive> framing_push_;
     bool mssfix_set_ = false;
@@ -156,8 +174,6 @@ constexpr std::size_t kAny = 16;
 
 constexpr const char* kServerOnly = "only the server's side is here";
 constexpr const char* kNoScripts = "scripts and plug-ins are not run";
-constexpr const char* kNoWrap = "the control channel is not wrapped by a pre-shared key yet";
-constexpr const char* kNoWrapHint = "remove it here and at the clients";
 constexpr const char* kNoV6 = "IPv6 is not supported yet";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
@@ -210,7 +226,14 @@ const Option Parser::kOptions[] = {
     {"tls-ciphersuites", S, 1, 1, &Parser::tls_cipher, "", ""},
     {"tls-groups", S, 1, 1, &Parser::tls_cipher, "", ""},
     {"tls-cert-profile", S, 1, 1, &Parser::tls_cert_profile, "", ""},
+    {"tls-auth", S, 1, 2, &Parser::static_key, "", ""},
+    {"tls-crypt", S, 1, 1, &Parser::static_key, "", ""},
+    {"key-direction", S, 1, 1, &Parser::key_direction, "", ""},
+    {"tls-crypt-v2", S, 1, 2, &Parser::tls_crypt_v2, "", ""},
+    {"tls-crypt-v2-max-age", S, 1, 1, &Parser::number_option, "", ""},
     {"remote-cert-tls", S, 1, 1, &Parser::remote_cert_tls, "", ""},
+    {"verify-x509-name", S, 1, 2, &Parser::verify_x509_name, "", ""},
+    {"crl-verify", S, 1, 2, &Parser::crl_verify, "", ""},
     {"verify-client-cert", S, 0, 1, &Parser::verify_client_cert, "", ""},
     // the data channel
     {"data-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
@@ -292,19 +315,13 @@ const Option Parser::kOptions[] = {
     {"nobind", R, 0, 0, nullptr, kServerOnly, ""},
     {"rport", R, 1, 1, nullptr, kServerOnly, ""},
     {"secret", R, 1, 2, nullptr, "static keys have no forward secrecy", "use ca, cert and key"},
-    {"tls-auth", R, 1, 2, nullptr, kNoWrap, kNoWrapHint},
-    {"tls-crypt", R, 1, 1, nullptr, kNoWrap, kNoWrapHint},
-    {"tls-crypt-v2", R, 1, 2, nullptr, kNoWrap, kNoWrapHint},
-    {"tls-crypt-v2-verify", R, 1, 1, nullptr, kNoWrap, kNoWrapHint},
-    {"key-direction", R, 1, 1, nullptr, kNoWrap, kNoWrapHint},
+    {"tls-crypt-v2-verify", R, 1, 1, nullptr, kNoScripts, "use tls-crypt-v2-max-age"},
     {"pkcs12", R, 1, 1, nullptr, "not supported", "convert it by openssl pkcs12 to PEM files"},
     {"capath", R, 1, 1, nullptr, "not supported", "put the certificates into the file of ca"},
     {"extra-certs", R, 1, 1, nullptr, "not supported",
      "append the certificates to the file of cert"},
     {"askpass", R, 0, 1, nullptr, "keys with a pass phrase are not supported",
      "decrypt the key by openssl pkey"},
-    {"crl-verify", R, 1, 2, nullptr, "revocation lists are not checked yet", ""},
-    {"verify-x509-name", R, 1, 2, nullptr, "not supported yet", ""},
     {"x509-username-field", R, 1, 8, nullptr, "clients are known by their common name", ""},
     {"tls-verify", R, 1, 2, nullptr, kNoScripts, ""},
     {"remote-cert-ku", R, 0, kAny, nullptr, "not supported", "use remote-cert-tls client"},
@@ -392,8 +409,9 @@ void Parser::apply(const Directive& d) {
         warn(d, std::string("ignored: ") + option->reason, option->hint);
         return;
     }
-    bool takes_block = d.name == "ca" || d.name == "cert" || d.name == "key" || d.name == "dh";
-    if (d.is_inline && !takes_block) {
+    static const std::set<std::string_view> kTakeBlock = {
+        "ca", "cert", "key", "dh", "tls-auth", "tls-crypt", "tls-crypt-v2"};
+    if (d.is_inline && !kTakeBlock.contains(d.name)) {
         error(d, "cannot be a <block>");
         return;
     }
@@ -446,12 +464,16 @@ std::optional<Network> Parser::network(const Directive& d, std::size_t index) {
     return out;
 }
 
+std::string Parser::path_of(const Directive& d) {
+    const auto& directory = config().directory;
+    return directory.empty() || d.args[0].starts_with('/') ? d.args[0]
+                                                           : directory + "/" + d.args[0];
+}
+
 std::optional<std::string> Parser::contents(const Directive& d) {
     if (d.is_inline)
         return d.args[0];
-    auto path = d.args[0];
-    if (!config().directory.empty() && !path.starts_with('/'))
-        path = config().directory + "/" + path;
+    auto path = path_of(d);
     std::string why;
     auto text = reader_(path, why);
     if (!text)
@@ -490,6 +512,7 @@ const NumberOption kNumberOptions[] = {
     {"reneg-sec", 0, 1U << 30, [](auto& c, auto v) { c.reneg_sec = std::chrono::seconds(v); }},
     {"hand-window", 1, 86400, [](auto& c, auto v) { c.hand_window = std::chrono::seconds(v); }},
     {"tran-window", 1, 1U << 30, [](auto& c, auto v) { c.tran_window = std::chrono::seconds(v); }},
+    {"tls-crypt-v2-max-age", 1, 36500, [](auto& c, auto v) { c.tls_crypt_v2_max_age = v; }},
     {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
     {"explicit-exit-notify", 0, 2,
      [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
@@ -747,13 +770,85 @@ void Parser::tls_cert_profile(const Directive& d) {
         config().tls_security_level = 1;
     else if (d.args[0] == "preferred")
         config().tls_security_level = 2;
+    else if (d.args[0] == "suiteb")
+        config().tls_security_level = 3; // and the ciphers, see finish()
     else
-        error(d, "\"" + d.args[0] + "\" is not supported", "insecure, legacy and preferred are");
+        error(d, "\"" + d.args[0] + "\" is not known", "insecure, legacy, preferred, suiteb");
+}
+
+void Parser::static_key(const Directive& d) {
+    auto text = contents(d);
+    if (!text)
+        return;
+    auto key = wire::parse_static_key(*text);
+    OPENSSL_cleanse(text->data(), text->size());
+    if (!key)
+        error(d, "there is no static key in it", "openvpn --genkey " + d.name + " FILE makes one");
+    else if (d.name == "tls-crypt")
+        tls_crypt_key_ = std::move(key);
+    else
+        tls_auth_key_ = std::move(key);
+    if (d.name == "tls-crypt")
+        return;
+    tls_auth_.name = d.name;
+    tls_auth_.line = d.line;
+    if (d.args.size() > 1 && d.args[1] != "0" && d.args[1] != "1")
+        error(d, "\"" + d.args[1] + "\" is no key direction", "0, which is usual here, or 1");
+    else if (d.args.size() > 1)
+        tls_auth_direction_ = d.args[1];
+}
+
+void Parser::key_direction(const Directive& d) {
+    if (d.args[0] == "0" || d.args[0] == "1")
+        key_direction_ = d.args[0];
+    else
+        error(d, "\"" + d.args[0] + "\" is no key direction", "0, which is usual here, or 1");
+}
+
+void Parser::tls_crypt_v2(const Directive& d) {
+    if (d.args.size() > 1 && d.args[1] != "force-cookie" && d.args[1] != "allow-noncookie") {
+        error(d, "\"" + d.args[1] + "\" is not understood",
+              "force-cookie or allow-noncookie may follow");
+        return;
+    }
+    auto text = contents(d);
+    if (!text)
+        return;
+    config().tls_crypt_v2 = wire::parse_tls_crypt_v2_key(*text);
+    OPENSSL_cleanse(text->data(), text->size());
+    config().tls_crypt_v2_force_cookie = d.args.size() > 1 && d.args[1] == "force-cookie";
+    if (!config().tls_crypt_v2)
+        error(d, "there is no server's key in it",
+              "openvpn --genkey tls-crypt-v2-server FILE makes one");
 }
 
 void Parser::remote_cert_tls(const Directive& d) {
     if (only(d, "client", "the peers of a server are clients"))
         config().remote_cert_tls_client = true;
+}
+
+void Parser::verify_x509_name(const Directive& d) {
+    const auto type = d.args.size() > 1 ? d.args[1] : "subject";
+    auto& c = config();
+    if (type == "subject")
+        c.verify_name_type = NameType::Subject;
+    else if (type == "name")
+        c.verify_name_type = NameType::CommonName;
+    else if (type == "name-prefix")
+        c.verify_name_type = NameType::Prefix;
+    else
+        error(d, "\"" + type + "\" is not understood", "subject, name or name-prefix");
+    c.verify_name = d.args[0];
+}
+
+void Parser::crl_verify(const Directive& d) {
+    if (d.args.size() > 1) {
+        error(d, "directories of serial numbers are not supported", "use a file in PEM");
+        return;
+    }
+    // The contents are OpenSSL's business; what cannot be read is an error of this line.
+    if (contents(d))
+        config().crl_file = std::filesystem::absolute(path_of(d)).string();
 }
 
 void Parser::verify_client_cert(const Directive& d) {
@@ -941,9 +1036,10 @@ void Parser::finish_data_channel() {
     bool cbc = std::any_of(all.begin(), all.end(), [](DataCipher cipher) {
         return !is_aead(cipher) && cipher != DataCipher::None;
     });
-    if (auth_ && only_aead)
+    // With tls-auth it names that one's digest as well.
+    if (auth_ && only_aead && !seen_.contains("tls-auth"))
         warn(*auth_, "ignored: the data ciphers are AEAD and authenticate by themselves");
-    else if (auth_ && !auth_by_name(auth_->args[0]))
+    else if (auth_ && !only_aead && !auth_by_name(auth_->args[0]))
         error(*auth_, auth_->args[0] + " is not supported", "SHA1 and SHA256 are");
     else if (auth_ && c.auth == DataAuth::None && cbc)
         error(*auth_, "with CBC packets must be authenticated", "auth SHA256");
@@ -962,6 +1058,33 @@ void Parser::finish_data_channel() {
         c.mss_fix = {c.tun_mtu, MssFix::Of::InnerPacket};
 }
 
+void Parser::finish_wrapping() {
+    auto& c = config();
+    if (seen_.contains("tls-auth") && seen_.contains("tls-crypt")) {
+        error(tls_auth_, "there is tls-crypt too", "remove one of them");
+        return;
+    }
+    if (c.tls_crypt_v2_max_age > 0 && !seen_.contains("tls-crypt-v2"))
+        error("tls-crypt-v2-max-age without tls-crypt-v2", "tls-crypt-v2 FILE");
+    if (tls_crypt_key_)
+        c.wrap = std::make_shared<const wire::ControlWrap>(
+            wire::ControlWrap::tls_crypt(*tls_crypt_key_, wire::Role::Server));
+    if (!tls_auth_key_)
+        return;
+    using Direction = wire::ControlWrap::Direction;
+    // The word behind tls-auth comes first, as with OpenVPN; a block has none.
+    auto word = tls_auth_direction_ ? tls_auth_direction_ : key_direction_;
+    auto direction = Direction::Both;
+    if (word)
+        direction = *word == "0" ? Direction::Normal : Direction::Inverse;
+    std::string digest = auth_ ? auth_->args[0] : "SHA1";
+    auto wrap = wire::ControlWrap::tls_auth(*tls_auth_key_, direction, digest);
+    if (wrap)
+        c.wrap = std::make_shared<const wire::ControlWrap>(std::move(*wrap));
+    else
+        error(tls_auth_, "\"auth " + digest + "\" is no digest for it", "auth SHA256");
+}
+
 void Parser::finish() {
     auto& c = config();
     if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
@@ -977,7 +1100,10 @@ void Parser::finish() {
             error(reason, hint);
     if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
         error("tls-version-min is above tls-version-max", "");
+    if (c.tls_security_level == 3 && c.tls_cipher.empty())
+        c.tls_cipher = "SUITEB128";
     finish_data_channel();
+    finish_wrapping();
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};

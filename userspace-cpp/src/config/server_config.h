@@ -16,9 +16,11 @@
 #include "util/data_keys.h"
 #include "util/endpoint.h"
 #include "util/mss_fix.h"
+#include "wire/control_wrap.h"
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +34,9 @@ struct Route {
 };
 
 enum class Fastpath { Off, Accepted, Eager };
+
+/// What the name of verify-x509-name is compared with.
+enum class NameType { None, Subject, CommonName, Prefix };
 
 /// Everything that the daemon is told.
 struct ServerConfig {
@@ -57,7 +62,15 @@ struct ServerConfig {
     std::string tls_ciphersuites;
     std::string tls_groups;
     int tls_security_level = -1; ///< OpenSSL's, -1: its default
+    std::string crl_file;        ///< revocation lists, PEM; read again when the file changes
+    NameType verify_name_type = NameType::None;
+    std::string verify_name; ///< of the clients' certificates
     bool remote_cert_tls_client = false;
+
+    std::shared_ptr<const wire::ControlWrap> wrap; ///< tls-auth or tls-crypt
+    std::optional<wire::TlsCryptV2Key> tls_crypt_v2;
+    bool tls_crypt_v2_force_cookie = false;
+    std::uint32_t tls_crypt_v2_max_age = 0; ///< days; 0: any
 
     std::string client_config_dir; ///< files of single clients; empty: none
     std::vector<DataCipher> data_ciphers;

@@ -8,6 +8,7 @@
 
 #include "server/daemon.h"
 
+#include "config/watched_file.h"
 #include "netlink/route.h"
 #include "server/status.h"
 #include "util/log.h"
@@ -48,6 +49,20 @@ netlink::Fastpath translate(config::Fastpath fastpath) {
         return netlink::Fastpath::Eager;
     }
     return netlink::Fastpath::Accepted;
+}
+
+session::NameCheck translate(config::NameType type) {
+    switch (type) {
+    case config::NameType::None:
+        return session::NameCheck::None;
+    case config::NameType::Subject:
+        return session::NameCheck::Subject;
+    case config::NameType::CommonName:
+        return session::NameCheck::CommonName;
+    case config::NameType::Prefix:
+        return session::NameCheck::Prefix;
+    }
+    return session::NameCheck::None;
 }
 
 void check(const std::optional<netlink::Error>& failed, const std::string& what) {
@@ -117,6 +132,17 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.session.transition_window = c.tran_window;
     s.session.reliable.first_timeout = c.tls_timeout;
     s.session.max_packet = c.max_packet_size - kOuterHeaders;
+    s.wrap = c.wrap;
+    if (c.tls_crypt_v2) {
+        auto v2 = std::make_shared<TlsCryptV2>();
+        v2->key.assign(c.tls_crypt_v2->view());
+        v2->force_cookie = c.tls_crypt_v2_force_cookie;
+        v2->max_age = std::chrono::days(c.tls_crypt_v2_max_age);
+        s.tls_crypt_v2 = v2;
+    }
+    // Our packet IDs then bear a time that never goes back, whatever is done to the clock.
+    s.unix_time_of_zero = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now().time_since_epoch() - Clock::now().time_since_epoch());
     s.pool_first = c.pool_first;
     s.pool_last = c.pool_last;
     s.netmask = c.netmask;
@@ -152,6 +178,12 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
     tls.ciphersuites = c.tls_ciphersuites;
     tls.groups = c.tls_groups;
     tls.require_extended_use = c.remote_cert_tls_client;
+    tls.name_check = translate(c.verify_name_type);
+    tls.name = c.verify_name;
+    if (!c.crl_file.empty())
+        tls.revocation_lists = [file = config::WatchedFile(c.crl_file)]() mutable {
+            return file.changed();
+        };
     return session::TlsContext::create(tls);
 }
 

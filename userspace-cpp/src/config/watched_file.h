@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A file that is read again when somebody has changed it, such as a revocation list. Nothing waits
+// for that: it is noticed when the file is asked for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace nfovpn::config {
+
+/// See the head of this file.
+class WatchedFile {
+public:
+    explicit WatchedFile(std::string path) : path_(std::move(path)) {}
+
+    /// The text, the first time and after each change; otherwise nothing. A file that cannot be
+    /// read has an empty text, and its reason is logged.
+    std::optional<std::string> changed();
+
+private:
+    /// What tells one state of a file from another.
+    struct Version {
+        std::uint64_t device = 0;
+        std::uint64_t inode = 0;
+        std::int64_t size = -1; ///< of no file
+        std::int64_t seconds = 0;
+        std::int64_t nanoseconds = 0;
+
+        bool operator==(const Version&) const = default;
+    };
+
+    [[nodiscard]] Version version() const;
+
+    std::string path_;
+    std::optional<Version> last_;
+};
+
+} // namespace nfovpn::config
