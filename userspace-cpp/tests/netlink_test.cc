@@ -169,6 +169,25 @@ TEST(KeyRequest, HasWhatTheFormatNeeds) {
     }
 }
 
+// What key-new is told of a key that was used is what key-release says of one.
+TEST(KeyRequest, StateThereAndBack) {
+    const KeyState state{(std::uint64_t{3} << 48) + 7, 1234567890123, 0xffffffff, Bytes(248, 0x5a)};
+    DataKeys keys;
+    Message m(30, 0);
+    m.header<genlmsghdr>();
+    put_key(m, 5, KeySlot::Primary, 2, keys, &state);
+    auto back = parse_key_state(m.get());
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->sent, state.sent);
+    EXPECT_EQ(back->blocks, state.blocks);
+    EXPECT_EQ(back->received, state.received);
+    EXPECT_EQ(back->window, state.window);
+    Message without(30, 0);
+    without.header<genlmsghdr>();
+    put_key(without, 5, KeySlot::Primary, 2, keys);
+    EXPECT_FALSE(parse_key_state(without.get()));
+}
+
 TEST(Notification, PeerDeleted) {
     Ntf m(NF_OVPN_CMD_PEER_DEL_NTF);
     m.nest(NF_OVPN_A_PEER, [&] {

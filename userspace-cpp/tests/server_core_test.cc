@@ -46,7 +46,7 @@ TEST_F(ServerCoreTest, HandshakeGivesBothTheSameKeys) {
                             "protocol-flags cc-exit tls-ekm,tun-mtu 1500"));
     // The peer is known before it has keys (R3), and has keys before the client can use them.
     EXPECT_THAT(sim.plane.calls, ElementsAre("add 0", "key 0 primary 0", "keepalive 0"));
-    EXPECT_EQ(sim.plane.peers.at(0).peer.remote, host.endpoint);
+    EXPECT_EQ(sim.plane.peers.at(0).peer.path.remote, host.endpoint);
     EXPECT_EQ(sim.plane.peers.at(0).peer.address, *parse_ipv4("10.8.0.2"));
     EXPECT_EQ(sim.plane.peers.at(0).keepalive.interval, 10U);
     EXPECT_EQ(sim.plane.peers.at(0).keepalive.timeout, 120U);

@@ -7,6 +7,7 @@
 
 #include "util/data_keys.h"
 #include "util/endpoint.h"
+#include "util/result.h"
 
 #include <cstdint>
 #include <optional>
@@ -28,8 +29,7 @@ using Failure = std::optional<Error>;
 /// A peer at the time it becomes known.
 struct Peer {
     std::uint32_t id = 0;            ///< 24 bits
-    Endpoint remote;                 ///< where it is
-    Endpoint local;                  ///< where it reached us
+    Path path;                       ///< where it is, and where it reached us
     Ipv4 address;                    ///< its own inside the tunnel
     std::vector<Prefix> networks;    ///< behind it
     bool data_v1 = false;            ///< its packets bear no peer ID
@@ -92,6 +92,25 @@ public:
 
     /// The counters of every peer; nothing if they cannot be had.
     virtual std::optional<std::vector<PeerStats>> stats() = 0;
+};
+
+/// A data plane whose keys can move to another one and back while packets flow. A peer without keys
+/// is legal there: what comes for it is the other one's.
+class HandoverDataPlane : public DataPlane {
+public:
+    /// Takes the key in a slot away. When the answer comes nothing uses it any more.
+    virtual Result<KeyState, Error> release_key(std::uint32_t peer_id, KeySlot slot) = 0;
+    /// As install_key(), with a key that was used before.
+    virtual Failure resume_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                               const DataKeys& keys, const KeyState& state) = 0;
+    /// A packet ID of a key that is here, for a packet that is in somebody else's hands.
+    virtual Result<std::uint64_t, Error> reserve_packet_id(std::uint32_t peer_id, KeySlot slot) = 0;
+    /// Notes that a packet was received elsewhere; EEXIST if its packet ID is not new.
+    virtual Failure accept_packet_id(std::uint32_t peer_id, KeySlot slot,
+                                     std::uint64_t packet_id) = 0;
+    /// Where a peer is.
+    virtual Result<Path, Error> path(std::uint32_t peer_id) = 0;
+    virtual Failure set_path(std::uint32_t peer_id, const Path& path) = 0;
 };
 
 } // namespace nfovpn::dataplane

@@ -20,6 +20,13 @@ Failure translate(std::optional<netlink::Error> error) {
     return Error{error->code, std::move(error->what)};
 }
 
+template <typename T>
+Result<T, Error> translate(Result<T, netlink::Error> answer) {
+    if (answer)
+        return std::move(*answer);
+    return Error{answer.error().code, answer.error().what};
+}
+
 } // namespace
 
 Result<std::unique_ptr<KernelDataPlane>, Error>
@@ -43,8 +50,8 @@ KernelDataPlane::~KernelDataPlane() {
 }
 
 Failure KernelDataPlane::add_peer(const Peer& peer) {
-    return translate(nf_ovpn_.new_peer({peer.id, peer.remote, peer.local, peer.address,
-                                        peer.networks, peer.data_v1, peer.framing, peer.tcp_mss}));
+    return translate(nf_ovpn_.new_peer({peer.id, peer.path, peer.address, peer.networks,
+                                        peer.data_v1, peer.framing, peer.tcp_mss}));
 }
 
 Failure KernelDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepalive) {
@@ -66,6 +73,33 @@ Failure KernelDataPlane::swap_keys(std::uint32_t peer_id) {
 
 Failure KernelDataPlane::delete_key(std::uint32_t peer_id, KeySlot slot) {
     return translate(nf_ovpn_.delete_key(peer_id, slot));
+}
+
+Result<KeyState, Error> KernelDataPlane::release_key(std::uint32_t peer_id, KeySlot slot) {
+    return translate(nf_ovpn_.release_key(peer_id, slot));
+}
+
+Failure KernelDataPlane::resume_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                    const DataKeys& keys, const KeyState& state) {
+    return translate(nf_ovpn_.new_key(peer_id, slot, key_id, keys, &state));
+}
+
+Result<std::uint64_t, Error> KernelDataPlane::reserve_packet_id(std::uint32_t peer_id,
+                                                                KeySlot slot) {
+    return translate(nf_ovpn_.reserve_packet_ids(peer_id, slot, 1));
+}
+
+Failure KernelDataPlane::accept_packet_id(std::uint32_t peer_id, KeySlot slot,
+                                          std::uint64_t packet_id) {
+    return translate(nf_ovpn_.accept_packet_id(peer_id, slot, packet_id));
+}
+
+Result<Path, Error> KernelDataPlane::path(std::uint32_t peer_id) {
+    return translate(nf_ovpn_.peer_path(peer_id));
+}
+
+Failure KernelDataPlane::set_path(std::uint32_t peer_id, const Path& path) {
+    return translate(nf_ovpn_.set_peer_path(peer_id, path));
 }
 
 std::optional<std::vector<PeerStats>> KernelDataPlane::stats() {

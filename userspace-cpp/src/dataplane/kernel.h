@@ -11,7 +11,7 @@
 
 namespace nfovpn::dataplane {
 
-class KernelDataPlane final : public DataPlane {
+class KernelDataPlane final : public HandoverDataPlane {
 public:
     /// Attaches an instance to a tun device. An error of ENOENT from @p missing's point of view
     /// (no such family) says that this kernel has no nf_ovpn; @p missing is set then.
@@ -31,6 +31,14 @@ public:
     Failure swap_keys(std::uint32_t peer_id) override;
     Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<PeerStats>> stats() override;
+
+    Result<KeyState, Error> release_key(std::uint32_t peer_id, KeySlot slot) override;
+    Failure resume_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                       const DataKeys& keys, const KeyState& state) override;
+    Result<std::uint64_t, Error> reserve_packet_id(std::uint32_t peer_id, KeySlot slot) override;
+    Failure accept_packet_id(std::uint32_t peer_id, KeySlot slot, std::uint64_t packet_id) override;
+    Result<Path, Error> path(std::uint32_t peer_id) override;
+    Failure set_path(std::uint32_t peer_id, const Path& path) override;
 
     /// The instance's counters, for status output.
     std::vector<netlink::NamedCounter> counters();

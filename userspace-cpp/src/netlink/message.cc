@@ -80,6 +80,11 @@ Message& Message::u32(std::uint16_t attribute, std::uint32_t value) {
     return *this;
 }
 
+Message& Message::u64(std::uint16_t attribute, std::uint64_t value) {
+    mnl_attr_put_u64(message_, attribute, value);
+    return *this;
+}
+
 Message& Message::bytes(std::uint16_t attribute, ByteView value) {
     mnl_attr_put(message_, attribute, value.size(), value.data());
     return *this;

@@ -45,6 +45,7 @@ public:
     Message& u8(std::uint16_t attribute, std::uint8_t value);
     Message& u16(std::uint16_t attribute, std::uint16_t value);
     Message& u32(std::uint16_t attribute, std::uint32_t value);
+    Message& u64(std::uint16_t attribute, std::uint64_t value);
     Message& bytes(std::uint16_t attribute, ByteView value);
     Message& flag(std::uint16_t attribute);
     Message& text(std::uint16_t attribute, const std::string& value);

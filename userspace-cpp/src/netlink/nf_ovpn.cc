@@ -125,6 +125,11 @@ std::uint32_t u32(const Attributes& attributes, std::uint16_t type) {
     return static_cast<std::uint32_t>(attributes.number(type).value_or(0));
 }
 
+void put_slot(Message& m, std::uint32_t peer_id, KeySlot slot) {
+    m.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id);
+    m.u32(NF_OVPN_A_KEYCONF_SLOT, slot_number(slot));
+}
+
 void put_direction(Message& m, std::uint16_t attribute, const DataFormat& format,
                    const DirectionKey& key) {
     m.nest(attribute, [&] {
@@ -135,6 +140,30 @@ void put_direction(Message& m, std::uint16_t attribute, const DataFormat& format
         if (!key.auth_key.empty())
             m.bytes(NF_OVPN_A_KEYDIR_AUTH_KEY, key.auth_key.view());
     });
+}
+
+void put_path(Message& m, const Path& path) {
+    m.u32(NF_OVPN_A_PEER_REMOTE_IPV4, be32(path.remote.address.value));
+    m.u16(NF_OVPN_A_PEER_REMOTE_PORT, be16(path.remote.port));
+    m.u32(NF_OVPN_A_PEER_LOCAL_IPV4, be32(path.local.address.value));
+    m.u16(NF_OVPN_A_PEER_LOCAL_PORT, be16(path.local.port));
+}
+
+// Nothing if the attributes are not there.
+std::optional<Endpoint> endpoint(const Attributes& peer, std::uint16_t address,
+                                 std::uint16_t port) {
+    if (!peer.find(address))
+        return std::nullopt;
+    return Endpoint{Ipv4{be32(u32(peer, address))},
+                    be16(static_cast<std::uint16_t>(u32(peer, port)))};
+}
+
+std::optional<Endpoint> remote_of(const Attributes& peer) {
+    return endpoint(peer, NF_OVPN_A_PEER_REMOTE_IPV4, NF_OVPN_A_PEER_REMOTE_PORT);
+}
+
+std::optional<Endpoint> local_of(const Attributes& peer) {
+    return endpoint(peer, NF_OVPN_A_PEER_LOCAL_IPV4, NF_OVPN_A_PEER_LOCAL_PORT);
 }
 
 void put_network(Message& m, const Prefix& network) {
@@ -225,10 +254,7 @@ Result<std::vector<NamedCounter>, Error> NfOvpn::instance_counters() {
 void put_peer(Message& request, const PeerRequest& peer) {
     request.nest(NF_OVPN_A_PEER, [&] {
         request.u32(NF_OVPN_A_PEER_ID, peer.id);
-        request.u32(NF_OVPN_A_PEER_REMOTE_IPV4, be32(peer.remote.address.value));
-        request.u16(NF_OVPN_A_PEER_REMOTE_PORT, be16(peer.remote.port));
-        request.u32(NF_OVPN_A_PEER_LOCAL_IPV4, be32(peer.local.address.value));
-        request.u16(NF_OVPN_A_PEER_LOCAL_PORT, be16(peer.local.port));
+        put_path(request, peer.path);
         request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
         for (const auto& network : peer.networks)
             put_network(request, network);
@@ -289,11 +315,10 @@ Result<std::vector<PeerReport>, Error> NfOvpn::peers() {
 }
 
 void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
-             const DataKeys& keys) {
+             const DataKeys& keys, const KeyState* state) {
     const auto& format = keys.format;
     request.nest(NF_OVPN_A_KEYCONF, [&] {
-        request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id);
-        request.u32(NF_OVPN_A_KEYCONF_SLOT, slot_number(slot));
+        put_slot(request, peer_id, slot);
         request.u32(NF_OVPN_A_KEYCONF_KEY_ID, key_id);
         request.u32(NF_OVPN_A_KEYCONF_CIPHER_ALG, cipher_number(format.cipher));
         if (format.auth != DataAuth::None)
@@ -308,13 +333,20 @@ void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t
             request.flag(NF_OVPN_A_KEYCONF_INSECURE);
         put_direction(request, NF_OVPN_A_KEYCONF_ENCRYPT_DIR, format, keys.encrypt);
         put_direction(request, NF_OVPN_A_KEYCONF_DECRYPT_DIR, format, keys.decrypt);
+        if (!state)
+            return;
+        request.u64(NF_OVPN_A_KEYCONF_TX_PACKET_ID, state->sent);
+        request.u64(NF_OVPN_A_KEYCONF_TX_BLOCKS, state->blocks);
+        request.u64(NF_OVPN_A_KEYCONF_RX_PACKET_ID, state->received);
+        if (state->window)
+            request.bytes(NF_OVPN_A_KEYCONF_RX_WINDOW, *state->window);
     });
 }
 
 std::optional<Error> NfOvpn::new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
-                                     const DataKeys& keys) {
+                                     const DataKeys& keys, const KeyState* state) {
     Request request(*this, NF_OVPN_CMD_KEY_NEW);
-    put_key(request, peer_id, slot, key_id, keys);
+    put_key(request, peer_id, slot, key_id, keys, state);
     return send(request);
 }
 
@@ -326,9 +358,91 @@ std::optional<Error> NfOvpn::swap_keys(std::uint32_t peer_id) {
 
 std::optional<Error> NfOvpn::delete_key(std::uint32_t peer_id, KeySlot slot) {
     Request request(*this, NF_OVPN_CMD_KEY_DEL);
+    request.nest(NF_OVPN_A_KEYCONF, [&] { put_slot(request, peer_id, slot); });
+    return send(request);
+}
+
+std::optional<KeyState> parse_key_state(const nlmsghdr* message) {
+    const auto* nest = Attributes(message, sizeof(genlmsghdr)).find(NF_OVPN_A_KEYCONF);
+    if (!nest)
+        return std::nullopt;
+    Attributes key(nest);
+    auto sent = key.number(NF_OVPN_A_KEYCONF_TX_PACKET_ID);
+    auto blocks = key.number(NF_OVPN_A_KEYCONF_TX_BLOCKS);
+    auto received = key.number(NF_OVPN_A_KEYCONF_RX_PACKET_ID);
+    auto window = key.bytes(NF_OVPN_A_KEYCONF_RX_WINDOW);
+    if (!sent || !blocks || !received || !window)
+        return std::nullopt;
+    return KeyState{*sent, *blocks, *received, Bytes(window->begin(), window->end())};
+}
+
+Result<KeyState, Error> NfOvpn::release_key(std::uint32_t peer_id, KeySlot slot) {
+    Request request(*this, NF_OVPN_CMD_KEY_RELEASE);
+    request.nest(NF_OVPN_A_KEYCONF, [&] { put_slot(request, peer_id, slot); });
+    std::optional<KeyState> state;
+    auto failed = send(request, [&](const nlmsghdr* answer) { state = parse_key_state(answer); });
+    if (failed)
+        return *failed;
+    if (!state)
+        return Error{EBADMSG, "nf_ovpn does not say how far the key is used up"};
+    return *state;
+}
+
+Result<std::uint64_t, Error> NfOvpn::reserve_packet_ids(std::uint32_t peer_id, KeySlot slot,
+                                                        std::uint32_t packets) {
+    Request request(*this, NF_OVPN_CMD_KEY_RESERVE);
     request.nest(NF_OVPN_A_KEYCONF, [&] {
-        request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id);
-        request.u32(NF_OVPN_A_KEYCONF_SLOT, slot_number(slot));
+        put_slot(request, peer_id, slot);
+        request.u32(NF_OVPN_A_KEYCONF_PACKETS, packets);
+    });
+    std::optional<std::uint64_t> last;
+    auto failed = send(request, [&](const nlmsghdr* answer) {
+        if (const auto* key = Attributes(answer, sizeof(genlmsghdr)).find(NF_OVPN_A_KEYCONF))
+            last = Attributes(key).number(NF_OVPN_A_KEYCONF_TX_PACKET_ID);
+    });
+    if (failed)
+        return *failed;
+    if (!last)
+        return Error{EBADMSG, "nf_ovpn does not say which packet IDs"};
+    return *last;
+}
+
+std::optional<Error> NfOvpn::accept_packet_id(std::uint32_t peer_id, KeySlot slot,
+                                              std::uint64_t packet_id) {
+    Request request(*this, NF_OVPN_CMD_KEY_ACCEPT);
+    request.nest(NF_OVPN_A_KEYCONF, [&] {
+        put_slot(request, peer_id, slot);
+        request.u64(NF_OVPN_A_KEYCONF_RX_PACKET_ID, packet_id);
+    });
+    return send(request);
+}
+
+Result<Path, Error> NfOvpn::peer_path(std::uint32_t id) {
+    Request request(*this, NF_OVPN_CMD_PEER_GET);
+    request.nest(NF_OVPN_A_PEER, [&] { request.u32(NF_OVPN_A_PEER_ID, id); });
+    std::optional<Path> path;
+    auto failed = send(request, [&](const nlmsghdr* answer) {
+        const auto* nest = Attributes(answer, sizeof(genlmsghdr)).find(NF_OVPN_A_PEER);
+        if (!nest)
+            return;
+        Attributes peer(nest);
+        auto remote = remote_of(peer);
+        auto local = local_of(peer);
+        if (remote && local)
+            path = Path{*remote, *local};
+    });
+    if (failed)
+        return *failed;
+    if (!path)
+        return Error{EBADMSG, "nf_ovpn does not say where the peer is"};
+    return *path;
+}
+
+std::optional<Error> NfOvpn::set_peer_path(std::uint32_t id, const Path& path) {
+    Request request(*this, NF_OVPN_CMD_PEER_SET);
+    request.nest(NF_OVPN_A_PEER, [&] {
+        request.u32(NF_OVPN_A_PEER_ID, id);
+        put_path(request, path);
     });
     return send(request);
 }
@@ -345,11 +459,9 @@ std::optional<NfOvpnNotification> parse_notification(const nlmsghdr* message, un
         auto id = u32(peer, NF_OVPN_A_PEER_ID);
         if (header->cmd == NF_OVPN_CMD_PEER_DEL_NTF)
             return PeerDelNtf{id, u32(peer, NF_OVPN_A_PEER_DEL_REASON)};
-        if (header->cmd == NF_OVPN_CMD_PEER_FLOAT_NTF && peer.find(NF_OVPN_A_PEER_REMOTE_IPV4)) {
-            auto port = static_cast<std::uint16_t>(u32(peer, NF_OVPN_A_PEER_REMOTE_PORT));
-            return PeerFloatNtf{id,
-                                {Ipv4{be32(u32(peer, NF_OVPN_A_PEER_REMOTE_IPV4))}, be16(port)}};
-        }
+        auto remote = remote_of(peer);
+        if (header->cmd == NF_OVPN_CMD_PEER_FLOAT_NTF && remote)
+            return PeerFloatNtf{id, *remote};
     }
     if (const auto* nest = attributes.find(NF_OVPN_A_KEYCONF);
         nest && header->cmd == NF_OVPN_CMD_KEY_LIMIT_NTF) {

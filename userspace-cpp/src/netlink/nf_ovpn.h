@@ -31,8 +31,7 @@ struct InstanceRequest {
 
 struct PeerRequest {
     std::uint32_t id = 0;
-    Endpoint remote;
-    Endpoint local;
+    Path path;
     Ipv4 vpn_address;
     std::vector<Prefix> networks;
     bool data_v1 = false;
@@ -88,10 +87,23 @@ public:
     std::optional<Error> delete_peer(std::uint32_t id);
     Result<std::vector<PeerReport>, Error> peers();
 
+    /// @p state: of a key that was used before.
     std::optional<Error> new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
-                                 const DataKeys& keys);
+                                 const DataKeys& keys, const KeyState* state = nullptr);
     std::optional<Error> swap_keys(std::uint32_t peer_id);
     std::optional<Error> delete_key(std::uint32_t peer_id, KeySlot slot);
+
+    /// Takes a key away and says how far it is used up.
+    Result<KeyState, Error> release_key(std::uint32_t peer_id, KeySlot slot);
+    /// The last of so many packet IDs, which are the caller's.
+    Result<std::uint64_t, Error> reserve_packet_ids(std::uint32_t peer_id, KeySlot slot,
+                                                    std::uint32_t packets);
+    /// EEXIST: received before, or too old to tell.
+    std::optional<Error> accept_packet_id(std::uint32_t peer_id, KeySlot slot,
+                                          std::uint64_t packet_id);
+
+    Result<Path, Error> peer_path(std::uint32_t id);
+    std::optional<Error> set_peer_path(std::uint32_t id, const Path& path);
 
     /// Readable when notifications() has something.
     [[nodiscard]] int notification_fd() const { return events_.fd(); }
@@ -115,7 +127,10 @@ private:
 /// The attributes of a request for a new peer, and for a new key.
 void put_peer(Message& request, const PeerRequest& peer);
 void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
-             const DataKeys& keys);
+             const DataKeys& keys, const KeyState* state = nullptr);
+
+/// Reads the answer to key-release; nothing if something is missing in it.
+std::optional<KeyState> parse_key_state(const nlmsghdr* message);
 
 /// Reads one multicast message; nothing if it is about another device or not understood.
 std::optional<NfOvpnNotification> parse_notification(const nlmsghdr* message, unsigned ifindex);

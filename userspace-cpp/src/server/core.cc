@@ -106,8 +106,7 @@ bool ServerCore::Client::add_peer(session::Session&) {
     const auto& choice = session.choice();
     dataplane::Peer peer;
     peer.id = peer_id();
-    peer.remote = path.remote;
-    peer.local = path.local;
+    peer.path = path;
     peer.address = session.assignment()->address;
     peer.networks = networks;
     peer.data_v1 = choice.data_v1;

@@ -3,7 +3,7 @@
 // The server without its sockets: datagrams and the time come in, datagrams go out, and the data
 // plane is told about peers and keys. A datagram's way:
 //
-//     datagram ─┬─ data packet: its peer is unknown to the data plane, counted and dropped
+//     datagram ─┬─ data packet that the data plane did not want: counted and dropped
 //               ├─ not a control packet: counted by its fault and dropped
 //               ├─ of a client that is known (address and session ID): its session
 //               ├─ first packet (HARD_RESET_CLIENT_V2 or _V3): answered by a cookie if its source
@@ -37,12 +37,7 @@
 
 namespace nfovpn::server {
 
-/// Where a datagram came from and where it arrived: both are needed to answer from the address
-/// that the client knows.
-struct Path {
-    Endpoint remote;
-    Endpoint local;
-};
+using nfovpn::Path;
 
 /// Sends datagrams; loses them silently like any network.
 class Transport {
@@ -111,8 +106,8 @@ struct ClientStatus {
     Ipv4 address;
     std::uint32_t peer_id = 0;
     Duration connected_for{};
-    std::string tls;    ///< version and cipher
-    std::string cipher; ///< of the data channel
+    std::string tls;       ///< version and cipher
+    std::string cipher;    ///< of the data channel
     unsigned renegotiations = 0;
     std::uint64_t rx_bytes = 0;
     std::uint64_t tx_bytes = 0;

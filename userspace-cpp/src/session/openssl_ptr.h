@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// OpenSSL's objects with owners.
+// OpenSSL's objects with owners: those of TLS and key derivation.
 #pragma once
+
+#include "util/openssl_ptr.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -14,14 +16,7 @@
 
 namespace nfovpn::session {
 
-template <auto Free>
-struct OpensslFree {
-    template <typename T>
-    void operator()(T* object) const {
-        Free(object);
-    }
-};
-
+using nfovpn::OpensslFree;
 using SslCtxPtr = std::unique_ptr<SSL_CTX, OpensslFree<SSL_CTX_free>>;
 using SslPtr = std::unique_ptr<SSL, OpensslFree<SSL_free>>;
 using BioPtr = std::unique_ptr<BIO, OpensslFree<BIO_free_all>>;

@@ -96,6 +96,18 @@ std::size_t auth_length(DataAuth auth) {
     return facts(auth).length;
 }
 
+DirectionKey DirectionKey::clone() const {
+    DirectionKey out;
+    out.cipher_key = SecretBytes(cipher_key.view());
+    out.implicit_iv.assign(implicit_iv.view());
+    out.auth_key = SecretBytes(auth_key.view());
+    return out;
+}
+
+DataKeys DataKeys::clone() const {
+    return {format, encrypt.clone(), decrypt.clone()};
+}
+
 std::string_view framing_option(Framing framing) {
     switch (framing) {
     case Framing::None:

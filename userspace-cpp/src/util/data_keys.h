@@ -70,6 +70,9 @@ struct DirectionKey {
     SecretBytes cipher_key;     ///< with epochs the secret that the first one's key comes from
     SecretArray<8> implicit_iv; ///< unused with epochs and where the cipher does not authenticate
     SecretBytes auth_key;       ///< as long as its digest
+
+    /// A second copy, which whoever asks for it answers for.
+    [[nodiscard]] DirectionKey clone() const;
 };
 
 /// Both directions, as seen from one side.
@@ -77,6 +80,17 @@ struct DataKeys {
     DataFormat format;
     DirectionKey encrypt;
     DirectionKey decrypt;
+
+    [[nodiscard]] DataKeys clone() const;
+};
+
+/// How far a key is used up. Packet IDs have their epoch in the upper 16 bits of 64, if any.
+struct KeyState {
+    std::uint64_t sent = 0;      ///< the last packet ID that was given out; 0: none
+    std::uint64_t blocks = 0;    ///< of 16 bytes, encrypted with the key of that epoch
+    std::uint64_t received = 0;  ///< the highest packet ID; 0: none
+    std::optional<Bytes> window; ///< which below it were received: bit n, counted from the lowest
+                                 ///< of the first byte, is that of "received" less n; nothing: all
 };
 
 /// Where a data plane keeps a peer's keys: the primary one encrypts, both decrypt.

@@ -59,6 +59,15 @@ struct Endpoint {
 /// "192.0.2.1:1194"
 std::string to_string(const Endpoint& endpoint);
 
+/// Where a datagram came from and where it arrived: both are needed to answer from the address
+/// that the other side knows.
+struct Path {
+    Endpoint remote;
+    Endpoint local;
+
+    bool operator==(const Path&) const = default;
+};
+
 } // namespace nfovpn
 
 template <>

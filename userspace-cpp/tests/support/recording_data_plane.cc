@@ -113,7 +113,7 @@ std::optional<Bytes> RecordingDataPlane::receive(const Endpoint& from, ByteView 
     auto peer = peers.end();
     if (packet[0] >> 3 == static_cast<int>(wire::Opcode::DataV1)) {
         peer = std::find_if(peers.begin(), peers.end(), [&](const auto& entry) {
-            return entry.second.peer.data_v1 && entry.second.peer.remote == from;
+            return entry.second.peer.data_v1 && entry.second.peer.path.remote == from;
         });
     } else if (auto head = ByteReader(packet).u32()) {
         peer = peers.find(*head & 0xffffff);

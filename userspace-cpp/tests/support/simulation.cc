@@ -82,7 +82,7 @@ bool Simulation::send_data(std::uint32_t peer_id, ByteView plaintext) {
     auto packet = plane.send(peer_id, plaintext);
     if (!packet)
         return false;
-    put(false, plane.peers.at(peer_id).peer.remote, *packet);
+    put(false, plane.peers.at(peer_id).peer.path.remote, *packet);
     return true;
 }
 

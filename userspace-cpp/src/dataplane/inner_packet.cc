@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Packets inside the tunnel; see inner_packet.h.
+
+#include "dataplane/inner_packet.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace nfovpn::dataplane {
+
+namespace {
+
+constexpr std::uint8_t kNoCompress = 0xfa;
+constexpr std::uint8_t kNoCompressSwap = 0xfb;
+constexpr std::uint8_t kCompressV2 = 0x50;
+constexpr std::uint8_t kCompressV2None = 0;
+
+constexpr std::size_t kIpv4Header = 20;
+constexpr std::size_t kIpv6Header = 40;
+constexpr std::size_t kTcpHeader = 20;
+
+std::uint16_t read16(ByteView bytes, std::size_t at) {
+    return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+}
+
+void write16(std::span<std::uint8_t> bytes, std::size_t at, std::uint16_t value) {
+    bytes[at] = static_cast<std::uint8_t>(value >> 8);
+    bytes[at + 1] = static_cast<std::uint8_t>(value);
+}
+
+int version(ByteView packet) {
+    return packet.empty() ? 0 : packet[0] >> 4;
+}
+
+// Where the TCP header is behind IPv6's headers.
+std::optional<std::size_t> tcp_behind_ipv6(ByteView packet) {
+    int next = packet[6];
+    auto at = kIpv6Header;
+    while (next != IPPROTO_TCP) {
+        if (at + 8 > packet.size())
+            return std::nullopt;
+        switch (next) {
+        case IPPROTO_HOPOPTS:
+        case IPPROTO_ROUTING:
+        case IPPROTO_DSTOPTS:
+            next = packet[at];
+            at += 8 * (std::size_t{packet[at + 1]} + 1);
+            break;
+        case IPPROTO_FRAGMENT:
+            // Only the first one has the header.
+            if ((read16(packet, at + 2) & 0xfff8) != 0)
+                return std::nullopt;
+            next = packet[at];
+            at += 8;
+            break;
+        default:
+            return std::nullopt;
+        }
+    }
+    return at;
+}
+
+// Where the TCP header is, if the packet has a whole one without its options.
+std::optional<std::size_t> tcp_header(ByteView packet) {
+    std::optional<std::size_t> at;
+    if (version(packet) == 4 && packet.size() >= kIpv4Header) {
+        if (packet[9] != IPPROTO_TCP || (read16(packet, 6) & 0x1fff) != 0)
+            return std::nullopt;
+        at = std::size_t{packet[0] & 0xfU} * 4;
+        if (*at < kIpv4Header)
+            return std::nullopt;
+    } else if (version(packet) == 6 && packet.size() >= kIpv6Header) {
+        at = tcp_behind_ipv6(packet);
+    }
+    return at && *at + kTcpHeader <= packet.size() ? at : std::nullopt;
+}
+
+// RFC 1624, equation 3. At an odd offset the two bytes of a word swap their weight.
+void fix_checksum(std::span<std::uint8_t> tcp, std::uint16_t from, std::uint16_t to, bool odd) {
+    auto swap = [odd](std::uint32_t v) { return odd ? (v & 0xff) << 8 | v >> 8 : v; };
+    std::uint32_t sum = read16(tcp, 16) ^ 0xffffU;
+    sum += swap(from ^ 0xffffU) + swap(to);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    write16(tcp, 16, static_cast<std::uint16_t>(~sum));
+}
+
+} // namespace
+
+std::optional<InnerAddresses> inner_addresses(ByteView packet) {
+    if (version(packet) == 4 && packet.size() >= kIpv4Header)
+        return InnerAddresses{packet.subspan(12, 4), packet.subspan(16, 4)};
+    if (version(packet) == 6 && packet.size() >= kIpv6Header)
+        return InnerAddresses{packet.subspan(8, 16), packet.subspan(24, 16)};
+    return std::nullopt;
+}
+
+void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss) {
+    constexpr std::uint8_t kSyn = 0x02;
+    constexpr std::uint8_t kEnd = 0;
+    constexpr std::uint8_t kNop = 1;
+    constexpr std::uint8_t kMss = 2;
+    constexpr std::size_t kMssLength = 4;
+
+    auto at = tcp_header(packet);
+    if (!at || mss == 0)
+        return;
+    auto tcp = packet.subspan(*at);
+    const auto length = std::size_t{tcp[12]} / 16 * 4;
+    if ((tcp[13] & kSyn) == 0 || length > tcp.size())
+        return;
+    if (version(packet) == 6)
+        mss = mss > 20 ? static_cast<std::uint16_t>(mss - 20) : 1;
+    for (auto i = kTcpHeader; i + kMssLength <= length;) {
+        if (tcp[i] == kEnd)
+            return;
+        if (tcp[i] == kNop) {
+            i++;
+            continue;
+        }
+        if (tcp[i + 1] < 2)
+            return;
+        if (tcp[i] == kMss && tcp[i + 1] == kMssLength) {
+            const auto old = read16(tcp, i + 2);
+            if (old > mss) {
+                write16(tcp, i + 2, mss);
+                fix_checksum(tcp, old, mss, i % 2 != 0);
+            }
+            return;
+        }
+        i += tcp[i + 1];
+    }
+}
+
+ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer) {
+    switch (framing) {
+    case Framing::None:
+        return packet;
+    case Framing::Stub:
+        buffer.assign(1, kNoCompress);
+        break;
+    case Framing::StubSwap:
+        buffer.assign(1, kNoCompressSwap);
+        buffer.insert(buffer.end(), packet.begin() + 1, packet.end());
+        buffer.push_back(packet[0]);
+        return buffer;
+    case Framing::StubV2:
+        if (packet[0] != kCompressV2)
+            return packet;
+        buffer.assign({kCompressV2, kCompressV2None});
+        break;
+    }
+    buffer.insert(buffer.end(), packet.begin(), packet.end());
+    return buffer;
+}
+
+std::optional<std::span<std::uint8_t>> remove_framing(Framing framing,
+                                                      std::span<std::uint8_t> packet) {
+    if (framing == Framing::None)
+        return packet;
+    if (framing == Framing::StubV2) {
+        if (packet.empty() || packet[0] != kCompressV2)
+            return packet;
+        if (packet.size() < 2 || packet[1] != kCompressV2None)
+            return std::nullopt;
+        return packet.subspan(2);
+    }
+    if (framing == Framing::Stub) {
+        if (packet.empty() || packet[0] != kNoCompress)
+            return std::nullopt;
+        return packet.subspan(1);
+    }
+    if (packet.size() < 2 || packet[0] != kNoCompressSwap)
+        return std::nullopt;
+    packet[0] = packet.back();
+    return packet.first(packet.size() - 1);
+}
+
+} // namespace nfovpn::dataplane

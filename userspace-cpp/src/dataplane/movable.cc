@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Two data planes as one; movable.h has the order in which keys move.
+
+#include "dataplane/movable.h"
+
+#include "util/log.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <unordered_map>
+
+namespace nfovpn::dataplane {
+
+namespace {
+
+constexpr KeySlot kSlots[] = {KeySlot::Primary, KeySlot::Secondary};
+
+// The kernel has no such thing, so this process does it.
+bool beyond_kernel(const Failure& failure) {
+    return failure && failure->code == EOPNOTSUPP;
+}
+
+} // namespace
+
+Failure MovableDataPlane::add_peer(const Peer& peer) {
+    if (auto failure = user_.add_peer(peer))
+        return failure;
+    if (!kernel_)
+        return std::nullopt;
+    auto failure = kernel_->add_peer(peer);
+    if (beyond_kernel(failure)) {
+        log::warning("peer {} is not the kernel's: {}", peer.id, failure->what);
+        return std::nullopt;
+    }
+    if (failure)
+        user_.remove_peer(peer.id);
+    else
+        user_.set_lent(peer.id, true);
+    return failure;
+}
+
+Failure MovableDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepalive) {
+    if (in_kernel(id)) {
+        if (auto failure = kernel_->set_keepalive(id, keepalive))
+            return failure;
+    }
+    return user_.set_keepalive(id, keepalive);
+}
+
+Failure MovableDataPlane::remove_peer(std::uint32_t id) {
+    // Whether it is there or not: it has no keys there when they are here.
+    auto failure = kernel_ ? kernel_->remove_peer(id) : std::nullopt;
+    if (failure && !in_kernel(id))
+        failure.reset();
+    auto failed = user_.remove_peer(id);
+    return failure ? failure : failed;
+}
+
+Failure MovableDataPlane::install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
+                                      const DataKeys& keys) {
+    if (in_kernel(peer_id)) {
+        auto failure = kernel_->install_key(peer_id, slot, key_id, keys);
+        if (beyond_kernel(failure)) {
+            log::warning("peer {} leaves the kernel: {}", peer_id, failure->what);
+            failure = to_user(peer_id);
+        }
+        if (failure)
+            return failure;
+    }
+    return user_.install_key(peer_id, slot, key_id, keys);
+}
+
+Failure MovableDataPlane::swap_keys(std::uint32_t peer_id) {
+    if (in_kernel(peer_id)) {
+        if (auto failure = kernel_->swap_keys(peer_id))
+            return failure;
+    }
+    return user_.swap_keys(peer_id);
+}
+
+Failure MovableDataPlane::delete_key(std::uint32_t peer_id, KeySlot slot) {
+    if (in_kernel(peer_id)) {
+        if (auto failure = kernel_->delete_key(peer_id, slot))
+            return failure;
+    }
+    return user_.delete_key(peer_id, slot);
+}
+
+std::optional<std::vector<PeerStats>> MovableDataPlane::stats() {
+    auto out = *user_.stats();
+    if (!kernel_)
+        return out;
+    auto kernels = kernel_->stats();
+    if (!kernels)
+        return std::nullopt;
+    std::unordered_map<std::uint32_t, PeerStats> by_id;
+    for (const auto& peer : *kernels)
+        by_id.emplace(peer.id, peer);
+    // One that the kernel should have and has not is gone.
+    std::erase_if(
+        out, [&](const PeerStats& peer) { return in_kernel(peer.id) && !by_id.contains(peer.id); });
+    for (auto& peer : out) {
+        auto at = by_id.find(peer.id);
+        if (at == by_id.end())
+            continue;
+        peer.rx_bytes += at->second.rx_bytes;
+        peer.tx_bytes += at->second.tx_bytes;
+        peer.rx_packets += at->second.rx_packets;
+        peer.tx_packets += at->second.tx_packets;
+    }
+    return out;
+}
+
+std::optional<Holder> MovableDataPlane::holder(std::uint32_t id) const {
+    if (!user_.peer(id))
+        return std::nullopt;
+    return in_kernel(id) ? Holder::Kernel : Holder::User;
+}
+
+Failure MovableDataPlane::move(std::uint32_t id, Holder to) {
+    auto now = holder(id);
+    if (!now)
+        return Error{ENOENT, "no such peer"};
+    if (now == to)
+        return std::nullopt;
+    if (!kernel_)
+        return Error{EOPNOTSUPP, "there is no data path in the kernel"};
+    return to == Holder::User ? to_user(id) : to_kernel(id);
+}
+
+// A key from the kernel to here.
+Failure MovableDataPlane::take(std::uint32_t id, KeySlot slot) {
+    auto state = kernel_->release_key(id, slot);
+    if (!state)
+        return state.error();
+    auto failure = user_.resume_key(id, slot, *state);
+    if (failure)
+        give(id, slot, *state);
+    return failure;
+}
+
+// A key from here to the kernel.
+Failure MovableDataPlane::give(std::uint32_t id, KeySlot slot, const KeyState& state) {
+    auto key = user_.key(id, slot);
+    return kernel_->resume_key(id, slot, key->key_id, key->keys, state);
+}
+
+Failure MovableDataPlane::to_user(std::uint32_t id) {
+    // It would take for silence what it does not see.
+    if (auto failure = kernel_->set_keepalive(id, {}))
+        return failure;
+    Failure failure;
+    std::vector<KeySlot> taken;
+    for (auto slot : kSlots) {
+        if (failure || !user_.key(id, slot))
+            continue;
+        failure = take(id, slot);
+        if (!failure)
+            taken.push_back(slot);
+    }
+    auto path = failure ? Result<Path, Error>(*failure) : kernel_->path(id);
+    if (!path) {
+        for (auto slot : taken)
+            give(id, slot, user_.key(id, slot)->state);
+        kernel_->set_keepalive(id, user_.keepalive(id));
+        return path.error();
+    }
+    user_.set_path(id, *path);
+    user_.set_lent(id, false);
+    return std::nullopt;
+}
+
+Failure MovableDataPlane::to_kernel(std::uint32_t id) {
+    auto failure = kernel_->set_path(id, user_.peer(id)->path);
+    std::vector<KeySlot> given;
+    for (auto slot : kSlots) {
+        auto key = user_.key(id, slot);
+        if (failure || !key)
+            continue;
+        failure = give(id, slot, key->state);
+        if (!failure)
+            given.push_back(slot);
+    }
+    if (failure) {
+        // They may have been used there.
+        for (auto slot : given)
+            take(id, slot);
+        return failure;
+    }
+    user_.set_lent(id, true);
+    return kernel_->set_keepalive(id, user_.keepalive(id));
+}
+
+void MovableDataPlane::kernel_notified(const Notification& notification) {
+    if (const auto* deleted = std::get_if<PeerDeleted>(&notification)) {
+        user_.remove_peer(deleted->id);
+    } else if (const auto* floated = std::get_if<PeerFloated>(&notification)) {
+        const auto* peer = user_.peer(floated->id);
+        if (peer && in_kernel(floated->id))
+            user_.set_path(floated->id, {floated->remote, peer->path.local});
+    }
+}
+
+std::vector<Notification> MovableDataPlane::take_notifications() {
+    auto out = user_.take_notifications();
+    for (const auto& notification : out) {
+        // It may never have been there.
+        if (const auto* deleted = std::get_if<PeerDeleted>(&notification); deleted && kernel_)
+            kernel_->remove_peer(deleted->id);
+    }
+    return out;
+}
+
+std::optional<std::uint64_t> MovableDataPlane::reserve_packet_id(std::uint32_t peer_id,
+                                                                 KeySlot slot) {
+    auto id = kernel_->reserve_packet_id(peer_id, slot);
+    return id ? std::optional(*id) : std::nullopt;
+}
+
+bool MovableDataPlane::accept_packet_id(std::uint32_t peer_id, KeySlot slot,
+                                        std::uint64_t packet_id) {
+    return !kernel_->accept_packet_id(peer_id, slot, packet_id);
+}
+
+} // namespace nfovpn::dataplane

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The data plane of this process, and the keys that move between it and the kernel's. The kernel is
+// a second data plane of the same kind with a door for keys: what is tested is who asks whom for
+// what, and that nothing is lost, used twice or taken for a replay; the real kernel is in the
+// end-to-end tests.
+
+#include "dataplane/movable.h"
+#include "support/data_packet.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <set>
+
+using namespace nfovpn;
+using namespace nfovpn::dataplane;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Sink final : PacketOutput {
+    void to_peer(const Path& path, ByteView datagram) override {
+        paths.push_back(path);
+        datagrams.emplace_back(datagram.begin(), datagram.end());
+    }
+    void to_device(ByteView packet) override { packets.emplace_back(packet.begin(), packet.end()); }
+
+    std::vector<Path> paths;
+    std::vector<Bytes> datagrams;
+    std::vector<Bytes> packets;
+};
+
+/// Nobody else has keys.
+struct Nobody final : KeyOwner {
+    std::optional<std::uint64_t> reserve_packet_id(std::uint32_t, KeySlot) override { return {}; }
+    bool accept_packet_id(std::uint32_t, KeySlot, std::uint64_t) override { return false; }
+};
+
+const Path kPath = {{Ipv4{0xc000020a}, 40000}, {Ipv4{0xc0000201}, 1194}};
+const Path kElsewhere = {{Ipv4{0xc000020b}, 50000}, {Ipv4{0xc0000201}, 1194}};
+constexpr std::uint32_t kId = 5;
+
+Peer a_peer(std::uint32_t id = kId) {
+    Peer out;
+    out.id = id;
+    out.path = kPath;
+    out.address = Ipv4{0x0a080000 + id};
+    return out;
+}
+
+DataKeys keys_of(std::uint8_t seed, bool epochs = false) {
+    DataKeys keys;
+    keys.format.epochs = epochs;
+    keys.encrypt.cipher_key = SecretBytes(Bytes(32, seed));
+    keys.encrypt.implicit_iv.assign(std::array<std::uint8_t, 8>{seed});
+    keys.decrypt = keys.encrypt.clone();
+    return keys;
+}
+
+// From one address of 10.8.0.0/24 to another.
+Bytes ipv4(std::uint8_t from, std::uint8_t to, std::uint8_t mark = 0) {
+    return {0x45, 0, 0, 24, 0, 0, 0, 0, 64, 17, 0, 0, 10, 8, 0, from, 10, 8, 0, to, 1, 2, 3, mark};
+}
+
+class UserPlane : public testing::Test {
+protected:
+    UserPlane() {
+        EXPECT_FALSE(plane.add_peer(a_peer()));
+        EXPECT_FALSE(plane.install_key(kId, KeySlot::Primary, 0, keys_of(1)));
+    }
+    Bytes sealed(std::uint32_t packet_id, ByteView text, std::uint8_t key = 0) {
+        return test::encrypt_data(keys_of(static_cast<std::uint8_t>(key + 1)), key, kId, packet_id,
+                                  text);
+    }
+    void transmit(Bytes packet) { plane.transmit(packet, now); }
+
+    Sink sink;
+    Nobody nobody;
+    UserDataPlane plane{sink, nobody};
+    TimePoint now = TimePoint{} + 1h;
+};
+
+} // namespace
+
+TEST_F(UserPlane, ReceivesOnce) {
+    const auto packet = sealed(1, ipv4(5, 1));
+    EXPECT_TRUE(plane.receive(kPath, packet, now));
+    EXPECT_TRUE(plane.receive(kPath, packet, now));
+    ASSERT_EQ(sink.packets.size(), 1U);
+    EXPECT_EQ(sink.packets[0], ipv4(5, 1));
+    EXPECT_EQ(plane.dropped(Drop::Replay), 1U);
+    auto stats = plane.stats()->at(0);
+    EXPECT_EQ(stats.rx_packets, 1U);
+    EXPECT_EQ(stats.rx_bytes, packet.size());
+}
+
+TEST_F(UserPlane, LeavesWhatIsNotOfItsPeers) {
+    EXPECT_FALSE(plane.receive(kPath, Bytes{0x48, 0, 0}, now));
+    EXPECT_FALSE(plane.receive(kPath, Bytes{0x48, 0, 0, 6, 1, 2}, now)) << "another peer ID";
+    EXPECT_FALSE(plane.receive(kPath, Bytes{0x30, 0, 0, 5, 1, 2}, now)) << "P_DATA_V1";
+    EXPECT_FALSE(plane.receive(kPath, Bytes{0x38, 0, 0, 5, 1, 2}, now)) << "a control packet";
+}
+
+TEST_F(UserPlane, DropsWithAReason) {
+    auto forged = sealed(1, ipv4(5, 1));
+    forged.back() ^= 1;
+    plane.receive(kElsewhere, forged, now);
+    EXPECT_EQ(plane.dropped(Drop::Auth), 1U);
+    EXPECT_EQ(plane.peer(kId)->path, kPath) << "no authentication, no change";
+    plane.receive(kPath, ByteView(forged).first(20), now);
+    EXPECT_EQ(plane.dropped(Drop::Malformed), 1U);
+    plane.receive(kPath, sealed(1, ipv4(6, 1)), now);
+    EXPECT_EQ(plane.dropped(Drop::Source), 1U);
+    plane.receive(kPath, sealed(2, Bytes{1, 2, 3}), now);
+    EXPECT_EQ(plane.dropped(Drop::Inner), 1U);
+    plane.receive(kPath, sealed(3, ipv4(5, 1), 1), now);
+    EXPECT_EQ(plane.dropped(Drop::NoKey), 1U);
+    transmit(ipv4(1, 77));
+    EXPECT_EQ(plane.dropped(Drop::NoPeer), 1U);
+    transmit({1, 2, 3});
+    EXPECT_EQ(plane.dropped(Drop::Inner), 2U);
+    EXPECT_TRUE(sink.packets.empty());
+    EXPECT_TRUE(sink.datagrams.empty());
+}
+
+TEST_F(UserPlane, Sends) {
+    transmit(ipv4(1, 5));
+    transmit(ipv4(1, 5));
+    ASSERT_EQ(sink.datagrams.size(), 2U);
+    EXPECT_EQ(sink.paths[1], kPath);
+    EXPECT_EQ(Bytes(sink.datagrams[1].begin(), sink.datagrams[1].begin() + 8),
+              (Bytes{0x48, 0, 0, 5, 0, 0, 0, 2}));
+    EXPECT_EQ(test::decrypt_data(keys_of(1), sink.datagrams[1]), ipv4(1, 5));
+    EXPECT_EQ(plane.stats()->at(0).tx_packets, 2U);
+}
+
+TEST_F(UserPlane, KeysChange) {
+    EXPECT_FALSE(plane.install_key(kId, KeySlot::Secondary, 1, keys_of(2)));
+    EXPECT_TRUE(plane.install_key(kId, KeySlot::Secondary, 0, keys_of(3))) << "key ID of the other";
+    plane.receive(kPath, sealed(1, ipv4(5, 1), 1), now);
+    EXPECT_EQ(sink.packets.size(), 1U) << "both decrypt";
+    transmit(ipv4(1, 5));
+    EXPECT_FALSE(plane.swap_keys(kId));
+    transmit(ipv4(1, 5));
+    EXPECT_FALSE(plane.delete_key(kId, KeySlot::Secondary));
+    EXPECT_TRUE(plane.delete_key(kId, KeySlot::Secondary));
+    EXPECT_TRUE(plane.swap_keys(kId));
+    plane.receive(kPath, sealed(2, ipv4(5, 1)), now);
+    EXPECT_EQ(plane.dropped(Drop::NoKey), 1U);
+    ASSERT_EQ(sink.datagrams.size(), 2U);
+    EXPECT_EQ(sink.datagrams[0][0] & 7, 0);
+    EXPECT_EQ(sink.datagrams[1][0] & 7, 1);
+}
+
+TEST_F(UserPlane, FollowsAPeerThatMoves) {
+    plane.receive(kElsewhere, sealed(1, ipv4(5, 1)), now);
+    transmit(ipv4(1, 5));
+    EXPECT_EQ(sink.paths.at(0), kElsewhere);
+    auto events = plane.take_notifications();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(std::get<PeerFloated>(events[0]).remote, kElsewhere.remote);
+    // A replayed packet moves nobody.
+    plane.receive(kPath, sealed(1, ipv4(5, 1)), now);
+    EXPECT_EQ(plane.peer(kId)->path, kElsewhere);
+    EXPECT_TRUE(plane.take_notifications().empty());
+}
+
+TEST_F(UserPlane, WithoutPeerIds) {
+    auto peer = a_peer(7);
+    peer.data_v1 = true;
+    peer.path = kElsewhere;
+    EXPECT_FALSE(plane.add_peer(peer));
+    EXPECT_FALSE(plane.install_key(7, KeySlot::Primary, 2, keys_of(9)));
+    auto packet = test::encrypt_data(keys_of(9), 2, 7, 1, ipv4(7, 1), {true, Framing::None});
+    EXPECT_FALSE(plane.receive(kPath, packet, now)) << "nobody is known there";
+    EXPECT_TRUE(plane.receive(kElsewhere, packet, now));
+    EXPECT_EQ(sink.packets.size(), 1U);
+    transmit(ipv4(1, 7));
+    EXPECT_EQ(test::decrypt_data(keys_of(9), sink.datagrams.at(0), {true, Framing::None}),
+              ipv4(1, 7));
+    peer.id = 8;
+    peer.address = Ipv4{0x0a080008};
+    EXPECT_TRUE(plane.add_peer(peer)) << "somebody is there";
+    EXPECT_FALSE(plane.remove_peer(7));
+    EXPECT_FALSE(plane.receive(kElsewhere, packet, now));
+}
+
+TEST_F(UserPlane, AddressesHaveOneOwner) {
+    auto other = a_peer(6);
+    other.networks = {ipv4_prefix(Ipv4{0x0a090000}, 16), ipv4_prefix(Ipv4{0x0a080005}, 32)};
+    auto refused = plane.add_peer(other);
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->code, EEXIST);
+    other.networks.pop_back();
+    EXPECT_FALSE(plane.add_peer(other)) << "nothing is left of the first try";
+    EXPECT_FALSE(plane.remove_peer(6));
+    EXPECT_FALSE(plane.add_peer(other));
+    EXPECT_TRUE(plane.remove_peer(66));
+}
+
+TEST_F(UserPlane, PingsAndSilence) {
+    EXPECT_EQ(plane.deadline(), kNever);
+    EXPECT_FALSE(plane.set_keepalive(kId, {10, 30}));
+    EXPECT_LE(plane.deadline(), now);
+    const auto begin = now;
+    for (; now < begin + 9s; now += 1s)
+        plane.tick(now);
+    EXPECT_TRUE(sink.datagrams.empty());
+    for (; now < begin + 11s; now += 1s)
+        plane.tick(now);
+    ASSERT_EQ(sink.datagrams.size(), 1U);
+    EXPECT_EQ(test::decrypt_data(keys_of(1), sink.datagrams[0]), test::kPing);
+    // A ping is life, and nothing for the device.
+    plane.receive(kPath, sealed(1, test::kPing), now);
+    EXPECT_TRUE(sink.packets.empty());
+    for (; now < begin + 40s; now += 1s)
+        plane.tick(now);
+    EXPECT_TRUE(plane.take_notifications().empty());
+    for (; now < begin + 43s; now += 1s)
+        plane.tick(now);
+    auto events = plane.take_notifications();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_TRUE(std::get<PeerDeleted>(events[0]).expired);
+    EXPECT_EQ(plane.deadline(), kNever);
+    EXPECT_FALSE(plane.receive(kPath, sealed(2, ipv4(5, 1)), now));
+}
+
+TEST_F(UserPlane, FramingOfAPeer) {
+    auto peer = a_peer(6);
+    peer.framing = Framing::StubSwap;
+    EXPECT_FALSE(plane.add_peer(peer));
+    EXPECT_FALSE(plane.install_key(6, KeySlot::Primary, 0, keys_of(1)));
+    transmit(ipv4(1, 6));
+    EXPECT_EQ(test::decrypt_data(keys_of(1), sink.datagrams.at(0), {false, Framing::StubSwap}),
+              ipv4(1, 6));
+    auto packet = test::encrypt_data(keys_of(1), 0, 6, 1, ipv4(6, 1), {false, Framing::StubSwap});
+    plane.receive(kPath, packet, now);
+    EXPECT_EQ(sink.packets.at(0), ipv4(6, 1));
+    plane.receive(kPath, test::encrypt_data(keys_of(1), 0, 6, 2, ipv4(6, 1)), now);
+    EXPECT_EQ(plane.dropped(Drop::Framing), 1U);
+}
+
+TEST_F(UserPlane, SaysThatAKeyIsNearItsEnd) {
+    EXPECT_FALSE(plane.resume_key(kId, KeySlot::Primary, {0xff000000, 0, 0, {}}));
+    transmit(ipv4(1, 5));
+    auto events = plane.take_notifications();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(std::get<KeyNearLimit>(events[0]).peer_id, kId);
+    EXPECT_FALSE(plane.resume_key(kId, KeySlot::Primary, {0xffffffff, 0, 0, {}}));
+    transmit(ipv4(1, 5));
+    EXPECT_EQ(plane.dropped(Drop::KeyLimit), 1U);
+}
+
+// ---- keys that move
+
+namespace {
+
+/// What a kernel does with what it is asked.
+class FakeKernel final : public HandoverDataPlane {
+public:
+    FakeKernel(PacketOutput& output, KeyOwner& nobody) : inner(output, nobody) {}
+
+    Failure add_peer(const Peer& peer) override {
+        if (unsupported)
+            return Error{EOPNOTSUPP, "no such peers"};
+        return inner.add_peer(peer);
+    }
+    Failure set_keepalive(std::uint32_t id, const Keepalive& k) override {
+        return inner.set_keepalive(id, k);
+    }
+    Failure remove_peer(std::uint32_t id) override { return inner.remove_peer(id); }
+    Failure install_key(std::uint32_t id, KeySlot slot, std::uint8_t key_id,
+                        const DataKeys& keys) override {
+        if (unsupported_keys)
+            return Error{EOPNOTSUPP, "no such cipher"};
+        return resume_key(id, slot, key_id, keys, {});
+    }
+    Failure swap_keys(std::uint32_t id) override { return inner.swap_keys(id); }
+    Failure delete_key(std::uint32_t id, KeySlot slot) override {
+        return inner.delete_key(id, slot);
+    }
+    std::optional<std::vector<PeerStats>> stats() override { return inner.stats(); }
+
+    Result<KeyState, Error> release_key(std::uint32_t id, KeySlot slot) override {
+        auto key = inner.key(id, slot);
+        if (!key || slot == refuses_release)
+            return Error{ENOENT, "no key in this slot"};
+        auto state = key->state;
+        inner.delete_key(id, slot);
+        return state;
+    }
+    Failure resume_key(std::uint32_t id, KeySlot slot, std::uint8_t key_id, const DataKeys& keys,
+                       const KeyState& state) override {
+        if (slot == refuses_resume)
+            return Error{ENOMEM, "no memory"};
+        if (auto failure = inner.install_key(id, slot, key_id, keys))
+            return failure;
+        return inner.resume_key(id, slot, state);
+    }
+    Result<std::uint64_t, Error> reserve_packet_id(std::uint32_t id, KeySlot slot) override {
+        auto key = inner.key(id, slot);
+        auto state = key->state;
+        state.sent++;
+        inner.resume_key(id, slot, state);
+        reserved++;
+        return state.sent;
+    }
+    Failure accept_packet_id(std::uint32_t id, KeySlot slot, std::uint64_t packet_id) override {
+        auto state = inner.key(id, slot)->state;
+        ReplayWindow window;
+        window.restore(state.received, *state.window);
+        if (!window.accept(packet_id))
+            return Error{EEXIST, "received before"};
+        state.received = window.highest();
+        state.window = window.save();
+        inner.resume_key(id, slot, state);
+        accepted++;
+        return std::nullopt;
+    }
+    Result<Path, Error> path(std::uint32_t id) override {
+        if (const auto* peer = inner.peer(id))
+            return peer->path;
+        return Error{ENOENT, "no such peer"};
+    }
+    Failure set_path(std::uint32_t id, const Path& path) override {
+        if (!inner.peer(id))
+            return Error{ENOENT, "no such peer"};
+        inner.set_path(id, path);
+        return std::nullopt;
+    }
+
+    UserDataPlane inner;
+    bool unsupported = false;
+    bool unsupported_keys = false;
+    std::optional<KeySlot> refuses_release;
+    std::optional<KeySlot> refuses_resume;
+    int reserved = 0;
+    int accepted = 0;
+};
+
+/// The gateway: packets go to the kernel if it has the key, else to the daemon.
+class Movable : public testing::Test {
+protected:
+    Movable() {
+        EXPECT_FALSE(plane.add_peer(a_peer()));
+        EXPECT_FALSE(plane.set_keepalive(kId, {10, 60}));
+        EXPECT_FALSE(plane.install_key(kId, KeySlot::Primary, 0, keys_of(1)));
+        EXPECT_FALSE(plane.install_key(kId, KeySlot::Secondary, 1, keys_of(2)));
+    }
+    bool kernel_has_key() { return kernel.inner.key(kId, KeySlot::Primary).has_value(); }
+    void receive(ByteView packet) {
+        if (kernel_has_key())
+            kernel.inner.receive(kPath, packet, now);
+        else
+            plane.receive(kPath, packet, now);
+    }
+    void transmit(Bytes packet) {
+        if (kernel_has_key())
+            kernel.inner.transmit(packet, now);
+        else
+            plane.transmit(packet, now);
+    }
+    Bytes from_peer(std::uint32_t packet_id) {
+        return test::encrypt_data(keys_of(1), 0, kId, packet_id,
+                                  ipv4(kId, 1, static_cast<std::uint8_t>(packet_id)));
+    }
+
+    Sink sink;
+    Nobody nobody;
+    FakeKernel kernel{sink, nobody};
+    MovableDataPlane plane{&kernel, sink};
+    TimePoint now = TimePoint{} + 1h;
+};
+
+} // namespace
+
+TEST_F(Movable, BackAndForthUnderTraffic) {
+    std::uint32_t next = 1;
+    for (int i = 0; i < 20; i++) {
+        const auto to = i % 2 == 0 ? Holder::User : Holder::Kernel;
+        // These wait in the socket and in the device when the keys move.
+        const auto first = from_peer(next++);
+        const auto second = from_peer(next++);
+        auto waiting = ipv4(1, kId);
+        ASSERT_FALSE(plane.move(kId, to));
+        EXPECT_EQ(plane.holder(kId), to);
+        plane.receive(kPath, first, now);
+        receive(from_peer(next++));
+        plane.receive(kPath, second, now);
+        plane.receive(kPath, second, now);
+        plane.transmit(waiting, now);
+        transmit(ipv4(1, kId));
+    }
+    EXPECT_EQ(sink.packets.size(), next - 1U) << "nothing lost, nothing twice";
+    EXPECT_EQ(plane.dropped(Drop::Replay), 20U) << "the copy of the second one, each time";
+    std::set<Bytes> ids;
+    for (const auto& datagram : sink.datagrams)
+        ids.emplace(datagram.begin(), datagram.begin() + 8);
+    EXPECT_EQ(ids.size(), 40U) << "no packet ID twice";
+    EXPECT_EQ(kernel.reserved, 10);
+    EXPECT_EQ(kernel.accepted, 20);
+    // The secondary key went along.
+    EXPECT_TRUE(kernel.inner.key(kId, KeySlot::Secondary));
+    auto stats = plane.stats()->at(0);
+    EXPECT_EQ(stats.rx_packets, next - 1U);
+    EXPECT_EQ(stats.tx_packets, 40U);
+}
+
+TEST_F(Movable, KeepaliveIsWhereTheKeysAre) {
+    EXPECT_EQ(kernel.inner.keepalive(kId).timeout, 60U);
+    EXPECT_EQ(plane.deadline(), kNever);
+    ASSERT_FALSE(plane.move(kId, Holder::User));
+    EXPECT_EQ(kernel.inner.keepalive(kId).timeout, 0U);
+    EXPECT_NE(plane.deadline(), kNever);
+    ASSERT_FALSE(plane.move(kId, Holder::Kernel));
+    EXPECT_EQ(kernel.inner.keepalive(kId).timeout, 60U);
+    EXPECT_EQ(plane.deadline(), kNever);
+}
+
+TEST_F(Movable, WhereThePeerIsGoesAlong) {
+    kernel.inner.receive(kElsewhere, from_peer(1), now);
+    ASSERT_FALSE(plane.move(kId, Holder::User));
+    transmit(ipv4(1, kId));
+    EXPECT_EQ(sink.paths.back(), kElsewhere) << "before the kernel's word of it has come";
+    plane.receive(kPath, from_peer(2), now);
+    ASSERT_FALSE(plane.move(kId, Holder::Kernel));
+    transmit(ipv4(1, kId));
+    EXPECT_EQ(sink.paths.back(), kPath);
+}
+
+TEST_F(Movable, RenegotiatesWhereverTheKeysAre) {
+    ASSERT_FALSE(plane.move(kId, Holder::User));
+    EXPECT_FALSE(plane.install_key(kId, KeySlot::Secondary, 2, keys_of(3)));
+    EXPECT_FALSE(kernel.inner.key(kId, KeySlot::Secondary));
+    EXPECT_FALSE(plane.swap_keys(kId));
+    ASSERT_FALSE(plane.move(kId, Holder::Kernel));
+    EXPECT_EQ(kernel.inner.key(kId, KeySlot::Primary)->key_id, 2);
+    EXPECT_EQ(kernel.inner.key(kId, KeySlot::Secondary)->key_id, 0);
+    EXPECT_FALSE(plane.delete_key(kId, KeySlot::Secondary));
+    EXPECT_FALSE(kernel.inner.key(kId, KeySlot::Secondary));
+    ASSERT_FALSE(plane.move(kId, Holder::User));
+    EXPECT_FALSE(kernel_has_key());
+}
+
+TEST_F(Movable, AMoveThatFailsChangesNothing) {
+    kernel.refuses_release = KeySlot::Secondary;
+    EXPECT_TRUE(plane.move(kId, Holder::User));
+    EXPECT_EQ(plane.holder(kId), Holder::Kernel);
+    EXPECT_TRUE(kernel_has_key());
+    EXPECT_EQ(kernel.inner.keepalive(kId).timeout, 60U);
+    kernel.refuses_release.reset();
+    ASSERT_FALSE(plane.move(kId, Holder::User));
+    kernel.refuses_resume = KeySlot::Secondary;
+    EXPECT_TRUE(plane.move(kId, Holder::Kernel));
+    EXPECT_EQ(plane.holder(kId), Holder::User);
+    EXPECT_FALSE(kernel_has_key());
+    transmit(ipv4(1, kId));
+    receive(from_peer(1));
+    EXPECT_EQ(sink.datagrams.size(), 1U);
+    EXPECT_EQ(sink.packets.size(), 1U);
+    EXPECT_TRUE(plane.move(99, Holder::User)) << "no such peer";
+}
+
+TEST_F(Movable, WhatTheKernelHasNotIsServedHere) {
+    kernel.unsupported = true;
+    EXPECT_FALSE(plane.add_peer(a_peer(6)));
+    EXPECT_EQ(plane.holder(6), Holder::User);
+    EXPECT_FALSE(plane.install_key(6, KeySlot::Primary, 0, keys_of(4)));
+    auto packet = ipv4(1, 6);
+    plane.transmit(packet, now);
+    EXPECT_EQ(sink.datagrams.size(), 1U);
+    EXPECT_FALSE(plane.remove_peer(6));
+
+    kernel.unsupported = false;
+    kernel.unsupported_keys = true;
+    EXPECT_FALSE(plane.add_peer(a_peer(7)));
+    EXPECT_EQ(plane.holder(7), Holder::Kernel);
+    EXPECT_FALSE(plane.install_key(7, KeySlot::Primary, 0, keys_of(4)));
+    EXPECT_EQ(plane.holder(7), Holder::User);
+    packet = ipv4(1, 7);
+    plane.transmit(packet, now);
+    EXPECT_EQ(sink.datagrams.size(), 2U);
+    EXPECT_FALSE(plane.remove_peer(7));
+    EXPECT_FALSE(kernel.inner.peer(7));
+}
+
+TEST_F(Movable, PeersEndInBothPlaces) {
+    plane.kernel_notified(PeerDeleted{kId, true});
+    EXPECT_FALSE(plane.holder(kId));
+    kernel.inner.remove_peer(kId);
+    EXPECT_FALSE(plane.add_peer(a_peer()));
+    EXPECT_FALSE(plane.set_keepalive(kId, {0, 2}));
+    ASSERT_FALSE(plane.move(kId, Holder::User));
+    for (int i = 0; i < 4; i++, now += 1s)
+        plane.tick(now);
+    auto events = plane.take_notifications();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_TRUE(std::get<PeerDeleted>(events[0]).expired);
+    EXPECT_FALSE(kernel.inner.peer(kId));
+}
+
+TEST_F(Movable, PeersThatTheKernelHasLost) {
+    kernel.inner.remove_peer(kId);
+    EXPECT_TRUE(plane.stats()->empty());
+}
+
+TEST(MovableAlone, WithoutAKernel) {
+    Sink sink;
+    MovableDataPlane plane(nullptr, sink);
+    EXPECT_FALSE(plane.add_peer(a_peer()));
+    EXPECT_FALSE(plane.install_key(kId, KeySlot::Primary, 0, keys_of(1)));
+    EXPECT_EQ(plane.holder(kId), Holder::User);
+    EXPECT_TRUE(plane.move(kId, Holder::Kernel));
+    EXPECT_EQ(plane.stats()->size(), 1U);
+    EXPECT_FALSE(plane.remove_peer(kId));
+    EXPECT_TRUE(plane.stats()->empty());
+}

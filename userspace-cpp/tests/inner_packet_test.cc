@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Packets inside the tunnel: addresses, the MSS of TCP with its checksum, framing, and whose an
+// address is.
+
+#include "dataplane/inner_packet.h"
+#include "dataplane/peer_routes.h"
+
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+using namespace nfovpn::dataplane;
+
+namespace {
+
+Bytes join(std::initializer_list<Bytes> parts) {
+    Bytes out;
+    for (const auto& part : parts)
+        out.insert(out.end(), part.begin(), part.end());
+    return out;
+}
+
+const Bytes kIpv4Tcp = {0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 8, 0, 2, 10, 99, 0, 1};
+
+Bytes ipv6(std::uint8_t next) {
+    Bytes out(40);
+    out[0] = 0x60;
+    out[6] = next;
+    out[23] = 2;
+    out[39] = 1;
+    return out;
+}
+
+// A TCP header of these options, with a checksum that fits (over the header alone, as the rest of
+// the sum does not change).
+Bytes tcp(std::uint8_t flags, const Bytes& options) {
+    Bytes out(20);
+    out[0] = 0x12;
+    out[5] = 0x77;
+    out[12] = static_cast<std::uint8_t>((20 + options.size()) / 4 << 4);
+    out[13] = flags;
+    return join({out, options});
+}
+
+std::uint16_t sum_of(ByteView bytes) {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < bytes.size(); i += 2)
+        sum += static_cast<std::uint32_t>(bytes[i]) << 8 | bytes[i + 1];
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<std::uint16_t>(sum);
+}
+
+// Puts the checksum in.
+void seal_tcp(Bytes& packet, std::size_t at) {
+    const auto sum = static_cast<std::uint16_t>(~sum_of(ByteView(packet).subspan(at)));
+    packet[at + 16] = static_cast<std::uint8_t>(sum >> 8);
+    packet[at + 17] = static_cast<std::uint8_t>(sum);
+}
+
+// What becomes of the MSS, at this place, when it is limited; the checksum must fit afterwards.
+int clamped(Bytes packet, std::size_t tcp_at, std::size_t mss_at, std::uint16_t limit) {
+    seal_tcp(packet, tcp_at);
+    clamp_mss(packet, limit);
+    EXPECT_EQ(sum_of(ByteView(packet).subspan(tcp_at)), 0xffff);
+    return packet[mss_at] << 8 | packet[mss_at + 1];
+}
+
+constexpr std::uint8_t kSyn = 2;
+constexpr std::uint8_t kAck = 16;
+const Bytes kMss1460 = {2, 4, 0x05, 0xb4};
+
+Prefix v6(const char* text) {
+    return *parse_ipv6_prefix(text);
+}
+
+} // namespace
+
+TEST(InnerPacket, Addresses) {
+    auto found = inner_addresses(kIpv4Tcp);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(Bytes(found->source.begin(), found->source.end()), (Bytes{10, 8, 0, 2}));
+    EXPECT_EQ(Bytes(found->destination.begin(), found->destination.end()), (Bytes{10, 99, 0, 1}));
+    found = inner_addresses(ipv6(6));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->source.back(), 2);
+    EXPECT_EQ(found->destination.back(), 1);
+    EXPECT_FALSE(inner_addresses({}));
+    EXPECT_FALSE(inner_addresses(ByteView(kIpv4Tcp).first(19)));
+    EXPECT_FALSE(inner_addresses(Bytes(39, 0x60)));
+    EXPECT_FALSE(inner_addresses(kPing));
+}
+
+TEST(MssClamp, LowersAndNeverRaises) {
+    const auto syn = join({kIpv4Tcp, tcp(kSyn, kMss1460)});
+    EXPECT_EQ(clamped(syn, 20, 42, 1200), 1200);
+    EXPECT_EQ(clamped(syn, 20, 42, 1460), 1460);
+    EXPECT_EQ(clamped(syn, 20, 42, 9000), 1460);
+    EXPECT_EQ(clamped(syn, 20, 42, 0), 1460) << "no limit";
+    EXPECT_EQ(clamped(join({kIpv4Tcp, tcp(kSyn | kAck, kMss1460)}), 20, 42, 1200), 1200);
+    EXPECT_EQ(clamped(join({kIpv4Tcp, tcp(kAck, kMss1460)}), 20, 42, 1200), 1460) << "no SYN";
+}
+
+TEST(MssClamp, BehindOtherOptions) {
+    const Bytes even = {1, 1, 2, 4, 0x05, 0xb4, 1, 0};
+    EXPECT_EQ(clamped(join({kIpv4Tcp, tcp(kSyn, even)}), 20, 44, 1200), 1200);
+    const Bytes odd = {1, 2, 4, 0x05, 0xb4, 1, 1, 0};
+    EXPECT_EQ(clamped(join({kIpv4Tcp, tcp(kSyn, odd)}), 20, 43, 1200), 1200);
+    const Bytes ended = {0, 0, 2, 4, 0x05, 0xb4, 0, 0};
+    EXPECT_EQ(clamped(join({kIpv4Tcp, tcp(kSyn, ended)}), 20, 44, 1200), 1460);
+    const Bytes broken = {8, 0, 2, 4, 0x05, 0xb4, 0, 0};
+    EXPECT_EQ(clamped(join({kIpv4Tcp, tcp(kSyn, broken)}), 20, 44, 1200), 1460);
+}
+
+TEST(MssClamp, Ipv6) {
+    const auto syn = tcp(kSyn, kMss1460);
+    EXPECT_EQ(clamped(join({ipv6(6), syn}), 40, 62, 1200), 1180);
+    EXPECT_EQ(clamped(join({ipv6(6), syn}), 40, 62, 10), 1);
+    const Bytes options = {6, 0, 1, 4, 0, 0, 0, 0};
+    EXPECT_EQ(clamped(join({ipv6(0), options, syn}), 48, 70, 1200), 1180);
+    const Bytes first_fragment = {6, 0, 0, 1, 0, 0, 0, 9};
+    EXPECT_EQ(clamped(join({ipv6(44), first_fragment, syn}), 48, 70, 1200), 1180);
+    const Bytes other_fragment = {6, 0, 1, 0, 0, 0, 0, 9};
+    EXPECT_EQ(clamped(join({ipv6(44), other_fragment, syn}), 48, 70, 1200), 1460);
+}
+
+// Cut anywhere, nothing is touched outside.
+TEST(MssClamp, CutShort) {
+    for (const auto& whole : {join({kIpv4Tcp, tcp(kSyn, kMss1460)}),
+                              join({ipv6(0), {6, 200, 0, 0, 0, 0, 0, 0}, tcp(kSyn, kMss1460)}),
+                              join({ipv6(6), tcp(kSyn, kMss1460)})}) {
+        for (std::size_t length = 0; length < whole.size(); length++) {
+            Bytes packet(whole.begin(), whole.begin() + static_cast<int>(length));
+            const auto before = packet;
+            clamp_mss(packet, 100);
+            EXPECT_EQ(packet, before) << length;
+        }
+    }
+    Bytes fragment = join({kIpv4Tcp, tcp(kSyn, kMss1460)});
+    fragment[7] = 1;
+    const auto before = fragment;
+    clamp_mss(fragment, 100);
+    EXPECT_EQ(fragment, before) << "not the first fragment";
+}
+
+TEST(Framing, ThereAndBack) {
+    const Bytes plain = {0x45, 1, 2, 3};
+    const Bytes escaped = {0x50, 1, 2, 3};
+    Bytes buffer;
+    auto framed = [&](Framing framing, const Bytes& packet) {
+        auto out = add_framing(framing, packet, buffer);
+        return Bytes(out.begin(), out.end());
+    };
+    EXPECT_EQ(framed(Framing::None, plain), plain);
+    EXPECT_EQ(framed(Framing::Stub, plain), (Bytes{0xfa, 0x45, 1, 2, 3}));
+    EXPECT_EQ(framed(Framing::StubSwap, plain), (Bytes{0xfb, 1, 2, 3, 0x45}));
+    EXPECT_EQ(framed(Framing::StubV2, plain), plain);
+    EXPECT_EQ(framed(Framing::StubV2, escaped), (Bytes{0x50, 0, 0x50, 1, 2, 3}));
+    for (auto framing : {Framing::None, Framing::Stub, Framing::StubSwap, Framing::StubV2}) {
+        for (const auto& packet : {plain, escaped}) {
+            auto wire = framed(framing, packet);
+            auto back = remove_framing(framing, wire);
+            ASSERT_TRUE(back);
+            EXPECT_EQ(Bytes(back->begin(), back->end()), packet);
+        }
+    }
+}
+
+TEST(Framing, RefusesWhatIsCompressed) {
+    for (auto framing : {Framing::Stub, Framing::StubSwap, Framing::StubV2}) {
+        for (Bytes packet : {Bytes{0x66, 1, 2}, Bytes{0x50, 1, 2}, Bytes{0x50}, Bytes{}}) {
+            // Of stub-v2 only the second byte behind 50 says it.
+            const bool plain = framing == Framing::StubV2 && (packet.empty() || packet[0] != 0x50);
+            EXPECT_EQ(remove_framing(framing, packet).has_value(), plain);
+        }
+    }
+    Bytes lone = {0xfb};
+    EXPECT_FALSE(remove_framing(Framing::StubSwap, lone));
+}
+
+TEST(PeerRoutes, LongestPrefix) {
+    PeerRoutes routes;
+    EXPECT_TRUE(routes.add(ipv4_prefix(*parse_ipv4("10.0.0.0"), 8), 1));
+    EXPECT_TRUE(routes.add(ipv4_prefix(*parse_ipv4("10.1.0.0"), 20), 2));
+    EXPECT_TRUE(routes.add(ipv4_prefix(*parse_ipv4("10.1.2.3"), 32), 3));
+    EXPECT_FALSE(routes.add(ipv4_prefix(*parse_ipv4("10.1.2.3"), 32), 4)) << "it has an owner";
+    EXPECT_EQ(routes.find(Bytes{10, 1, 2, 3}), 3U);
+    EXPECT_EQ(routes.find(Bytes{10, 1, 15, 255}), 2U);
+    EXPECT_EQ(routes.find(Bytes{10, 1, 16, 0}), 1U);
+    EXPECT_FALSE(routes.find(Bytes{11, 0, 0, 0}));
+    routes.remove(ipv4_prefix(*parse_ipv4("10.1.0.0"), 20));
+    EXPECT_EQ(routes.find(Bytes{10, 1, 15, 255}), 1U);
+    EXPECT_TRUE(routes.add(ipv4_prefix(*parse_ipv4("0.0.0.0"), 0), 5));
+    EXPECT_EQ(routes.find(Bytes{11, 0, 0, 0}), 5U);
+
+    EXPECT_TRUE(routes.add(v6("fd00:1::/33"), 6));
+    EXPECT_TRUE(routes.add(v6("fd00:1::5/128"), 7));
+    Bytes address(16);
+    EXPECT_FALSE(routes.find(address)) << "IPv4's default route is not IPv6's";
+    address = {0xfd, 0, 0, 1, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5};
+    EXPECT_EQ(routes.find(address), 6U);
+    address[4] = 0;
+    EXPECT_EQ(routes.find(address), 7U);
+    address[4] = 0x80;
+    EXPECT_FALSE(routes.find(address));
+}
