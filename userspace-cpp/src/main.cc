@@ -6,7 +6,7 @@
 //     nf-ovpnd --config FILE --check   say what becomes of each option, and stop
 //
 // Exit status: 0 all well · 1 something failed while starting or running · 2 the command line or
-// the configuration is wrong · 3 this kernel has no nf_ovpn.
+// the configuration is wrong.
 
 #include "config/server_config.h"
 #include "server/daemon.h"
@@ -29,7 +29,6 @@ using namespace nfovpn;
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kBadConfiguration = 2;
-constexpr int kNoKernelSupport = 3;
 
 log::Level level_of(int verb) {
     if (verb == 0)
@@ -80,9 +79,6 @@ int serve(const std::string& file, const config::ParsedConfig& parsed) {
         log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
         server::Daemon(config).run();
         return kOk;
-    } catch (const server::MissingKernelSupport& e) {
-        log::error("{}", e.what());
-        return kNoKernelSupport;
     } catch (const std::exception& e) {
         log::error("{}", e.what());
         return kFailed;
@@ -92,7 +88,9 @@ int serve(const std::string& file, const config::ParsedConfig& parsed) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"nf-ovpnd: OpenVPN server whose data channel runs in the kernel, in nf_ovpn"};
+    CLI::App app{
+        "nf-ovpnd: OpenVPN server whose data channel runs in the kernel, in nf_ovpn, where "
+        "there is one"};
     std::string file;
     bool only_check = false;
     app.add_option("--config", file, "configuration in OpenVPN's syntax")->required();
@@ -100,7 +98,7 @@ int main(int argc, char** argv) {
                  "say what becomes of each option of the configuration, and stop");
     app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
     app.footer("Signals: TERM, INT stop; USR2 writes the status to the log.\n"
-               "Exit status: 0 well, 1 failed, 2 wrong configuration, 3 kernel without nf_ovpn.");
+               "Exit status: 0 well, 1 failed, 2 wrong configuration.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -151,6 +151,8 @@ TEST(ServerConfig, EverythingSupported) {
     EXPECT_THAT(c.push, ElementsAre("route-gateway 10.9.0.1", "topology subnet",
                                     "route 10.50.0.0 255.255.0.0", "ping 10", "ping-restart 60"));
     EXPECT_EQ(c.fastpath, Fastpath::Eager);
+    EXPECT_TRUE(c.kernel_data_path);
+    EXPECT_TRUE(c.control_socket.empty());
     EXPECT_TRUE(c.log_append);
     EXPECT_EQ(c.status_seconds, 10U);
 
@@ -439,6 +441,15 @@ TEST_F(ClientConfigDir, OwnFileOrDefaultOrNothing) {
 TEST_F(ClientConfigDir, FileWithMistakesIsNotHalfOfAFile) {
     write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
     EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
+}
+
+TEST(ServerConfig, DataPath) {
+    auto parsed = parse(kMinimal + "disable-dco\nnf-control /run/nf-ovpnd.sock\n");
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_FALSE(parsed.config.kernel_data_path);
+    EXPECT_EQ(parsed.config.control_socket, "/run/nf-ovpnd.sock");
+    EXPECT_THAT(described(kMinimal + "nf-control " + std::string(108, 'x') + "\n"),
+                ElementsAre(HasSubstr("at most 107 bytes")));
 }
 
 TEST(ServerConfig, IgnoredOptionsWarn) {

@@ -264,12 +264,15 @@ TEST(Status, OneLineAClientAndOneACounter) {
     client.connected_for = std::chrono::seconds(61);
     client.tls = "TLSv1.3 X";
     client.cipher = "AES-256-GCM";
+    client.data_path = "daemon";
     report.clients.push_back(client);
+    report.user_drops.push_back({"drops.replay", 2});
     report.kernel.push_back({"drops.replay", 3});
     auto text = format_status(report);
     EXPECT_THAT(text, HasSubstr("CLIENT_LIST,a_b,192.0.2.1:5,10.8.0.2,0,10,20,61,0,TLSv1.3 X,"
-                                "AES-256-GCM\n"));
+                                "AES-256-GCM,daemon\n"));
     EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,clients,1\n"));
+    EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,daemon drops.replay,2\n"));
     EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,kernel drops.replay,3\n"));
     EXPECT_THAT(text, testing::EndsWith("END\n"));
 }

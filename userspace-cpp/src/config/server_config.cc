@@ -143,6 +143,7 @@ private:
     void writepid(const Directive& d);
     void cd(const Directive& d);
     void nf_fastpath(const Directive& d);
+    void nf_control(const Directive& d);
 
     static const Option kOptions[];
 
@@ -199,6 +200,7 @@ const Option Parser::kOptions[] = {
     {"bind", S, 0, 1, &Parser::flag, "", ""},
     {"float", S, 0, 0, &Parser::flag, "", ""},
     {"nf-fastpath", S, 1, 1, &Parser::nf_fastpath, "", ""},
+    {"disable-dco", S, 0, 0, &Parser::flag, "", ""},
     // what
     {"mode", S, 1, 1, &Parser::mode, "", ""},
     {"tls-server", S, 0, 0, &Parser::flag, "", ""},
@@ -259,6 +261,7 @@ const Option Parser::kOptions[] = {
     {"log-append", S, 1, 1, &Parser::log, "", ""},
     {"status", S, 1, 2, &Parser::status, "", ""},
     {"writepid", S, 1, 1, &Parser::writepid, "", ""},
+    {"nf-control", S, 1, 1, &Parser::nf_control, "", ""},
     {"cd", S, 1, 1, &Parser::cd, "", ""},
 
     // no effect here
@@ -270,10 +273,10 @@ const Option Parser::kOptions[] = {
     {"fragment", R, 1, 2, nullptr, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
     {"link-mtu", I, 1, 1, nullptr, kKernelDoes, "use tun-mtu"},
     {"mtu-disc", I, 1, 1, nullptr, kKernelDoes, ""},
-    {"fast-io", I, 0, 0, nullptr, "data packets do not pass through the daemon", ""},
-    {"sndbuf", I, 1, 1, nullptr, "data packets do not pass through the socket", ""},
-    {"rcvbuf", I, 1, 1, nullptr, "data packets do not pass through the socket", ""},
-    {"txqueuelen", I, 1, 1, nullptr, "data packets do not queue at the device", ""},
+    {"fast-io", I, 0, 0, nullptr, "packets are taken as many as there are", ""},
+    {"sndbuf", I, 1, 1, nullptr, "few data packets pass through the socket", ""},
+    {"rcvbuf", I, 1, 1, nullptr, "few data packets pass through the socket", ""},
+    {"txqueuelen", I, 1, 1, nullptr, "few data packets queue at the device", ""},
     {"bcast-buffers", I, 1, 1, nullptr, kKernelDoes, ""},
     {"tcp-queue-limit", I, 1, 1, nullptr, "there is no TCP transport", ""},
     {"hash-size", I, 2, 2, nullptr, "tables grow by themselves", ""},
@@ -287,7 +290,6 @@ const Option Parser::kOptions[] = {
      "addresses are remembered as long as the daemon runs", ""},
     {"connect-freq", I, 2, 2, nullptr, "first packets and half-open sessions have limits already",
      ""},
-    {"disable-dco", I, 0, 0, nullptr, "the data path is always nf_ovpn's", ""},
     {"disable-occ", I, 0, 0, nullptr, "options are not compared", ""},
     {"opt-verify", I, 0, 0, nullptr, "options are not compared", ""},
     {"ncp-disable", I, 0, 0, nullptr, "ciphers are always negotiated", "use data-ciphers"},
@@ -574,6 +576,8 @@ void Parser::flag(const Directive& d) {
         tls_server_ = true;
     else if (d.name == "duplicate-cn")
         config().duplicate_cn = true;
+    else if (d.name == "disable-dco")
+        config().kernel_data_path = false;
     else if (d.name == "ccd-exclusive")
         config().ccd_exclusive = true;
     else if (d.name == "client-to-client")
@@ -973,6 +977,14 @@ void Parser::writepid(const Directive& d) {
 
 void Parser::cd(const Directive& d) {
     config().directory = d.args[0];
+}
+
+void Parser::nf_control(const Directive& d) {
+    // sun_path, with its terminating zero
+    if (d.args[0].empty() || d.args[0].size() > 107)
+        error(d, "the path of a socket has at most 107 bytes");
+    else
+        config().control_socket = d.args[0];
 }
 
 void Parser::nf_fastpath(const Directive& d) {

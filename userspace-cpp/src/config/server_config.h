@@ -45,6 +45,7 @@ struct ServerConfig {
     std::string device; ///< "tun": the kernel numbers it
     std::uint32_t tun_mtu = 1500;
     Fastpath fastpath = Fastpath::Accepted;
+    bool kernel_data_path = true; ///< nf_ovpn, where the kernel has it
 
     Ipv4 address; ///< the server's own, inside the tunnel
     Ipv4 netmask;
@@ -99,7 +100,8 @@ struct ServerConfig {
     std::string status_file;
     std::uint32_t status_seconds = 60;
     std::string pid_file;
-    std::string directory; ///< to change to at start
+    std::string control_socket; ///< of nf-ovpnctl; empty: none
+    std::string directory;      ///< to change to at start
 };
 
 /// What became of an option of the file.

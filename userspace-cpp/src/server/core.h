@@ -108,6 +108,7 @@ struct ClientStatus {
     Duration connected_for{};
     std::string tls;       ///< version and cipher
     std::string cipher;    ///< of the data channel
+    std::string data_path; ///< "kernel" or "daemon"; whoever has a choice says so
     unsigned renegotiations = 0;
     std::uint64_t rx_bytes = 0;
     std::uint64_t tx_bytes = 0;

@@ -16,6 +16,7 @@
 #include <linux/netlink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -30,8 +31,16 @@ using Clock = std::chrono::steady_clock;
 // IPv4 and UDP headers, which max-packet-size includes.
 constexpr std::uint32_t kOuterHeaders = 28;
 
-// Packets discarded at the device in one go.
-constexpr std::uint64_t kTunBatch = 256;
+// Packets taken from the device before others have their turn; they leave together.
+constexpr int kTunBatch = 64;
+
+// The longest that IP has, whatever the device's MTU is changed to.
+constexpr std::size_t kMaxPacket = 65535;
+
+bool is_data(ByteView datagram) {
+    auto opcode = wire::opcode_of(datagram);
+    return opcode && wire::is_data(*opcode);
+}
 
 session::TlsContext require(Result<session::TlsContext, session::TlsError> tls) {
     if (!tls)
@@ -188,12 +197,13 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 }
 
 Daemon::Daemon(const config::ServerConfig& config)
-    : config_(config), tls_(require(make_tls(config))), tun_(config.device),
-      data_plane_(open_data_plane()), socket_(context_, config.local, config.port),
-      core_(core_settings(config), tls_, *data_plane_, socket_),
-      notifications_(context_, dup(data_plane_->notification_fd())),
+    : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
+      socket_(context_, config.local, config.port), data_plane_(kernel_.get(), *this),
+      core_(core_settings(config), tls_, data_plane_, socket_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
-      timer_(context_), status_timer_(context_) {
+      timer_(context_), status_timer_(context_), tun_buffer_(kMaxPacket) {
+    if (kernel_)
+        notifications_.emplace(context_, dup(kernel_->notification_fd()));
     signals_.add(SIGHUP);
     signals_.add(SIGUSR1);
     // A wrong name would leave every client without its networks.
@@ -202,6 +212,9 @@ Daemon::Daemon(const config::ServerConfig& config)
         throw std::runtime_error("client-config-dir: " + config_.client_config_dir +
                                  " is no directory");
     set_up_device();
+    if (!config_.control_socket.empty())
+        control_.emplace(context_, config_.control_socket,
+                         [this](const auto& words) { return control(words); });
     if (!config_.pid_file.empty()) {
         if (auto failed = write_file(config_.pid_file, std::to_string(getpid()) + "\n"))
             throw std::runtime_error("writepid: " + *failed);
@@ -213,19 +226,26 @@ Daemon::~Daemon() {
         std::remove(config_.pid_file.c_str());
 }
 
-std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_data_plane() const {
+std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
+    if (!config_.kernel_data_path) {
+        log::info("disable-dco: data packets go by the daemon's own data path");
+        return nullptr;
+    }
     netlink::InstanceRequest instance;
     instance.fastpath = translate(config_.fastpath);
     instance.listeners.push_back({config_.local, config_.port});
     bool missing = false;
-    auto plane = dataplane::KernelDataPlane::create(tun_.ifindex(), instance, missing);
-    if (missing)
-        throw MissingKernelSupport("this kernel has no nf_ovpn (generic netlink family "
-                                   "\"nf-ovpn\"): load the module with \"modprobe nf_ovpn\", or "
-                                   "boot a kernel that has it");
-    if (!plane)
-        throw std::runtime_error("nf_ovpn on " + tun_.name() + ": " + plane.error().what);
-    return std::move(*plane);
+    auto kernel = dataplane::KernelDataPlane::create(tun_.ifindex(), instance, missing);
+    if (missing) {
+        log::warning(
+            "this kernel has no nf_ovpn (generic netlink family \"nf-ovpn\"): data packets "
+            "go by the daemon's own data path, which is slower; load the module with "
+            "\"modprobe nf_ovpn\" and start again");
+        return nullptr;
+    }
+    if (!kernel)
+        throw std::runtime_error("nf_ovpn on " + tun_.name() + ": " + kernel.error().what);
+    return std::move(*kernel);
 }
 
 void Daemon::set_up_device() {
@@ -245,17 +265,37 @@ void Daemon::run() {
     log::info("listening on UDP {}:{}, device {}, {} to {} for clients",
               to_string(config_.local.value_or(Ipv4{})), config_.port, tun_.name(),
               to_string(config_.pool_first), to_string(config_.pool_last));
-    socket_.start([this](const Path& path, ByteView datagram) {
-        core_.receive(path, datagram, Clock::now());
-        arm_timer();
-        finish_if_idle();
-    });
+    socket_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
+                  [this] { settle(); });
     wait_for_signal();
-    wait_for_notification();
+    if (notifications_)
+        wait_for_notification();
     wait_for_tun();
     arm_status();
     context_.run();
     log::info("stopped");
+}
+
+void Daemon::received(const Path& path, ByteView datagram) {
+    const auto now = Clock::now();
+    if (is_data(datagram) && data_plane_.receive(path, datagram, now))
+        tell_core();
+    else
+        core_.receive(path, datagram, now);
+}
+
+// At once: the next datagram may be a control packet from where the peer has moved to.
+void Daemon::tell_core() {
+    for (const auto& event : data_plane_.take_notifications())
+        core_.notified(event, Clock::now());
+}
+
+// What is to be done after anything has happened.
+void Daemon::settle() {
+    tell_core();
+    socket_.flush();
+    arm_timer();
+    finish_if_idle();
 }
 
 void Daemon::wait_for_signal() {
@@ -278,19 +318,20 @@ void Daemon::wait_for_signal() {
 }
 
 void Daemon::wait_for_notification() {
-    notifications_.async_wait(
+    notifications_->async_wait(
         asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
             if (error)
                 return;
             bool lost = false;
-            for (const auto& event : data_plane_->notifications(lost))
+            for (const auto& event : kernel_->notifications(lost)) {
+                data_plane_.kernel_notified(event);
                 core_.notified(event, Clock::now());
+            }
             if (lost) {
                 log::warning("notifications of the kernel were lost; asking for its peers");
                 core_.resynchronize(Clock::now());
             }
-            arm_timer();
-            finish_if_idle();
+            settle();
             wait_for_notification();
         });
 }
@@ -300,13 +341,24 @@ void Daemon::wait_for_tun() {
                            [this](const asio::error_code& error) {
                                if (error)
                                    return;
-                               tun_packets_ += tun_.discard(kTunBatch);
+                               tun_readable();
+                               settle();
                                wait_for_tun();
                            });
 }
 
+void Daemon::tun_readable() {
+    const auto now = Clock::now();
+    for (int i = 0; i < kTunBatch; i++) {
+        auto length = tun_.read(tun_buffer_);
+        if (!length)
+            return;
+        data_plane_.transmit(std::span(tun_buffer_).first(*length), now);
+    }
+}
+
 void Daemon::arm_timer() {
-    auto deadline = core_.deadline();
+    auto deadline = std::min(core_.deadline(), data_plane_.deadline());
     if (deadline == armed_for_)
         return;
     armed_for_ = deadline;
@@ -318,9 +370,10 @@ void Daemon::arm_timer() {
         if (error)
             return;
         armed_for_ = kNever;
+        data_plane_.tick(Clock::now());
+        tell_core();
         core_.tick(Clock::now());
-        arm_timer();
-        finish_if_idle();
+        settle();
     });
 }
 
@@ -339,8 +392,7 @@ void Daemon::arm_status() {
 void Daemon::stop() {
     stopping_ = true;
     core_.shutdown(Clock::now());
-    arm_timer();
-    finish_if_idle();
+    settle();
 }
 
 void Daemon::finish_if_idle() {
@@ -354,10 +406,50 @@ std::string Daemon::status() {
     report.clients = core_.clients(Clock::now());
     report.half_open = core_.half_open();
     report.counters = core_.counters();
-    report.tun_packets = tun_packets_;
     report.send_errors = socket_.send_errors();
-    report.kernel = data_plane_->counters();
+    report.tun_errors = tun_.write_errors();
+    for (std::size_t i = 0; i < dataplane::kDrops; i++) {
+        const auto drop = static_cast<dataplane::Drop>(i);
+        report.user_drops.push_back(
+            {"drops." + std::string(dataplane::drop_name(drop)), data_plane_.dropped(drop)});
+    }
+    if (kernel_)
+        report.kernel = kernel_->counters();
+    for (auto& client : report.clients)
+        client.data_path =
+            data_plane_.holder(client.peer_id) == dataplane::Holder::Kernel ? "kernel" : "daemon";
     return format_status(report);
+}
+
+std::string Daemon::control(const std::vector<std::string>& words) {
+    if (words.size() == 3 && words[0] == "offload" && (words[2] == "on" || words[2] == "off")) {
+        auto answer = control_offload(words[1], words[2] == "on");
+        settle();
+        return answer;
+    }
+    if (words.size() == 1 && words[0] == "status")
+        return status();
+    return "error: not understood: offload PEER on, offload PEER off, status\n";
+}
+
+// A peer is named by its peer ID or by its common name.
+std::string Daemon::control_offload(const std::string& who, bool on) {
+    std::vector<ClientStatus> found;
+    for (auto& client : core_.clients(Clock::now())) {
+        if (client.common_name == who || std::to_string(client.peer_id) == who)
+            found.push_back(std::move(client));
+    }
+    if (found.empty())
+        return "error: no client is called so\n";
+    if (found.size() > 1)
+        return "error: more than one client is called so; use the peer ID\n";
+    const auto& client = found.front();
+    const auto to = on ? dataplane::Holder::Kernel : dataplane::Holder::User;
+    if (auto failure = data_plane_.move(client.peer_id, to))
+        return "error: " + failure->what + "\n";
+    log::info("{} {}: data path {}", client.common_name, to_string(client.remote),
+              on ? "of the kernel" : "of the daemon");
+    return "ok\n";
 }
 
 } // namespace nfovpn::server

@@ -3,6 +3,13 @@
 // The daemon: a configuration made real. Sets up the device, the kernel's instance, the socket and
 // the timer around a ServerCore and runs them until a signal says stop:
 //
+//     socket ─┬─ data packets ─▶ data plane of this process ─▶ device       kernel's notifications
+//             └─ all others ───▶ core ─▶ answers                                     │
+//     device ── packets ───────▶ data plane of this process ─▶ socket    core ◀──────┘
+//
+// With nf_ovpn in the kernel only what it leaves over comes by that way; without it, everything.
+//
+//
 //     SIGTERM, SIGINT   tell the clients, wait for their acknowledgements, remove everything;
 //                       a second one does not wait
 //     SIGUSR2           write the status to the log
@@ -11,6 +18,8 @@
 
 #include "config/server_config.h"
 #include "dataplane/kernel.h"
+#include "dataplane/movable.h"
+#include "server/control_socket.h"
 #include "server/core.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
@@ -21,14 +30,9 @@
 #include <asio/steady_timer.hpp>
 
 #include <memory>
-#include <stdexcept>
+#include <optional>
 
 namespace nfovpn::server {
-
-/// This kernel cannot do it: it has no nf_ovpn.
-class MissingKernelSupport : public std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
 
 /// What sessions are told, from a configuration.
 CoreSettings core_settings(const config::ServerConfig& config);
@@ -41,11 +45,11 @@ std::optional<ClientSettings> read_client_settings(const std::string& directory,
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
 
-class Daemon {
+class Daemon final : private dataplane::PacketOutput {
 public:
-    /// Sets everything up. Throws MissingKernelSupport, or std::runtime_error with what failed.
+    /// Sets everything up. Throws std::runtime_error with what failed.
     explicit Daemon(const config::ServerConfig& config);
-    ~Daemon();
+    ~Daemon() override;
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
@@ -54,7 +58,13 @@ public:
 
 private:
     void set_up_device();
-    [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_data_plane() const;
+    [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
+    void to_peer(const Path& path, ByteView datagram) override { socket_.queue(path, datagram); }
+    void to_device(ByteView packet) override { tun_.write(packet); }
+    void received(const Path& path, ByteView datagram);
+    void tun_readable();
+    void settle();
+    void tell_core();
     void wait_for_signal();
     void wait_for_notification();
     void wait_for_tun();
@@ -63,21 +73,25 @@ private:
     void stop();
     void finish_if_idle();
     [[nodiscard]] std::string status();
+    [[nodiscard]] std::string control(const std::vector<std::string>& words);
+    [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
     const config::ServerConfig& config_;
     asio::io_context context_;
     session::TlsContext tls_;
     TunDevice tun_;
-    std::unique_ptr<dataplane::KernelDataPlane> data_plane_;
+    std::unique_ptr<dataplane::KernelDataPlane> kernel_; ///< null: everything is done here
     UdpSocket socket_;
+    dataplane::MovableDataPlane data_plane_;
     ServerCore core_;
-    asio::posix::stream_descriptor notifications_;
+    std::optional<asio::posix::stream_descriptor> notifications_;
     asio::posix::stream_descriptor tun_events_;
     asio::signal_set signals_;
     asio::steady_timer timer_;
     asio::steady_timer status_timer_;
+    std::optional<ControlSocket> control_;
     TimePoint armed_for_ = kNever;
-    std::uint64_t tun_packets_ = 0;
+    Bytes tun_buffer_;
     bool stopping_ = false;
 };
 

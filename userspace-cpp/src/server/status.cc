@@ -17,7 +17,7 @@ namespace nfovpn::server {
 std::string format_status(const StatusReport& report) {
     std::string out = "TITLE,nf-ovpnd\nTIME," + report.time + "\n";
     out += "HEADER,CLIENT_LIST,Common Name,Real Address,Virtual Address,Peer ID,Bytes Received,"
-           "Bytes Sent,Connected Seconds,Renegotiations,TLS,Data Channel Cipher\n";
+           "Bytes Sent,Connected Seconds,Renegotiations,TLS,Data Channel Cipher,Data Path\n";
     for (const auto& c : report.clients) {
         // A common name may hold a comma; the fields behind it must stay countable.
         auto name = c.common_name;
@@ -26,9 +26,9 @@ std::string format_status(const StatusReport& report) {
                 letter = '_';
         }
         auto seconds = std::chrono::duration_cast<std::chrono::seconds>(c.connected_for).count();
-        out += fmt::format("CLIENT_LIST,{},{},{},{},{},{},{},{},{},{}\n", name, to_string(c.remote),
-                           to_string(c.address), c.peer_id, c.rx_bytes, c.tx_bytes, seconds,
-                           c.renegotiations, c.tls, c.cipher);
+        out += fmt::format("CLIENT_LIST,{},{},{},{},{},{},{},{},{},{},{}\n", name,
+                           to_string(c.remote), to_string(c.address), c.peer_id, c.rx_bytes,
+                           c.tx_bytes, seconds, c.renegotiations, c.tls, c.cipher, c.data_path);
     }
     auto stat = [&out](std::string_view name, std::uint64_t value) {
         out += fmt::format("GLOBAL_STATS,{},{}\n", name, value);
@@ -46,8 +46,10 @@ std::string format_status(const StatusReport& report) {
     stat("malformed packets",
          std::accumulate(n.malformed.begin(), n.malformed.end(), std::uint64_t{0}));
     stat("data packets of unknown peers", n.unknown_data);
-    stat("packets to the device without a peer", report.tun_packets);
     stat("datagrams that could not be sent", report.send_errors);
+    stat("packets that the device refused", report.tun_errors);
+    for (const auto& counter : report.user_drops)
+        stat("daemon " + counter.name, counter.value);
     for (const auto& counter : report.kernel)
         stat("kernel " + counter.name, counter.value);
     return out + "END\n";

@@ -16,8 +16,9 @@ struct StatusReport {
     std::vector<ClientStatus> clients;
     std::size_t half_open = 0;
     CoreCounters counters;
-    std::uint64_t tun_packets = 0; ///< packets that nobody has a key for
     std::uint64_t send_errors = 0;
+    std::uint64_t tun_errors = 0;                  ///< packets that the device refused
+    std::vector<netlink::NamedCounter> user_drops; ///< by the data path of the daemon
     std::vector<netlink::NamedCounter> kernel;
 };
 

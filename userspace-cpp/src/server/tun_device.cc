@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -18,9 +17,6 @@
 namespace nfovpn::server {
 
 namespace {
-
-// Packets are not looked at, so a byte of each is enough.
-constexpr std::size_t kGlimpse = 1;
 
 [[noreturn]] void fail(int fd, const std::string& what) {
     int code = errno;
@@ -51,12 +47,14 @@ TunDevice::~TunDevice() {
     close(fd_);
 }
 
-std::uint64_t TunDevice::discard(std::uint64_t limit) {
-    std::array<char, kGlimpse> buffer{};
-    std::uint64_t packets = 0;
-    while (packets < limit && read(fd_, buffer.data(), buffer.size()) >= 0)
-        packets++;
-    return packets;
+std::optional<std::size_t> TunDevice::read(std::span<std::uint8_t> buffer) {
+    const auto n = ::read(fd_, buffer.data(), buffer.size());
+    return n < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(n));
+}
+
+void TunDevice::write(ByteView packet) {
+    if (::write(fd_, packet.data(), packet.size()) < 0)
+        write_errors_++;
 }
 
 } // namespace nfovpn::server

@@ -3,7 +3,10 @@
 // The tun device. It lives as long as its file descriptor, and nf_ovpn's instance on it no longer.
 #pragma once
 
+#include "util/bytes.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace nfovpn::server {
@@ -21,14 +24,19 @@ public:
     [[nodiscard]] unsigned ifindex() const { return ifindex_; }
     [[nodiscard]] int fd() const { return fd_; }
 
-    /// Reads and forgets what waits: packets that no peer has a key for. Returns their number, at
-    /// most @p limit.
-    std::uint64_t discard(std::uint64_t limit);
+    /// Reads a packet into @p buffer, which must have room for one of the device's MTU. Its length;
+    /// nothing if none waits.
+    std::optional<std::size_t> read(std::span<std::uint8_t> buffer);
+
+    /// Lets the system receive a packet. What it refuses is lost, and counted.
+    void write(ByteView packet);
+    [[nodiscard]] std::uint64_t write_errors() const { return write_errors_; }
 
 private:
     int fd_;
     std::string name_;
     unsigned ifindex_ = 0;
+    std::uint64_t write_errors_ = 0;
 };
 
 } // namespace nfovpn::server

@@ -10,12 +10,16 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -29,6 +33,62 @@ constexpr std::size_t kBufferSize = 65536;
 
 // Timers and signals get their turn after that many datagrams.
 constexpr int kBatch = 256;
+
+// What the kernel takes as one bundle, and how many bytes wait at most.
+constexpr std::size_t kMaxSegments = 64;
+constexpr std::size_t kMaxBundle = 65000;
+constexpr std::size_t kMaxQueue = 256 * 1024;
+
+// Milliseconds to wait for room in the socket's buffer before packets are lost.
+constexpr int kPatience = 20;
+
+/// A message with its address, its source address and the length of its segments.
+class Message {
+public:
+    /// @p segment 0: a single datagram.
+    Message(const Path& path, ByteView data, std::size_t segment) {
+        to_.sin_family = AF_INET;
+        to_.sin_addr.s_addr = htonl(path.remote.address.value);
+        to_.sin_port = htons(path.remote.port);
+        // sendmsg() does not write through it
+        data_ = {const_cast<std::uint8_t*>(data.data()), data.size()};
+        in_pktinfo source{};
+        source.ipi_spec_dst.s_addr = htonl(path.local.address.value);
+        append(IPPROTO_IP, IP_PKTINFO, source);
+        if (segment > 0)
+            append(IPPROTO_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
+    }
+
+    /// Valid as long as this object stays where it is.
+    msghdr header() {
+        msghdr out{};
+        out.msg_name = &to_;
+        out.msg_namelen = sizeof(to_);
+        out.msg_iov = &data_;
+        out.msg_iovlen = 1;
+        out.msg_control = control_.data();
+        out.msg_controllen = used_;
+        return out;
+    }
+
+private:
+    template <typename T>
+    void append(int level, int type, const T& value) {
+        cmsghdr header{};
+        header.cmsg_level = level;
+        header.cmsg_type = type;
+        header.cmsg_len = CMSG_LEN(sizeof(value));
+        std::memcpy(control_.data() + used_, &header, sizeof(header));
+        std::memcpy(control_.data() + used_ + CMSG_LEN(0), &value, sizeof(value));
+        used_ += CMSG_SPACE(sizeof(value));
+    }
+
+    sockaddr_in to_{};
+    iovec data_{};
+    alignas(cmsghdr)
+        std::array<std::uint8_t, CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(2)> control_{};
+    std::size_t used_ = 0;
+};
 
 } // namespace
 
@@ -51,8 +111,9 @@ UdpSocket::UdpSocket(asio::io_context& context, std::optional<Ipv4> local, std::
                                     std::to_string(port));
 }
 
-void UdpSocket::start(Handler handler) {
+void UdpSocket::start(Handler handler, std::function<void()> idle) {
     handler_ = std::move(handler);
+    idle_ = std::move(idle);
     wait();
 }
 
@@ -67,6 +128,7 @@ void UdpSocket::wait() {
             return;
         for (int i = 0; i < kBatch && receive_one(); i++) {
         }
+        idle_();
         wait();
     });
 }
@@ -115,30 +177,89 @@ bool UdpSocket::receive_one() {
 }
 
 void UdpSocket::send(const Path& path, ByteView datagram) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(path.remote.address.value);
-    to.sin_port = htons(path.remote.port);
-    iovec data{const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
-    msghdr message{};
-    message.msg_name = &to;
-    message.msg_namelen = sizeof(to);
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = IPPROTO_IP;
-    c->cmsg_type = IP_PKTINFO;
-    c->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
-    in_pktinfo info{};
-    info.ipi_spec_dst.s_addr = htonl(path.local.address.value);
-    std::memcpy(CMSG_DATA(c), &info, sizeof(info));
+    Message message(path, datagram, 0);
+    const auto header = message.header();
     // What is lost here is sent again by the reliability layer, as if the network had lost it.
-    if (sendmsg(socket_.native_handle(), &message, 0) < 0) {
-        send_errors_++;
-        log::debug("{}: sending: {}", to_string(path.remote), std::strerror(errno));
+    if (sendmsg(socket_.native_handle(), &header, 0) < 0)
+        note_send_error(path);
+}
+
+void UdpSocket::note_send_error(const Path& path) {
+    send_errors_++;
+    log::debug("{}: sending: {}", to_string(path.remote), std::strerror(errno));
+}
+
+void UdpSocket::queue(const Path& path, ByteView datagram) {
+    if (datagram.empty())
+        return;
+    if (queue_.size() + datagram.size() > kMaxQueue)
+        flush();
+    if (!bundles_.empty() && segments_) {
+        auto& last = bundles_.back();
+        const auto length = last.end - last.begin;
+        const bool whole = length % last.segment == 0; // nothing follows a shorter one
+        if (last.path == path && whole && datagram.size() <= last.segment &&
+            length / last.segment < kMaxSegments && length + datagram.size() <= kMaxBundle) {
+            queue_.insert(queue_.end(), datagram.begin(), datagram.end());
+            last.end = queue_.size();
+            return;
+        }
+    }
+    const auto begin = queue_.size();
+    queue_.insert(queue_.end(), datagram.begin(), datagram.end());
+    bundles_.push_back({path, begin, queue_.size(), datagram.size()});
+}
+
+void UdpSocket::flush() {
+    std::vector<Message> messages;
+    std::vector<mmsghdr> headers;
+    messages.reserve(bundles_.size());
+    headers.reserve(bundles_.size());
+    for (const auto& b : bundles_) {
+        const auto length = b.end - b.begin;
+        auto& message = messages.emplace_back(b.path, ByteView(queue_).subspan(b.begin, length),
+                                              length > b.segment ? b.segment : 0);
+        headers.push_back({message.header(), 0});
+    }
+    for (std::size_t done = 0; done < headers.size();) {
+        const auto n = sendmmsg(socket_.native_handle(), headers.data() + done,
+                                static_cast<unsigned>(headers.size() - done), 0);
+        if (n > 0) {
+            done += static_cast<std::size_t>(n);
+            continue;
+        }
+        if (errno == EINTR || (errno == EAGAIN && writable()))
+            continue;
+        const auto& failed = bundles_[done];
+        const bool bundled = failed.end - failed.begin > failed.segment;
+        // Not by this device or kernel, or too long for this path: one at a time will do.
+        if (bundled && (errno == EIO || errno == EINVAL || errno == EMSGSIZE))
+            send_alone(failed);
+        else
+            note_send_error(failed.path);
+        done++;
+    }
+    queue_.clear();
+    bundles_.clear();
+}
+
+// What is in the way of more packets is a queue that drains; the device's own waits meanwhile.
+bool UdpSocket::writable() {
+    pollfd wanted{socket_.native_handle(), POLLOUT, 0};
+    const bool ready = poll(&wanted, 1, kPatience) > 0;
+    if (!ready)
+        errno = EAGAIN;
+    return ready;
+}
+
+void UdpSocket::send_alone(const Bundle& bundle) {
+    if (errno == EIO)
+        segments_ = false;
+    ByteView rest = ByteView(queue_).subspan(bundle.begin, bundle.end - bundle.begin);
+    while (!rest.empty()) {
+        const auto datagram = rest.first(std::min(bundle.segment, rest.size()));
+        rest = rest.subspan(datagram.size());
+        send(bundle.path, datagram);
     }
 }
 

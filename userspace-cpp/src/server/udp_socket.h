@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The server's UDP socket. Two things set it apart from a plain one:
+// The server's UDP socket. Three things set it apart from a plain one:
 //
 // - Answers leave from the address at which the client's datagram arrived (IP_PKTINFO): a client
 //   that reached us at our second address takes nothing from our first.
 // - UDP_GRO is on, so that nf_ovpn receives large bundles of data packets from the driver. Control
 //   packets of equal size may then come bundled as well; they are taken apart here.
+// - Data packets are queued and leave together: those to one client that are of equal size as a
+//   bundle, which the kernel takes apart (UDP_SEGMENT), and all bundles in one call.
 #pragma once
 
 #include "server/core.h"
@@ -24,13 +26,18 @@ public:
 
     using Handler = std::function<void(const Path&, ByteView)>;
 
-    /// Calls @p handler for each datagram that comes, for ever.
-    void start(Handler handler);
+    /// Calls @p handler for each datagram that comes, for ever, and @p idle when there is no more
+    /// for now.
+    void start(Handler handler, std::function<void()> idle);
 
     /// Ends that.
     void stop();
 
     void send(const Path& path, ByteView datagram) override;
+
+    /// Puts a datagram behind those that flush() sends.
+    void queue(const Path& path, ByteView datagram);
+    void flush();
 
     /// Datagrams that could not be sent.
     [[nodiscard]] std::uint64_t send_errors() const { return send_errors_; }
@@ -39,10 +46,26 @@ private:
     void wait();
     bool receive_one();
 
+    /// Datagrams that leave together; they lie one behind the other in the queue.
+    struct Bundle {
+        Path path;
+        std::size_t begin = 0;
+        std::size_t end = 0;
+        std::size_t segment = 0; ///< length of each but the last, which may be shorter
+    };
+
+    void send_alone(const Bundle& bundle);
+    bool writable();
+    void note_send_error(const Path& path);
+
     asio::ip::udp::socket socket_;
     std::uint16_t port_;
     Handler handler_;
+    std::function<void()> idle_;
     Bytes buffer_;
+    Bytes queue_;
+    std::vector<Bundle> bundles_;
+    bool segments_ = true; ///< the kernel takes bundles
     std::uint64_t send_errors_ = 0;
 };
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The unix socket of nf-ovpnctl; see control_socket.h. A connection owns itself: it lives as long
+// as something is pending for it.
+
+#include "server/control_socket.h"
+
+#include "util/log.h"
+
+#include <asio/buffer.hpp>
+#include <asio/read_until.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/write.hpp>
+
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <sstream>
+#include <system_error>
+
+namespace nfovpn::server {
+
+namespace {
+
+using Protocol = asio::local::stream_protocol;
+
+constexpr std::size_t kMaxConnections = 8;
+constexpr std::size_t kMaxLine = 256;
+constexpr auto kPatience = std::chrono::seconds(5);
+
+// A socket that is left from a daemon that was killed refuses connections.
+void remove_stale(asio::io_context& context, const std::string& path) {
+    asio::error_code error;
+    Protocol::socket probe(context);
+    probe.connect(Protocol::endpoint(path), error);
+    if (error == asio::error::connection_refused)
+        unlink(path.c_str());
+}
+
+} // namespace
+
+class ControlSocket::Connection : public std::enable_shared_from_this<Connection> {
+public:
+    Connection(ControlSocket& owner, Protocol::socket socket)
+        : owner_(owner), count_(owner.connections_), socket_(std::move(socket)),
+          timer_(owner.context_) {
+        (*count_)++;
+    }
+    ~Connection() { (*count_)--; }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void start() {
+        auto self = shared_from_this();
+        timer_.expires_after(kPatience);
+        timer_.async_wait([self](const asio::error_code& error) {
+            asio::error_code ignored;
+            if (!error)
+                self->socket_.close(ignored);
+        });
+        asio::async_read_until(socket_, asio::dynamic_buffer(text_, kMaxLine), '\n',
+                               [self](const asio::error_code& error, std::size_t length) {
+                                   if (error)
+                                       self->timer_.cancel();
+                                   else
+                                       self->answer(length);
+                               });
+    }
+
+private:
+    void answer(std::size_t length) {
+        std::istringstream line(text_.substr(0, length));
+        std::vector<std::string> words;
+        for (std::string word; line >> word;)
+            words.push_back(word);
+        text_ = owner_.handler_(words);
+        asio::async_write(socket_, asio::buffer(text_),
+                          [self = shared_from_this()](const asio::error_code&, std::size_t) {
+                              self->timer_.cancel();
+                          });
+    }
+
+    ControlSocket& owner_;
+    std::shared_ptr<std::size_t> count_;
+    Protocol::socket socket_;
+    asio::steady_timer timer_;
+    std::string text_;
+};
+
+ControlSocket::ControlSocket(asio::io_context& context, const std::string& path, Handler handler)
+    : context_(context), path_(path), handler_(std::move(handler)), acceptor_(context) {
+    remove_stale(context, path);
+    acceptor_.open();
+    // Before anybody can connect.
+    const auto before = umask(0177);
+    asio::error_code error;
+    acceptor_.bind(Protocol::endpoint(path), error);
+    umask(before);
+    if (!error)
+        acceptor_.listen(static_cast<int>(kMaxConnections), error);
+    if (error)
+        throw std::system_error(error.value(), std::generic_category(), "nf-control " + path);
+    accept();
+}
+
+ControlSocket::~ControlSocket() {
+    unlink(path_.c_str());
+}
+
+void ControlSocket::accept() {
+    acceptor_.async_accept([this](const asio::error_code& error, Protocol::socket socket) {
+        if (error == asio::error::operation_aborted)
+            return;
+        if (error && error != asio::error::connection_aborted) {
+            log::warning("nf-control: no more connections are accepted: {}", error.message());
+            return;
+        }
+        if (!error && *connections_ < kMaxConnections)
+            std::make_shared<Connection>(*this, std::move(socket))->start();
+        accept();
+    });
+}
+
+} // namespace nfovpn::server

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The unix socket of nf-ovpnctl: one line of words, an answer as text, and the connection ends.
+// Only its owner may open it (mode 0600). Connections are few, lines short, and whoever says
+// nothing is not waited for.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/local/stream_protocol.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace nfovpn::server {
+
+class ControlSocket {
+public:
+    /// Answers the words of a line.
+    using Handler = std::function<std::string(const std::vector<std::string>&)>;
+
+    /// Listens; a socket that nobody listens on any more is replaced. Throws std::system_error.
+    ControlSocket(asio::io_context& context, const std::string& path, Handler handler);
+    /// Removes the socket.
+    ~ControlSocket();
+    ControlSocket(const ControlSocket&) = delete;
+    ControlSocket& operator=(const ControlSocket&) = delete;
+
+private:
+    class Connection;
+
+    void accept();
+
+    asio::io_context& context_;
+    std::string path_;
+    Handler handler_;
+    asio::local::stream_protocol::acceptor acceptor_;
+    /// How many there are. They may outlive this object by a moment.
+    std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
+};
+
+} // namespace nfovpn::server
