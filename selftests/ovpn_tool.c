@@ -1278,8 +1278,8 @@ static void take_state(const struct family *family, const struct nlmsghdr *nlh,
 static int key_request(struct turns *turns, char *command, char *word)
 {
 	char peer_id[32];
-	char *words[] = { command, turns->ifindex, "keyconf{", peer_id,
-			  "slot=primary", word ?: "}", word ? "}" : NULL, NULL };
+	char *words[8] = { command, turns->ifindex, "keyconf{", peer_id,
+			   "slot=primary", word ?: "}", word ? "}" : NULL };
 
 	snprintf(peer_id, sizeof(peer_id), "peer-id=%u", turns->op & 0xffffff);
 	return exchange(turns->nl, turns->family, turns->id, words, false,

@@ -3,11 +3,11 @@
  * the others.
  *
  * Both are the synchronous library functions, AES-GCM where gcm.c has nothing
- * better: nothing is allocated, nothing completes later. OpenVPN's nonce has 96 bits (RFC 5116, RFC 8439): the packet
- * ID, 4 or 8 bytes, and zeroes behind it, XORed with a secret IV. Its first
- * four bytes are not zero, so that the kernel's chacha20poly1305_encrypt(),
- * made for 64-bit nonces, cannot be used: the construction of RFC 8439, 2.8, is
- * made here from its two parts.
+ * better: nothing is allocated, nothing completes later. OpenVPN's nonce has 96
+ * bits (RFC 5116, RFC 8439): the packet ID, 4 or 8 bytes, and zeroes behind it,
+ * XORed with a secret IV. Its first four bytes are not zero, so that the
+ * kernel's chacha20poly1305_encrypt(), made for 64-bit nonces, cannot be used:
+ * the construction of RFC 8439, 2.8, is made here from its two parts.
  *
  * A packet begins with a short piece of its own, which is handled in a buffer
  * on the stack: what the caller has in two places is put together there. With

@@ -73,7 +73,7 @@ TEST(StaticKeyFile, WhatIsNoKeyIsRefused) {
     EXPECT_FALSE(parse_static_key(changed("de7a", "de"))) << "a byte less";
     EXPECT_FALSE(parse_static_key(changed("de7a", "de7a00"))) << "a byte more";
     std::string v2(kTlsCryptV2ServerKey);
-    v2.replace(v2.find("hek="), 4, "hel="); // bits that padding would drop
+    v2.replace(v2.find("hek="), 4, "hev="); // bits that padding would drop
     EXPECT_FALSE(parse_tls_crypt_v2_key(v2));
 }
 

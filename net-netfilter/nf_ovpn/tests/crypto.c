@@ -375,7 +375,7 @@ static void crypto_test_tamper(struct kunit *test)
 /* What can stand in for the library's AES-GCM: the best there is, and the
  * library itself behind the same interface, which is there always.
  */
-static const struct {
+static const struct gcm_driver {
 	const char *name;
 	const char *driver;
 } gcms[] = {
@@ -401,7 +401,7 @@ static void gcm_release(void *cipher)
  */
 static void crypto_test_gcm(struct kunit *test)
 {
-	typeof(&gcms[0]) gcm = test->param_value;
+	const struct gcm_driver *gcm = test->param_value;
 	const struct answer *a = &answers[0];
 	struct nf_ovpn_cipher *library = cipher_new(test, a);
 	struct nf_ovpn_cipher *cipher = cipher_new(test, a);
@@ -461,7 +461,7 @@ static void crypto_test_gcm(struct kunit *test)
 }
 
 /* What cryptography alone takes: packets of full size, with the headers in a
- * place of their own, to and fro.
+ * place of their own, both ways.
  */
 #define BENCH_LEN	1420
 #define BENCH_HEAD	52

@@ -128,7 +128,7 @@ static void stream_add(struct stream *stream, const struct segment *seg)
 					      IPPROTO_TCP, sum);
 	}
 	if (seg->broken)
-		th->check ^= htons(1);
+		th->check = ~th->check;
 	stream->len[stream->num++] = len;
 }
 
@@ -360,14 +360,13 @@ static void merge_test_random(struct kunit *test)
 			else if (what == 3)
 				seg.timestamp++;
 			else if (what == 4)
-				seg.options = odd.options =
-					prandom_u32_state(&rnd) % 11 * 4;
+				seg.options = prandom_u32_state(&rnd) % 11 * 4;
 			else if (what == 5)
 				odd.broken = true;
 			else if (what == 6)
-				seg.ip6 = odd.ip6 = !seg.ip6;
+				seg.ip6 = !seg.ip6;
 			else if (what == 7)
-				odd.id = seg.id = prandom_u32_state(&rnd);
+				seg.id = prandom_u32_state(&rnd);
 			stream_add(stream, &odd);
 			payload = odd.payload;
 			seg.seq += payload;

@@ -192,7 +192,7 @@ static void packet_test_inner(struct kunit *test)
 			data[0] = first;
 			skb = packet(test, data, len, linear);
 			proto = nf_ovpn_inner_protocol(skb);
-			KUNIT_EXPECT_EQ_MSG(test, proto, want,
+			KUNIT_EXPECT_EQ_MSG(test, ntohs(proto), ntohs(want),
 					    "first byte %02x, %u bytes, %u linear",
 					    first, len, linear);
 			if (want)
