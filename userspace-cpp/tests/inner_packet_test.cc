@@ -81,7 +81,8 @@ TEST(InnerPacket, Addresses) {
     ASSERT_TRUE(found);
     EXPECT_EQ(Bytes(found->source.begin(), found->source.end()), (Bytes{10, 8, 0, 2}));
     EXPECT_EQ(Bytes(found->destination.begin(), found->destination.end()), (Bytes{10, 99, 0, 1}));
-    found = inner_addresses(ipv6(6));
+    const auto other = ipv6(6);
+    found = inner_addresses(other);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->source.back(), 2);
     EXPECT_EQ(found->destination.back(), 1);
