@@ -149,13 +149,13 @@ listens() { [ -n "$(ns "$1" ss -Hln "$2" "sport = :$3")" ]; }
 pings() { ns "$1" ping -c 1 -W 1 -q "$2" >/dev/null 2>&1; } # NAMESPACE ADDRESS
 
 # ---- OpenVPN
-# server_config CIPHER [LINE...] - what nf-ovpnd and stock OpenVPN read alike
+# server_config CIPHER [LINE...] - what nf-ovpnd and stock OpenVPN read alike; PROTO is the transport [udp4]
 server_config() {
 	local cipher=$1
 	shift
 	cat <<-EOT
 		port 1194
-		proto udp4
+		proto ${PROTO:-udp4}
 		dev tun0
 		dev-type tun
 		topology subnet
@@ -181,7 +181,7 @@ client_config() {
 		client
 		dev tun0
 		dev-type tun
-		proto udp4
+		proto ${PROTO:-udp4}
 		remote $server 1194
 		nobind
 		ca $RUN/pki/ca.crt

@@ -40,7 +40,7 @@ u8 *nf_ovpn_pages_get(unsigned int min, unsigned int *len, struct page **page)
 	frag = this_cpu_ptr(&pages.frag);
 	if (skb_page_frag_refill(min, frag, GFP_ATOMIC) &&
 	    frag->offset + min <= frag->size) {
-		*len = min(*len, frag->size - frag->offset);
+		*len = min_t(unsigned int, *len, frag->size - frag->offset);
 		*page = frag->page;
 		get_page(frag->page);
 		data = page_address(frag->page) + frag->offset;

@@ -173,7 +173,13 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
     const Case cases[] = {
         {"proto tcp", "f:6: error: proto: TCP needs a data path in userspace"},
         {"proto tcp-server", "(use proto udp)"},
-        {"proto udp6", "f:6: error: proto: IPv6 is not supported yet"},
+        {"proto udp4\nlocal 2001:db8::1",
+         "f:6: error: proto: local is an IPv6 address (use proto udp6)"},
+        {"proto udp6\nlocal 192.0.2.1",
+         "f:6: error: proto: local is an IPv4 address (use proto udp4)"},
+        {"bind ipv6only", "f:6: error: bind: the transport is IPv4 (use proto udp6)"},
+        {"bind ipv4only", "f:6: error: bind: \"ipv4only\" is not understood (use bind ipv6only)"},
+        {"local example.org", "\"example.org\" is neither an IPv4 nor an IPv6 address"},
         {"dev tap0", "f:6: error: dev: TAP devices are not supported (use dev tun)"},
         {"dev a/b", "cannot be the name of a network device"},
         {"tls-crypt other.key", "f:6: error: tls-crypt: there is no static key in it "
@@ -218,7 +224,6 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"port 12x", "is not a number"},
         {"port", "f:6: error: port: a word is missing"},
         {"port 1 2", "f:6: error: port: too many words"},
-        {"local example.org", "\"example.org\" is not an IPv4 address"},
         {"route 10.1.2.3 255.255.0.0", "did you mean 10.1.0.0?"},
         {"route 10.1.0.0 255.0.255.0", "is not a netmask"},
         {"push \"route 1.2.3.4,x\"", "must not be empty or hold a comma"},
@@ -284,7 +289,7 @@ TEST(ServerConfig, DataChannel) {
     EXPECT_EQ(c.config.routes.at(0).metric, 7U);
     auto settings = server::core_settings(c.config);
     EXPECT_EQ(settings.session.negotiation.auth, DataAuth::Sha256);
-    EXPECT_EQ(settings.session.negotiation.mss_fix.limit, 1400U);
+    EXPECT_EQ(settings.mss_fix.limit, 1400U);
     EXPECT_TRUE(settings.client_lookup);
     EXPECT_THAT(
         described(kMinimal + "data-ciphers none\n"),
@@ -441,6 +446,44 @@ TEST_F(ClientConfigDir, OwnFileOrDefaultOrNothing) {
 TEST_F(ClientConfigDir, FileWithMistakesIsNotHalfOfAFile) {
     write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
     EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
+}
+
+TEST(ServerConfig, TransportIsIpv4UnlessItIsSaid) {
+    struct Case {
+        const char* lines;
+        bool ipv6;
+        bool ipv6_only;
+    };
+    for (const auto& c :
+         {Case{"", false, false}, Case{"proto udp\n", false, false},
+          Case{"proto udp\nlocal 192.0.2.1\nbind\n", false, false},
+          Case{"proto udp6\n", true, false}, Case{"local 2001:db8::1\n", true, false},
+          Case{"proto udp6\nlocal 2001:db8::1\n", true, false},
+          Case{"bind ipv6only\nproto udp6\n", true, true}}) {
+        auto parsed = parse(kMinimal + c.lines);
+        ASSERT_TRUE(parsed.ok()) << c.lines << describe("f", parsed.findings.at(0));
+        EXPECT_EQ(parsed.config.ipv6, c.ipv6) << c.lines;
+        EXPECT_EQ(parsed.config.ipv6_only, c.ipv6_only) << c.lines;
+    }
+}
+
+TEST(ServerConfig, ServerIpv6) {
+    auto parsed = parse(kMinimal + "server-ipv6 fd00:8::/64\n");
+    ASSERT_TRUE(parsed.ok());
+    auto pool = server::core_settings(parsed.config).ipv6;
+    ASSERT_TRUE(pool);
+    EXPECT_EQ(to_string(pool->server), "fd00:8::1");
+    EXPECT_EQ(to_string(pool->first), "fd00:8::1000");
+    EXPECT_EQ(pool->length, 64);
+    EXPECT_FALSE(server::core_settings(parse(kMinimal).config).ipv6);
+    parsed = parse(kMinimal + "server-ipv6 fd00:8::/112\n");
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_EQ(to_string(server::core_settings(parsed.config).ipv6->first), "fd00:8::2");
+    for (const char* line : {"server-ipv6 fd00:8::/63", "server-ipv6 fd00:8::/125",
+                             "server-ipv6 fd00:8::1/64", "server-ipv6 10.8.0.0/24"})
+        EXPECT_FALSE(parse(kMinimal + line + "\n").ok()) << line;
+    EXPECT_THAT(described(kMinimal + "server-ipv6 fd00:8::/121\n"),
+                ElementsAre(HasSubstr("fewer addresses than the pool")));
 }
 
 TEST(ServerConfig, DataPath) {

@@ -28,8 +28,44 @@ TEST(Ipv4, PrefixLengthOfContiguousMasksOnly) {
     EXPECT_FALSE(prefix_length(*parse_ipv4("0.0.0.255")));
 }
 
+TEST(Ipv6, CountsOverBytes) {
+    const Ipv6 base{parse_ipv6_prefix("fd00:8::/64")->address};
+    EXPECT_EQ(to_string(base + 0), "fd00:8::");
+    EXPECT_EQ(to_string(base + 0x1ff), "fd00:8::1ff");
+    EXPECT_EQ(to_string(base + 0xffffffff + 1), "fd00:8::1:0:0");
+    EXPECT_EQ(to_string(ipv6_prefix(base + 1, 128)), "fd00:8::1/128");
+}
+
 TEST(Endpoint, ToText) {
     EXPECT_EQ(to_string(Endpoint{*parse_ipv4("192.0.2.1"), 1194}), "192.0.2.1:1194");
+    EXPECT_EQ(to_string(Endpoint{*parse_address("2001:db8::1"), 1194}), "[2001:db8::1]:1194");
+    EXPECT_EQ(to_string(Endpoint{*parse_address("fe80::1"), 9, 2}), "[fe80::1%2]:9");
+}
+
+TEST(Address, OfEitherFamily) {
+    const auto ipv4 = parse_address("192.0.2.1");
+    ASSERT_TRUE(ipv4);
+    EXPECT_TRUE(ipv4->is_ipv4());
+    EXPECT_EQ(ipv4->ipv4(), *parse_ipv4("192.0.2.1"));
+    EXPECT_EQ(*ipv4, *parse_address("::ffff:192.0.2.1")) << "as a socket of IPv6 tells it";
+    EXPECT_FALSE(parse_address("::192.0.2.1")->is_ipv4());
+    EXPECT_FALSE(Address(Ipv6{}).is_ipv4());
+    for (const char* text : {"", "192.0.2", "2001:db8::/32", "fe80::1%eth0", "host"})
+        EXPECT_FALSE(parse_address(text)) << text;
+}
+
+TEST(Address, SourcesAreIpv4AddressesAndIpv6Networks) {
+    auto source = [](const char* text) { return source_of(*parse_address(text)); };
+    EXPECT_NE(source("192.0.2.1"), source("192.0.2.2"));
+    EXPECT_EQ(source("2001:db8::1"), source("2001:db8::ffff:0:0:1"));
+    EXPECT_NE(source("2001:db8::1"), source("2001:db8:0:1::1"));
+}
+
+TEST(Endpoint, HashesDiffer) {
+    const std::hash<Endpoint> hash;
+    const Endpoint one{*parse_address("2001:db8::1"), 1};
+    EXPECT_NE(hash(one), hash({*parse_address("2001:db8::2"), 1}));
+    EXPECT_NE(hash(one), hash({*parse_address("2001:db8::1"), 2}));
 }
 
 TEST(Prefix, TextAndBack) {

@@ -193,15 +193,6 @@ TEST(Framing, TheServersOwnIsForAll) {
     }
 }
 
-TEST(Framing, CountsForMssFix) {
-    NegotiationSettings settings;
-    settings.mss_fix = {1492, MssFix::Of::OuterPacket};
-    EXPECT_EQ(agree(settings, k27)->tcp_mss, 1396);
-    EXPECT_EQ(agree(settings, k26)->tcp_mss, 1400);
-    settings.framing = Framing::Stub;
-    EXPECT_EQ(agree(settings, k26, kCompressing)->tcp_mss, 1399);
-}
-
 TEST(PushedRoutes, ThoseToANetworkAreFound) {
     auto network = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
     EXPECT_TRUE(is_route_to("route 10.1.0.0 255.255.0.0", network));

@@ -61,11 +61,12 @@ TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
     const auto* nest = Attributes(first.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER);
     ASSERT_NE(nest, nullptr);
     EXPECT_EQ(Attributes(nest).number(NF_OVPN_A_PEER_ID), 5U);
-    for (auto absent : {NF_OVPN_A_PEER_NETWORK, NF_OVPN_A_PEER_TCP_MSS, NF_OVPN_A_PEER_FRAMING,
-                        NF_OVPN_A_PEER_DATA_V1})
+    for (auto absent : {NF_OVPN_A_PEER_VPN_IPV6, NF_OVPN_A_PEER_NETWORK, NF_OVPN_A_PEER_TCP_MSS,
+                        NF_OVPN_A_PEER_FRAMING, NF_OVPN_A_PEER_DATA_V1})
         EXPECT_EQ(Attributes(nest).find(static_cast<std::uint16_t>(absent)), nullptr) << absent;
 
     auto full = plain;
+    full.vpn_address6 = Ipv6{parse_ipv6_prefix("fd00:8::/64")->address} + 2;
     full.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16), *parse_ipv6_prefix("fd00:1::/32")};
     full.data_v1 = true;
     full.framing = Framing::StubSwap;
@@ -75,6 +76,10 @@ TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
     put_peer(second, full);
     Attributes peer(Attributes(second.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER));
     EXPECT_EQ(peer.number(NF_OVPN_A_PEER_TCP_MSS), 1400U);
+    auto address6 = peer.bytes(NF_OVPN_A_PEER_VPN_IPV6);
+    ASSERT_TRUE(address6);
+    EXPECT_EQ(Bytes(address6->begin(), address6->end()),
+              (Bytes{0xfd, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}));
     EXPECT_EQ(peer.bytes(NF_OVPN_A_PEER_TCP_MSS)->size(), 2U);
     EXPECT_EQ(peer.number(NF_OVPN_A_PEER_FRAMING), unsigned{NF_OVPN_FRAMING_STUB_SWAP});
     ASSERT_NE(peer.find(NF_OVPN_A_PEER_DATA_V1), nullptr);

@@ -60,7 +60,7 @@ public:
     void send(const server::Path& path, ByteView datagram) override {
         sockaddr_in to{};
         to.sin_family = AF_INET;
-        to.sin_addr.s_addr = htonl(path.remote.address.value);
+        to.sin_addr.s_addr = htonl(path.remote.address.ipv4().value);
         to.sin_port = htons(path.remote.port);
         // Lost datagrams are lost, as on any network.
         [[maybe_unused]] auto sent = sendto(fd_, datagram.data(), datagram.size(), 0,
@@ -513,7 +513,7 @@ TEST_P(StockMssFix, SameFigure) {
     settings_.session.negotiation.data_ciphers = {c.cipher};
     settings_.session.negotiation.auth = c.auth;
     settings_.session.negotiation.framing = c.framing;
-    settings_.session.negotiation.mss_fix = c.fix;
+    settings_.mss_fix = c.fix;
     start_server();
     start_client(std::string(c.client) + "data-ciphers " + std::string(cipher_name(c.cipher)) +
                      "\nauth " + std::string(auth_name(c.auth)) + "\n",

@@ -173,7 +173,7 @@ TEST_P(Formats, DataBothWaysThroughARenegotiation) {
     Simulation sim;
     sim.settings.session.negotiation.data_ciphers = {format.cipher};
     sim.settings.session.negotiation.auth = format.auth;
-    sim.settings.session.negotiation.mss_fix = {1492, MssFix::Of::OuterPacket};
+    sim.settings.mss_fix = {1492, MssFix::Of::OuterPacket};
     sim.start_server();
     auto& host = sim.add_client("alice", format.peer_info);
     auto& client = *host.client;
@@ -248,6 +248,42 @@ TEST_F(ServerCoreTest, ClientsHaveSettingsOfTheirOwn) {
     EXPECT_TRUE(peers.at(plain.client->peer_id()).peer.networks.empty());
     EXPECT_THAT(mallory.client->messages, ElementsAre("AUTH_FAILED,this client is disabled"));
     EXPECT_THAT(broken.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,TEMP:")));
+}
+
+TEST_F(ServerCoreTest, ClientsMayComeByIpv6) {
+    sim.settings.mss_fix = {1492, MssFix::Of::OuterPacket};
+    sim.start_server();
+    auto& old = sim.add_client("alice");
+    ASSERT_TRUE(connect(old));
+    sim.outer_ipv6 = true;
+    auto& host = sim.add_client("bob");
+    ASSERT_TRUE(connect(host));
+    const auto& peer = sim.plane.peers.at(host.client->peer_id()).peer;
+    EXPECT_EQ(peer.path.remote, host.endpoint);
+    EXPECT_EQ(peer.tcp_mss, sim.plane.peers.at(old.client->peer_id()).peer.tcp_mss - 20);
+    host.client->send_data(kPacket);
+    sim.run(1s);
+    EXPECT_EQ(sim.at_server.size(), 1U);
+}
+
+TEST_F(ServerCoreTest, Ipv6AddressesGoWithThoseOfIpv4) {
+    const Ipv6 network{parse_ipv6_prefix("fd00:8::/64")->address};
+    sim.settings.ipv6 = server::Ipv6Pool{network + 1, network + 0x1000, 64};
+    sim.settings.client_lookup =
+        [](const std::string& name) -> std::optional<server::ClientSettings> {
+        server::ClientSettings out;
+        out.push_reset = name == "bare";
+        return out;
+    };
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    ASSERT_TRUE(sim.run_until([&] { return first.client->connected(); }, 60s));
+    auto& second = sim.add_client("bare");
+    ASSERT_TRUE(sim.run_until([&] { return second.client->connected(); }, 60s));
+    EXPECT_EQ(first.client->pushed("ifconfig-ipv6"), "fd00:8::1000/64 fd00:8::1");
+    EXPECT_EQ(second.client->pushed("ifconfig-ipv6"), "fd00:8::1001/64 fd00:8::1")
+        << "push-reset does not take it away";
+    EXPECT_EQ(sim.plane.peers.at(second.client->peer_id()).peer.address6, network + 0x1001);
 }
 
 TEST_F(ServerCoreTest, LostNotificationsEndNobodyWhomTheDataPlaneNeverKnew) {
@@ -602,17 +638,20 @@ TEST_F(ServerCoreTest, FloodOfFirstPacketsIsBoundedAndForgotten) {
 }
 
 TEST_F(ServerCoreTest, HalfOpenSessionsAreBounded) {
-    sim.settings.max_half_open = 12;
+    sim.settings.max_half_open = 17;
     sim.settings.max_half_open_per_source = 5;
     sim.settings.session.handshake_window = 20s;
     sim.start_server();
-    // Strangers that answer the cookie and then say no more; 10 ports of each of two addresses.
-    for (std::uint16_t i = 0; i < 20; i++) {
-        const Endpoint stranger{Ipv4{0xc6336450U + i / 10U}, static_cast<std::uint16_t>(1000 + i)};
+    // Strangers that answer the cookie and then say no more: 10 ports of each of two addresses, and
+    // 10 addresses of a network.
+    for (std::uint16_t i = 0; i < 30; i++) {
+        Endpoint stranger{Ipv4{0xc6336450U + i / 10U}, static_cast<std::uint16_t>(1000 + i)};
+        if (i >= 20)
+            stranger.address = *parse_ipv6("2001:db8::") + i;
         sim.to_server(stranger, Bytes{0x38, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0});
     }
     sim.run(1s);
-    ASSERT_EQ(sim.to_strangers.size(), 20U);
+    ASSERT_EQ(sim.to_strangers.size(), 30U);
     EXPECT_EQ(sim.core->half_open(), 0U);
     std::vector<std::pair<Endpoint, Bytes>> answers;
     for (const auto& [stranger, datagram] : sim.to_strangers) {
@@ -629,8 +668,8 @@ TEST_F(ServerCoreTest, HalfOpenSessionsAreBounded) {
     for (const auto& [stranger, datagram] : answers)
         sim.to_server(stranger, datagram);
     sim.run(1s);
-    EXPECT_EQ(sim.core->half_open(), 10U) << "five of each address";
-    EXPECT_EQ(sim.core->counters().half_open_limited, 10U);
+    EXPECT_EQ(sim.core->half_open(), 15U) << "five of each";
+    EXPECT_EQ(sim.core->counters().half_open_limited, 15U);
     sim.run(20s);
     EXPECT_EQ(sim.core->half_open(), 0U);
     EXPECT_TRUE(sim.core->finished());
@@ -653,6 +692,7 @@ TEST_F(ServerCoreTest, CookiesAreBoundToAddressAndAge) {
     EXPECT_FALSE(cookie.valid(id, here, other, sim.now));
     EXPECT_FALSE(cookie.valid(id, {Ipv4{2}, 1}, client, sim.now));
     EXPECT_FALSE(cookie.valid(id, {Ipv4{1}, 2}, client, sim.now));
+    EXPECT_FALSE(cookie.valid(id, {Ipv4{1}, 1, 3}, client, sim.now));
     EXPECT_FALSE(session::ResetCookie(30s).valid(id, here, client, sim.now));
 }
 

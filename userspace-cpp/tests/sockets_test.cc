@@ -24,13 +24,16 @@ namespace {
 constexpr Ipv4 kLoopback = {0x7f000001};
 
 // What a client receives of the datagrams that were queued.
-std::vector<Bytes> arrives(const std::vector<Bytes>& queued) {
+std::vector<Bytes> arrives(const std::vector<Bytes>& queued,
+                           UdpSocket::Family family = UdpSocket::Family::Ipv4,
+                           const std::string& address = "127.0.0.1") {
     using asio::ip::udp;
     asio::io_context context;
-    udp::socket client(context, udp::endpoint(asio::ip::address_v4(kLoopback.value), 0));
+    udp::socket client(context, udp::endpoint(asio::ip::make_address(address), 0));
     client.non_blocking(true);
-    UdpSocket socket(context, kLoopback, 0);
-    const Path path = {{kLoopback, client.local_endpoint().port()}, {kLoopback, 0}};
+    UdpSocket socket(context, family, std::nullopt, 0);
+    const auto here = *parse_address(address);
+    const Path path = {{here, client.local_endpoint().port()}, {here, 0}};
     for (const auto& datagram : queued)
         socket.queue(path, datagram);
     EXPECT_EQ(client.available(), 0U) << "nothing leaves before it is said";
@@ -47,6 +50,14 @@ std::vector<Bytes> arrives(const std::vector<Bytes>& queued) {
         buffer.resize(length);
         out.push_back(std::move(buffer));
     }
+}
+
+bool has_ipv6() {
+    asio::io_context context;
+    asio::ip::udp::socket probe(context, asio::ip::udp::v6());
+    asio::error_code error;
+    probe.bind({asio::ip::address_v6::loopback(), 0}, error);
+    return !error;
 }
 
 class ControlSocketTest : public testing::Test {
@@ -102,6 +113,49 @@ TEST(UdpSocket, ALoneOne) {
     const std::vector<Bytes> one = {Bytes(1200, 1)};
     EXPECT_EQ(arrives(one), one);
     EXPECT_TRUE(arrives({}).empty());
+}
+
+TEST(UdpSocket, BothFamilies) {
+    if (!has_ipv6())
+        GTEST_SKIP() << "this machine has no IPv6";
+    const std::vector<Bytes> datagrams = {Bytes(200, 1), Bytes(200, 2), Bytes(10, 3)};
+    for (auto family : {UdpSocket::Family::Ipv6, UdpSocket::Family::Both})
+        EXPECT_EQ(arrives(datagrams, family, "::1"), datagrams);
+    EXPECT_EQ(arrives(datagrams, UdpSocket::Family::Both, "127.0.0.1"), datagrams);
+}
+
+TEST(UdpSocket, AnswersLeaveFromWhereTheDatagramArrived) {
+    using asio::ip::udp;
+    if (!has_ipv6())
+        GTEST_SKIP() << "this machine has no IPv6";
+    asio::io_context context;
+    UdpSocket socket(context, UdpSocket::Family::Both, std::nullopt, 0);
+    std::vector<Path> paths;
+    socket.start(
+        [&](const Path& path, ByteView datagram) {
+            paths.push_back(path);
+            socket.send(path, datagram);
+        },
+        [&] { context.stop(); });
+    // 127.0.0.2 is not the address that the kernel would take by itself.
+    for (const std::string text : {"127.0.0.1", "127.0.0.2", "::1"}) {
+        const auto address = asio::ip::make_address(text);
+        udp::socket client(context, udp::endpoint(address.is_v4() ? udp::v4() : udp::v6(), 0));
+        client.connect({address, socket.port()});
+        const auto here = client.local_endpoint();
+        client.send(asio::buffer("hello", 5));
+        context.restart();
+        context.run();
+        ASSERT_FALSE(paths.empty()) << text;
+        EXPECT_EQ(to_string(paths.back().local.address), text);
+        EXPECT_EQ(paths.back().local.port, socket.port());
+        EXPECT_EQ(paths.back().remote.port, here.port());
+        EXPECT_EQ(to_string(paths.back().remote.address), here.address().to_string());
+        std::array<char, 16> answer{};
+        client.non_blocking(true);
+        EXPECT_EQ(client.receive(asio::buffer(answer)), 5U) << "from there, or it were not for us";
+        paths.clear();
+    }
 }
 
 TEST_F(ControlSocketTest, AnswersItsOwnerOnly) {

@@ -86,6 +86,7 @@ private:
 
     void apply(const Directive& d);
     void finish();
+    void finish_transport();
     void finish_addresses();
     void finish_data_channel();
     void finish_wrapping();
@@ -101,6 +102,7 @@ private:
     bool only(const Directive& d, std::string_view word, const std::string& reason);
 
     void local(const Directive& d);
+    void bind(const Directive& d);
     void number_option(const Directive& d);
     void proto(const Directive& d);
     void dev(const Directive& d);
@@ -108,6 +110,7 @@ private:
     void mode(const Directive& d);
     void flag(const Directive& d);
     void server(const Directive& d);
+    void server_ipv6(const Directive& d);
     void ifconfig(const Directive& d);
     void ifconfig_pool(const Directive& d);
     void topology(const Directive& d);
@@ -150,6 +153,8 @@ private:
     const FileReader& reader_;
     ParsedConfig out_;
     std::set<std::string> seen_;
+    std::optional<Directive> proto_;
+    std::optional<Directive> ipv6_only_;
     std::optional<Directive> server_;
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
@@ -175,7 +180,7 @@ constexpr std::size_t kAny = 16;
 
 constexpr const char* kServerOnly = "only the server's side is here";
 constexpr const char* kNoScripts = "scripts and plug-ins are not run";
-constexpr const char* kNoV6 = "IPv6 is not supported yet";
+constexpr const char* kServerIpv6 = "use server-ipv6";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
                                  "CHACHA20-POLY1305 and none are";
@@ -197,7 +202,7 @@ const Option Parser::kOptions[] = {
     {"tun-mtu", S, 1, 1, &Parser::number_option, "", ""},
     {"max-packet-size", S, 1, 1, &Parser::number_option, "", ""},
     {"multihome", S, 0, 1, &Parser::flag, "", ""},
-    {"bind", S, 0, 1, &Parser::flag, "", ""},
+    {"bind", S, 0, 1, &Parser::bind, "", ""},
     {"float", S, 0, 0, &Parser::flag, "", ""},
     {"nf-fastpath", S, 1, 1, &Parser::nf_fastpath, "", ""},
     {"disable-dco", S, 0, 0, &Parser::flag, "", ""},
@@ -205,6 +210,7 @@ const Option Parser::kOptions[] = {
     {"mode", S, 1, 1, &Parser::mode, "", ""},
     {"tls-server", S, 0, 0, &Parser::flag, "", ""},
     {"server", S, 2, 3, &Parser::server, "", ""},
+    {"server-ipv6", S, 1, 1, &Parser::server_ipv6, "", ""},
     {"ifconfig", S, 2, 2, &Parser::ifconfig, "", ""},
     {"ifconfig-pool", S, 2, 3, &Parser::ifconfig_pool, "", ""},
     {"topology", S, 1, 1, &Parser::topology, "", ""},
@@ -265,6 +271,7 @@ const Option Parser::kOptions[] = {
     {"cd", S, 1, 1, &Parser::cd, "", ""},
 
     // no effect here
+    {"tun-ipv6", I, 0, 0, nullptr, "tun devices always have IPv6", ""},
     {"persist-tun", I, 0, 0, nullptr, "the device lives as long as the daemon", ""},
     {"persist-key", I, 0, 0, nullptr, "keys are read once", ""},
     {"persist-local-ip", I, 0, 0, nullptr, "addresses are read once", ""},
@@ -348,9 +355,8 @@ const Option Parser::kOptions[] = {
     {"ifconfig-push", R, 2, 3, nullptr, "fixed addresses of clients are not supported yet", ""},
     {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
     {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
-    {"server-ipv6", R, 1, 1, nullptr, kNoV6, ""},
-    {"ifconfig-ipv6", R, 1, 2, nullptr, kNoV6, ""},
-    {"ifconfig-ipv6-pool", R, 1, 1, nullptr, kNoV6, ""},
+    {"ifconfig-ipv6", R, 1, 2, nullptr, "not supported yet", kServerIpv6},
+    {"ifconfig-ipv6-pool", R, 1, 1, nullptr, "not supported yet", kServerIpv6},
     {"port-share", R, 2, 3, nullptr, "there is no TCP transport", ""},
     {"vlan-tagging", R, 0, 0, nullptr, "TAP devices are not supported", ""},
     {"passtos", R, 0, 0, nullptr, "not supported yet", ""},
@@ -492,7 +498,32 @@ bool Parser::only(const Directive& d, std::string_view word, const std::string& 
 }
 
 void Parser::local(const Directive& d) {
-    config().local = address(d, 0);
+    config().local = parse_address(d.args[0]);
+    if (!config().local)
+        error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
+              "names are not looked up");
+}
+
+void Parser::bind(const Directive& d) {
+    if (d.args.empty())
+        return;
+    if (only(d, "ipv6only", "\"" + d.args[0] + "\" is not understood"))
+        ipv6_only_ = d;
+}
+
+// As OpenVPN: "udp" is IPv4 unless the address is of IPv6, "udp6" is both unless that is forbidden.
+void Parser::finish_transport() {
+    auto& c = config();
+    const bool udp6 = proto_ && proto_->args[0] == "udp6";
+    const bool udp4 = proto_ && proto_->args[0] == "udp4";
+    c.ipv6 = udp6 || (c.local && !c.local->is_ipv4());
+    c.ipv6_only = ipv6_only_.has_value();
+    if (udp4 && c.ipv6)
+        error(*proto_, "local is an IPv6 address", "use proto udp6");
+    if (udp6 && c.local && c.local->is_ipv4())
+        error(*proto_, "local is an IPv4 address", "use proto udp4");
+    if (c.ipv6_only && !c.ipv6)
+        error(*ipv6_only_, "the transport is IPv4", "use proto udp6");
 }
 
 // Options that are a number, and no more.
@@ -540,12 +571,10 @@ void Parser::reneg_sec(const Directive& d) {
 
 void Parser::proto(const Directive& d) {
     const auto& p = d.args[0];
-    if (p == "udp" || p == "udp4")
-        return;
-    if (p.starts_with("tcp"))
+    if (p == "udp" || p == "udp4" || p == "udp6")
+        proto_ = d;
+    else if (p.starts_with("tcp"))
         error(d, "TCP needs a data path in userspace, which is not there yet", "use proto udp");
-    else if (p == "udp6")
-        error(d, kNoV6, "use proto udp");
     else
         error(d, "\"" + p + "\" is no transport protocol", "use proto udp");
 }
@@ -601,6 +630,16 @@ void Parser::server(const Directive& d) {
     }
     server_ = d;
     server_network_ = net;
+}
+
+void Parser::server_ipv6(const Directive& d) {
+    auto network = parse_ipv6_prefix(d.args[0]);
+    if (!network)
+        error(d, kBadIpv6 + d.args[0] + "\"");
+    else if (network->length < 64 || network->length > 124)
+        error(d, "the prefix length must be from 64 to 124");
+    else
+        config().network6 = network;
 }
 
 void Parser::ifconfig(const Directive& d) {
@@ -679,8 +718,9 @@ std::optional<std::string> push_objection(const std::string& option) {
     if (option.empty() || option.find(',') != std::string::npos)
         return "a pushed option must not be empty or hold a comma";
     auto name = option.substr(0, option.find(' '));
-    for (const char* own : {"ifconfig", "peer-id", "cipher", "protocol-flags", "key-derivation",
-                            "topology", "tun-mtu", "compress", "comp-lzo", "push-continuation"}) {
+    for (const char* own :
+         {"ifconfig", "ifconfig-ipv6", "peer-id", "cipher", "protocol-flags", "key-derivation",
+          "topology", "tun-mtu", "compress", "comp-lzo", "push-continuation"}) {
         if (name == own)
             return name + " is negotiated and cannot be pushed by hand";
     }
@@ -1024,6 +1064,11 @@ void Parser::finish_addresses() {
             error("there is no pool of addresses for clients", "ifconfig-pool FIRST LAST");
         return;
     }
+    const auto clients = std::uint64_t{c.pool_last.value} - c.pool_first.value + 1;
+    if (c.network6 && ipv6_pool_offset(*c.network6) + clients >
+                          std::uint64_t{1} << std::min(128 - c.network6->length, 32))
+        error("the network of server-ipv6 has fewer addresses than the pool",
+              "a shorter prefix, as /64");
     auto outside = [&](Ipv4 a) {
         return (a.value & c.netmask.value) != (c.address.value & c.netmask.value);
     };
@@ -1101,6 +1146,7 @@ void Parser::finish() {
     auto& c = config();
     if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
         error("this is not a server's configuration", "server NETWORK NETMASK");
+    finish_transport();
     finish_addresses();
     for (auto [name, reason, hint] : std::initializer_list<std::array<const char*, 3>>{
              {"dev", "no device is given", "dev tun"},
@@ -1140,6 +1186,10 @@ std::optional<Prefix> iroute_network(const Directive& d) {
 }
 
 } // namespace
+
+std::uint32_t ipv6_pool_offset(const Prefix& network) {
+    return network.length < 112 ? 0x1000 : 2;
+}
 
 bool ParsedConfig::ok() const {
     return !any_error(findings);

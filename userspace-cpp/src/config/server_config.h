@@ -40,7 +40,9 @@ enum class NameType { None, Subject, CommonName, Prefix };
 
 /// Everything that the daemon is told.
 struct ServerConfig {
-    std::optional<Ipv4> local;
+    std::optional<Address> local;
+    bool ipv6 = false;      ///< the socket is of IPv6
+    bool ipv6_only = false; ///< and not of IPv4 too
     std::uint16_t port = 1194;
     std::string device; ///< "tun": the kernel numbers it
     std::uint32_t tun_mtu = 1500;
@@ -51,6 +53,7 @@ struct ServerConfig {
     Ipv4 netmask;
     Ipv4 pool_first;
     Ipv4 pool_last;
+    std::optional<Prefix> network6; ///< of server-ipv6
     std::vector<Route> routes;
     std::vector<std::string> push;
 
@@ -103,6 +106,9 @@ struct ServerConfig {
     std::string control_socket; ///< of nf-ovpnctl; empty: none
     std::string directory;      ///< to change to at start
 };
+
+/// How far behind the address of server-ipv6 those of the clients begin.
+std::uint32_t ipv6_pool_offset(const Prefix& network);
 
 /// What became of an option of the file.
 enum class Treatment { Supported, Ignored, Refused };

@@ -31,6 +31,7 @@ struct Peer {
     std::uint32_t id = 0;            ///< 24 bits
     Path path;                       ///< where it is, and where it reached us
     Ipv4 address;                    ///< its own inside the tunnel
+    std::optional<Ipv6> address6;    ///< likewise
     std::vector<Prefix> networks;    ///< behind it
     bool data_v1 = false;            ///< its packets bear no peer ID
     Framing framing = Framing::None; ///< of its packets

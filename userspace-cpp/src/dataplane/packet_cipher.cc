@@ -173,7 +173,9 @@ bool PacketCipher::seal_mac(std::size_t head, ByteView packet_id, ByteView text,
             EVP_CipherUpdate(c, sealed + first, &second, text.data(), length_of(text)) != 1 ||
             EVP_CipherFinal_ex(c, sealed + first + second, &last) != 1)
             return false;
-        out.resize(body + kIv + static_cast<std::size_t>(first + second + last));
+        for (int part : {first, second, last})
+            sealed += part;
+        out.resize(static_cast<std::size_t>(sealed - out.data()));
     } else {
         out.resize(body);
         out.insert(out.end(), packet_id.begin(), packet_id.end());
@@ -246,7 +248,7 @@ std::optional<OpenedPacket> PacketCipher::open_mac(ByteView packet, std::size_t 
             EVP_CipherUpdate(c, out.data(), &n, sealed.data(), length_of(sealed)) != 1 ||
             EVP_CipherFinal_ex(c, out.data() + n, &last) != 1)
             return std::nullopt;
-        length = static_cast<std::size_t>(n + last);
+        length = static_cast<std::size_t>(n) + static_cast<std::size_t>(last);
     } else {
         out.assign(sealed.begin(), sealed.end());
     }

@@ -35,6 +35,8 @@ Error error(int code) {
 std::vector<Prefix> prefixes(const Peer& peer) {
     auto out = peer.networks;
     out.push_back(ipv4_prefix(peer.address, 32));
+    if (peer.address6)
+        out.push_back(ipv6_prefix(*peer.address6, 128));
     return out;
 }
 

@@ -142,28 +142,51 @@ void put_direction(Message& m, std::uint16_t attribute, const DataFormat& format
     });
 }
 
+void put_address(Message& m, const Address& address, std::uint16_t ipv4, std::uint16_t ipv6) {
+    if (address.is_ipv4())
+        m.u32(ipv4, be32(address.ipv4().value));
+    else
+        m.bytes(ipv6, address.ipv6().bytes);
+}
+
 void put_path(Message& m, const Path& path) {
-    m.u32(NF_OVPN_A_PEER_REMOTE_IPV4, be32(path.remote.address.value));
+    put_address(m, path.remote.address, NF_OVPN_A_PEER_REMOTE_IPV4, NF_OVPN_A_PEER_REMOTE_IPV6);
+    if (path.remote.scope_id != 0)
+        m.u32(NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID, path.remote.scope_id);
     m.u16(NF_OVPN_A_PEER_REMOTE_PORT, be16(path.remote.port));
-    m.u32(NF_OVPN_A_PEER_LOCAL_IPV4, be32(path.local.address.value));
+    put_address(m, path.local.address, NF_OVPN_A_PEER_LOCAL_IPV4, NF_OVPN_A_PEER_LOCAL_IPV6);
     m.u16(NF_OVPN_A_PEER_LOCAL_PORT, be16(path.local.port));
 }
 
-// Nothing if the attributes are not there.
-std::optional<Endpoint> endpoint(const Attributes& peer, std::uint16_t address,
-                                 std::uint16_t port) {
-    if (!peer.find(address))
+// Nothing if neither attribute is there as it should be.
+std::optional<Address> address_of(const Attributes& peer, std::uint16_t ipv4, std::uint16_t ipv6) {
+    if (peer.find(ipv4))
+        return Ipv4{be32(u32(peer, ipv4))};
+    auto bytes = peer.bytes(ipv6);
+    Ipv6 out;
+    if (!bytes || bytes->size() != out.bytes.size())
         return std::nullopt;
-    return Endpoint{Ipv4{be32(u32(peer, address))},
-                    be16(static_cast<std::uint16_t>(u32(peer, port)))};
+    std::copy(bytes->begin(), bytes->end(), out.bytes.begin());
+    return out;
+}
+
+std::uint16_t port_of(const Attributes& peer, std::uint16_t port) {
+    return be16(static_cast<std::uint16_t>(u32(peer, port)));
 }
 
 std::optional<Endpoint> remote_of(const Attributes& peer) {
-    return endpoint(peer, NF_OVPN_A_PEER_REMOTE_IPV4, NF_OVPN_A_PEER_REMOTE_PORT);
+    auto address = address_of(peer, NF_OVPN_A_PEER_REMOTE_IPV4, NF_OVPN_A_PEER_REMOTE_IPV6);
+    if (!address)
+        return std::nullopt;
+    return Endpoint{*address, port_of(peer, NF_OVPN_A_PEER_REMOTE_PORT),
+                    u32(peer, NF_OVPN_A_PEER_REMOTE_IPV6_SCOPE_ID)};
 }
 
 std::optional<Endpoint> local_of(const Attributes& peer) {
-    return endpoint(peer, NF_OVPN_A_PEER_LOCAL_IPV4, NF_OVPN_A_PEER_LOCAL_PORT);
+    auto address = address_of(peer, NF_OVPN_A_PEER_LOCAL_IPV4, NF_OVPN_A_PEER_LOCAL_IPV6);
+    if (!address)
+        return std::nullopt;
+    return Endpoint{*address, port_of(peer, NF_OVPN_A_PEER_LOCAL_PORT)};
 }
 
 void put_network(Message& m, const Prefix& network) {
@@ -217,7 +240,8 @@ std::optional<Error> NfOvpn::new_instance(const InstanceRequest& instance) {
         for (const auto& listener : instance.listeners) {
             request.nest(NF_OVPN_A_INSTANCE_LISTENER, [&] {
                 if (listener.address)
-                    request.u32(NF_OVPN_A_LISTENER_LOCAL_IPV4, be32(listener.address->value));
+                    put_address(request, *listener.address, NF_OVPN_A_LISTENER_LOCAL_IPV4,
+                                NF_OVPN_A_LISTENER_LOCAL_IPV6);
                 request.u16(NF_OVPN_A_LISTENER_LOCAL_PORT, be16(listener.port));
             });
         }
@@ -256,6 +280,8 @@ void put_peer(Message& request, const PeerRequest& peer) {
         request.u32(NF_OVPN_A_PEER_ID, peer.id);
         put_path(request, peer.path);
         request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
+        if (peer.vpn_address6)
+            request.bytes(NF_OVPN_A_PEER_VPN_IPV6, peer.vpn_address6->bytes);
         for (const auto& network : peer.networks)
             put_network(request, network);
         if (peer.tcp_mss > 0)

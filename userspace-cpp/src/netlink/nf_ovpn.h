@@ -17,7 +17,7 @@ namespace nfovpn::netlink {
 
 /// A local UDP address of an instance.
 struct Listener {
-    std::optional<Ipv4> address; ///< every one when absent
+    std::optional<Address> address; ///< every one of both families when absent
     std::uint16_t port = 0;
 };
 
@@ -33,6 +33,7 @@ struct PeerRequest {
     std::uint32_t id = 0;
     Path path;
     Ipv4 vpn_address;
+    std::optional<Ipv6> vpn_address6;
     std::vector<Prefix> networks;
     bool data_v1 = false;
     Framing framing = Framing::None;

@@ -11,17 +11,6 @@
 
 namespace nfovpn::netlink {
 
-namespace {
-
-// Addresses are big endian on netlink.
-Bytes network_order(Ipv4 address) {
-    ByteWriter out;
-    out.u32(address.value);
-    return out.take();
-}
-
-} // namespace
-
 std::optional<Error> set_link_up(Socket& route, unsigned ifindex, std::uint32_t mtu) {
     Message request(RTM_NEWLINK, 0);
     auto& header = request.header<ifinfomsg>();
@@ -33,15 +22,16 @@ std::optional<Error> set_link_up(Socket& route, unsigned ifindex, std::uint32_t 
     return route.request(request);
 }
 
-std::optional<Error> add_address(Socket& route, unsigned ifindex, Ipv4 address, int prefix_length) {
+std::optional<Error> add_address(Socket& route, unsigned ifindex, const Prefix& address) {
     Message request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
     auto& header = request.header<ifaddrmsg>();
-    header.ifa_family = AF_INET;
-    header.ifa_prefixlen = static_cast<std::uint8_t>(prefix_length);
+    header.ifa_family = address.ipv6 ? AF_INET6 : AF_INET;
+    header.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
     header.ifa_index = ifindex;
     header.ifa_scope = RT_SCOPE_UNIVERSE;
-    request.bytes(IFA_LOCAL, network_order(address));
-    request.bytes(IFA_ADDRESS, network_order(address));
+    const auto bytes = ByteView(address.address).first(address.ipv6 ? 16 : 4);
+    request.bytes(IFA_LOCAL, bytes);
+    request.bytes(IFA_ADDRESS, bytes);
     return route.request(request);
 }
 

@@ -12,8 +12,8 @@ namespace nfovpn::netlink {
 /// Sets a device's MTU and takes it up.
 std::optional<Error> set_link_up(Socket& route, unsigned ifindex, std::uint32_t mtu);
 
-/// Adds an address; the kernel adds the route to its prefix.
-std::optional<Error> add_address(Socket& route, unsigned ifindex, Ipv4 address, int prefix_length);
+/// Adds an address with the length of its network; the kernel adds the route to that.
+std::optional<Error> add_address(Socket& route, unsigned ifindex, const Prefix& address);
 
 /// Adds a route by a device, without a gateway. @p metric 0: the kernel's default.
 std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,

@@ -90,6 +90,7 @@ public:
     bool half_open = true;
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
+    std::optional<Ipv6> address6;     ///< its own inside the tunnel
     std::vector<Prefix> networks;     ///< behind it
 
 private:
@@ -108,10 +109,12 @@ bool ServerCore::Client::add_peer(session::Session&) {
     peer.id = peer_id();
     peer.path = path;
     peer.address = session.assignment()->address;
+    peer.address6 = address6;
     peer.networks = networks;
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
-    peer.tcp_mss = choice.tcp_mss;
+    peer.tcp_mss = tcp_mss(core_.settings_.mss_fix, choice.format, choice.framing, choice.data_v1,
+                           !path.remote.address.is_ipv4());
     known_to_data_plane = well(core_.data_plane_.add_peer(peer), "new peer");
     return known_to_data_plane;
 }
@@ -329,7 +332,7 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
         counters_.stray++;
         return;
     }
-    const auto source = from.path.remote.address.value;
+    const auto source = source_of(from.path.remote.address);
     auto& from_source = half_open_by_source_[source];
     if (half_open_ >= settings_.max_half_open ||
         from_source >= settings_.max_half_open_per_source) {
@@ -390,11 +393,14 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, 
     by_peer_id_.emplace(*id, &client);
     by_name_.emplace(name, &client);
     client.networks = special.networks;
-    return session::Assignment{*id, *address, settings_.netmask, push_for(special)};
+    if (settings_.ipv6)
+        client.address6 = settings_.ipv6->first + (address->value - settings_.pool_first.value);
+    return session::Assignment{*id, *address, settings_.netmask, push_for(client, special)};
 }
 
-std::optional<std::vector<std::string>> ServerCore::push_for(const ClientSettings& special) const {
-    if (special.networks.empty() && special.push.empty() && !special.push_reset)
+std::optional<std::vector<std::string>> ServerCore::push_for(const Client& client,
+                                                             const ClientSettings& special) const {
+    if (special.networks.empty() && special.push.empty() && !special.push_reset && !client.address6)
         return std::nullopt;
     // A network behind the client is not to be reached through the tunnel.
     auto unsuitable = [&](const std::string& option) {
@@ -407,6 +413,10 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const ClientSetting
     auto out = settings_.session.push;
     std::erase_if(out, unsuitable);
     out.insert(out.end(), special.push.begin(), special.push.end());
+    if (client.address6)
+        out.push_back("ifconfig-ipv6 " + to_string(*client.address6) + "/" +
+                      std::to_string(settings_.ipv6->length) + " " +
+                      to_string(settings_.ipv6->server));
     return out;
 }
 
@@ -418,7 +428,7 @@ void ServerCore::settle(Client& client, TimePoint now) {
     if (client.half_open && !client.session.common_name().empty()) {
         client.half_open = false;
         half_open_--;
-        auto source = half_open_by_source_.find(client.path.remote.address.value);
+        auto source = half_open_by_source_.find(source_of(client.path.remote.address));
         if (--source->second == 0)
             half_open_by_source_.erase(source);
     }
@@ -428,7 +438,7 @@ void ServerCore::settle(Client& client, TimePoint now) {
 void ServerCore::remove(Client& client, TimePoint now) {
     if (client.half_open) {
         half_open_--;
-        auto source = half_open_by_source_.find(client.path.remote.address.value);
+        auto source = half_open_by_source_.find(source_of(client.path.remote.address));
         if (--source->second == 0)
             half_open_by_source_.erase(source);
     }

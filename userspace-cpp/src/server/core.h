@@ -27,6 +27,7 @@
 #include "session/cookie.h"
 #include "session/session.h"
 #include "session/wrapped_channel.h"
+#include "util/mss_fix.h"
 
 #include <array>
 #include <deque>
@@ -65,6 +66,14 @@ struct TlsCryptV2 {
     std::chrono::seconds max_age{0};
 };
 
+/// Addresses of IPv6 that clients get besides those of IPv4: the n-th of one with the n-th of the
+/// other.
+struct Ipv6Pool {
+    Ipv6 server;
+    Ipv6 first;
+    int length = 64; ///< of their network
+};
+
 /// What a server is told by its configuration.
 struct CoreSettings {
     session::SessionSettings session;
@@ -74,6 +83,8 @@ struct CoreSettings {
     Ipv4 pool_first;
     Ipv4 pool_last;
     Ipv4 netmask;
+    std::optional<Ipv6Pool> ipv6;
+    MssFix mss_fix;
     dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
     std::size_t max_clients = 1024;
     bool duplicate_cn = false;  ///< several clients may have the same common name
@@ -177,7 +188,8 @@ private:
                TimePoint now);
     [[nodiscard]] std::int64_t unix_time(TimePoint now) const;
     Result<session::Assignment, session::Refusal> admit(Client& client, TimePoint now);
-    std::optional<std::vector<std::string>> push_for(const ClientSettings& special) const;
+    std::optional<std::vector<std::string>> push_for(const Client& client,
+                                                     const ClientSettings& special) const;
     void settle(Client& client, TimePoint now);
     void remove(Client& client, TimePoint now);
     void reschedule(Client& client, TimePoint now);
@@ -200,7 +212,7 @@ private:
     std::deque<std::pair<TimePoint, Key>> tombstone_order_;
     std::unordered_map<std::uint32_t, Client*> by_peer_id_;
     std::unordered_multimap<std::string, Client*> by_name_; ///< admitted ones
-    std::unordered_map<std::uint32_t, std::size_t> half_open_by_source_;
+    std::unordered_map<std::uint64_t, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
     std::set<std::pair<TimePoint, Client*>> schedule_;
     CoreCounters counters_;

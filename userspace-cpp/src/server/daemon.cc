@@ -28,8 +28,23 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// IPv4 and UDP headers, which max-packet-size includes.
-constexpr std::uint32_t kOuterHeaders = 28;
+// IP and UDP headers, which max-packet-size includes.
+std::uint32_t outer_headers(const config::ServerConfig& c) {
+    return c.ipv6 ? 48 : 28;
+}
+
+UdpSocket::Family family(const config::ServerConfig& c) {
+    if (!c.ipv6)
+        return UdpSocket::Family::Ipv4;
+    return c.ipv6_only ? UdpSocket::Family::Ipv6 : UdpSocket::Family::Both;
+}
+
+// Addresses that the socket hears of; nothing for every one of both families.
+std::optional<Address> listener_address(const config::ServerConfig& c) {
+    if (c.local || (c.ipv6 && !c.ipv6_only))
+        return c.local;
+    return c.ipv6 ? Address(Ipv6{}) : Address(Ipv4{});
+}
 
 // Packets taken from the device before others have their turn; they leave together.
 constexpr int kTunBatch = 64;
@@ -77,6 +92,14 @@ session::NameCheck translate(config::NameType type) {
 void check(const std::optional<netlink::Error>& failed, const std::string& what) {
     if (failed)
         throw std::runtime_error(what + ": " + failed->what);
+}
+
+// As OpenVPN: the server has the first address of the network, clients begin somewhat behind.
+std::optional<Ipv6Pool> ipv6_pool(const config::ServerConfig& c) {
+    if (!c.network6)
+        return std::nullopt;
+    const Ipv6 base{c.network6->address};
+    return Ipv6Pool{base + 1, base + config::ipv6_pool_offset(*c.network6), c.network6->length};
 }
 
 std::string wall_time() {
@@ -133,14 +156,13 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.session.negotiation.auth = c.auth;
     s.session.negotiation.framing = c.framing;
     s.session.negotiation.push_framing = c.push_framing;
-    s.session.negotiation.mss_fix = c.mss_fix;
     s.session.push = c.push;
     s.session.tun_mtu = c.tun_mtu;
     s.session.renegotiate_after = c.reneg_sec;
     s.session.handshake_window = c.hand_window;
     s.session.transition_window = c.tran_window;
     s.session.reliable.first_timeout = c.tls_timeout;
-    s.session.max_packet = c.max_packet_size - kOuterHeaders;
+    s.session.max_packet = c.max_packet_size - outer_headers(c);
     s.wrap = c.wrap;
     if (c.tls_crypt_v2) {
         auto v2 = std::make_shared<TlsCryptV2>();
@@ -155,6 +177,8 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.pool_first = c.pool_first;
     s.pool_last = c.pool_last;
     s.netmask = c.netmask;
+    s.ipv6 = ipv6_pool(c);
+    s.mss_fix = c.mss_fix;
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
@@ -198,8 +222,8 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 
 Daemon::Daemon(const config::ServerConfig& config)
     : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
-      socket_(context_, config.local, config.port), data_plane_(kernel_.get(), *this),
-      core_(core_settings(config), tls_, data_plane_, socket_),
+      socket_(context_, family(config), config.local, config.port),
+      data_plane_(kernel_.get(), *this), core_(core_settings(config), tls_, data_plane_, socket_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
       timer_(context_), status_timer_(context_), tun_buffer_(kMaxPacket) {
     if (kernel_)
@@ -233,7 +257,7 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     }
     netlink::InstanceRequest instance;
     instance.fastpath = translate(config_.fastpath);
-    instance.listeners.push_back({config_.local, config_.port});
+    instance.listeners.push_back({listener_address(config_), config_.port});
     bool missing = false;
     auto kernel = dataplane::KernelDataPlane::create(tun_.ifindex(), instance, missing);
     if (missing) {
@@ -251,9 +275,13 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
 void Daemon::set_up_device() {
     netlink::Socket route(NETLINK_ROUTE);
     check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
-    check(netlink::add_address(route, tun_.ifindex(), config_.address,
-                               prefix_length(config_.netmask).value_or(32)),
-          "address " + to_string(config_.address) + " on " + tun_.name());
+    auto add = [&](const Prefix& address) {
+        check(netlink::add_address(route, tun_.ifindex(), address),
+              "address " + to_string(address) + " on " + tun_.name());
+    };
+    add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
+    if (const auto ipv6 = ipv6_pool(config_))
+        add(ipv6_prefix(ipv6->server, ipv6->length));
     for (const auto& r : config_.routes)
         check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
               "route to " + to_string(r.network));
@@ -262,9 +290,10 @@ void Daemon::set_up_device() {
 void Daemon::run() {
     // A log that nobody reads any more is no reason to stop.
     std::signal(SIGPIPE, SIG_IGN);
-    log::info("listening on UDP {}:{}, device {}, {} to {} for clients",
-              to_string(config_.local.value_or(Ipv4{})), config_.port, tun_.name(),
-              to_string(config_.pool_first), to_string(config_.pool_last));
+    const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
+    log::info("listening on UDP {}, device {}, {} to {} for clients",
+              to_string(Endpoint{local, config_.port}), tun_.name(), to_string(config_.pool_first),
+              to_string(config_.pool_last));
     socket_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                   [this] { settle(); });
     wait_for_signal();

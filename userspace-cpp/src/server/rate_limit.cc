@@ -41,8 +41,9 @@ SourceLimiter::SourceLimiter(const TokenBucket::Rate& rate)
     key_ |= 1; // odd, so that the multiplication below loses nothing
 }
 
-bool SourceLimiter::allow(Ipv4 source, TimePoint now) {
-    std::uint64_t hash = (source.value ^ key_ >> 32) * key_;
+bool SourceLimiter::allow(const Address& address, TimePoint now) {
+    const auto source = source_of(address);
+    std::uint64_t hash = (source ^ source >> 32 ^ key_ >> 32) * key_;
     hash ^= hash >> 29;
     hash *= 0xbf58476d1ce4e5b9ULL;
     Entry& entry = table_[hash >> 40 & (kTableSize - 1)];

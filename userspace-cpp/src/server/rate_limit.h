@@ -2,11 +2,11 @@
 //
 // Limits on first packets, in constant memory.
 //
-// Each source address has a bucket of tokens that fills at a steady rate; a first packet costs one.
-// The buckets live in a table of fixed size, found by a keyed hash that nobody outside can steer.
-// Two addresses in one place share a bucket while both are active: a flood from one address, or
-// from a million forged ones, never costs more memory, and can at worst delay some newcomers,
-// whose clients try again. Sessions that exist are not asked.
+// Each source, an IPv4 address or an IPv6 network of 64 bits, has a bucket of tokens that fills at
+// a steady rate; a first packet costs one. The buckets live in a table of fixed size, found by a
+// keyed hash that nobody outside can steer. Two addresses in one place share a bucket while both
+// are active: a flood from one address, or from a million forged ones, never costs more memory, and
+// can at worst delay some newcomers, whose clients try again. Sessions that exist are not asked.
 #pragma once
 
 #include "util/endpoint.h"
@@ -42,11 +42,11 @@ public:
     explicit SourceLimiter(const TokenBucket::Rate& rate);
 
     /// Whether a first packet from @p source may be answered now.
-    bool allow(Ipv4 source, TimePoint now);
+    bool allow(const Address& source, TimePoint now);
 
 private:
     struct Entry {
-        Ipv4 source;
+        std::uint64_t source = 0;
         TokenBucket bucket;
     };
 

@@ -42,19 +42,57 @@ constexpr std::size_t kMaxQueue = 256 * 1024;
 // Milliseconds to wait for room in the socket's buffer before packets are lost.
 constexpr int kPatience = 20;
 
+// The address of a remote end, for a socket of either family.
+union SocketAddress {
+    sockaddr_in ipv4;
+    sockaddr_in6 ipv6;
+};
+
+in6_addr in6_of(const Address& address) {
+    in6_addr out{};
+    std::memcpy(&out, address.ipv6().bytes.data(), sizeof(out));
+    return out;
+}
+
+Address address_of(const in6_addr& from) {
+    Ipv6 out;
+    std::memcpy(out.bytes.data(), &from, sizeof(from));
+    return out;
+}
+
+template <typename T>
+T data_of(const cmsghdr* message) {
+    T out{};
+    std::memcpy(&out, CMSG_DATA(message), sizeof(out));
+    return out;
+}
+
 /// A message with its address, its source address and the length of its segments.
 class Message {
 public:
     /// @p segment 0: a single datagram.
-    Message(const Path& path, ByteView data, std::size_t segment) {
-        to_.sin_family = AF_INET;
-        to_.sin_addr.s_addr = htonl(path.remote.address.value);
-        to_.sin_port = htons(path.remote.port);
+    Message(bool ipv6, const Path& path, ByteView data, std::size_t segment) {
+        const auto& remote = path.remote;
+        if (ipv6) {
+            to_.ipv6.sin6_family = AF_INET6;
+            to_.ipv6.sin6_addr = in6_of(remote.address);
+            to_.ipv6.sin6_port = htons(remote.port);
+            to_.ipv6.sin6_scope_id = remote.scope_id;
+            to_length_ = sizeof(to_.ipv6);
+            in6_pktinfo source{};
+            source.ipi6_addr = in6_of(path.local.address);
+            append(IPPROTO_IPV6, IPV6_PKTINFO, source);
+        } else {
+            to_.ipv4.sin_family = AF_INET;
+            to_.ipv4.sin_addr.s_addr = htonl(remote.address.ipv4().value);
+            to_.ipv4.sin_port = htons(remote.port);
+            to_length_ = sizeof(to_.ipv4);
+            in_pktinfo source{};
+            source.ipi_spec_dst.s_addr = htonl(path.local.address.ipv4().value);
+            append(IPPROTO_IP, IP_PKTINFO, source);
+        }
         // sendmsg() does not write through it
         data_ = {const_cast<std::uint8_t*>(data.data()), data.size()};
-        in_pktinfo source{};
-        source.ipi_spec_dst.s_addr = htonl(path.local.address.value);
-        append(IPPROTO_IP, IP_PKTINFO, source);
         if (segment > 0)
             append(IPPROTO_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
     }
@@ -63,7 +101,7 @@ public:
     msghdr header() {
         msghdr out{};
         out.msg_name = &to_;
-        out.msg_namelen = sizeof(to_);
+        out.msg_namelen = to_length_;
         out.msg_iov = &data_;
         out.msg_iovlen = 1;
         out.msg_control = control_.data();
@@ -83,32 +121,49 @@ private:
         used_ += CMSG_SPACE(sizeof(value));
     }
 
-    sockaddr_in to_{};
+    SocketAddress to_{};
+    socklen_t to_length_ = 0;
     iovec data_{};
     alignas(cmsghdr)
-        std::array<std::uint8_t, CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(2)> control_{};
+        std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(2)> control_{};
     std::size_t used_ = 0;
 };
 
 } // namespace
 
-UdpSocket::UdpSocket(asio::io_context& context, std::optional<Ipv4> local, std::uint16_t port)
-    : socket_(context), port_(port), buffer_(kBufferSize) {
+UdpSocket::UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
+                     std::uint16_t port)
+    : socket_(context), ipv6_(family != Family::Ipv4), port_(port), buffer_(kBufferSize) {
     using asio::ip::udp;
-    socket_.open(udp::v4());
-    int on = 1;
-    if (setsockopt(socket_.native_handle(), IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
-        throw std::system_error(errno, std::generic_category(), "IP_PKTINFO");
-    if (setsockopt(socket_.native_handle(), IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) < 0)
+    const Address address = local.value_or(ipv6_ ? Address(Ipv6{}) : Address(Ipv4{}));
+    const auto what = "UDP " + to_string(Endpoint{address, port});
+    auto option = [&](int level, int name, int value) {
+        return setsockopt(socket_.native_handle(), level, name, &value, sizeof(value)) == 0;
+    };
+    auto check = [&](bool good) {
+        if (!good)
+            throw std::system_error(errno, std::generic_category(), what);
+    };
+    asio::error_code error;
+    socket_.open(ipv6_ ? udp::v6() : udp::v4(), error);
+    if (error)
+        throw std::system_error(error.value(), std::generic_category(), what);
+    if (ipv6_) {
+        check(option(IPPROTO_IPV6, IPV6_V6ONLY, family == Family::Ipv6 ? 1 : 0));
+        check(option(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
+    } else {
+        check(option(IPPROTO_IP, IP_PKTINFO, 1));
+    }
+    if (!option(IPPROTO_UDP, UDP_GRO, 1))
         log::warning("no UDP_GRO: {}", std::strerror(errno));
     socket_.non_blocking(true);
-    auto address = local ? asio::ip::address_v4(local->value) : asio::ip::address_v4::any();
-    asio::error_code error;
-    socket_.bind(udp::endpoint(address, port), error);
+    if (ipv6_)
+        socket_.bind(udp::endpoint(asio::ip::address_v6(address.ipv6().bytes), port), error);
+    else
+        socket_.bind(udp::endpoint(asio::ip::address_v4(address.ipv4().value), port), error);
     if (error)
-        throw std::system_error(error.value(), std::generic_category(),
-                                "binding to UDP " + address.to_string() + ":" +
-                                    std::to_string(port));
+        throw std::system_error(error.value(), std::generic_category(), "binding to " + what);
+    port_ = socket_.local_endpoint().port();
 }
 
 void UdpSocket::start(Handler handler, std::function<void()> idle) {
@@ -134,7 +189,7 @@ void UdpSocket::wait() {
 }
 
 bool UdpSocket::receive_one() {
-    sockaddr_in from{};
+    SocketAddress from{};
     iovec data{buffer_.data(), buffer_.size()};
     alignas(cmsghdr) std::array<char, 256> control{};
     msghdr message{};
@@ -147,23 +202,26 @@ bool UdpSocket::receive_one() {
     auto n = recvmsg(socket_.native_handle(), &message, 0);
     if (n < 0)
         return errno == EINTR;
-    if (from.sin_family != AF_INET || (message.msg_flags & MSG_TRUNC) != 0)
+    if (message.msg_namelen != (ipv6_ ? sizeof(from.ipv6) : sizeof(from.ipv4)) ||
+        (message.msg_flags & MSG_TRUNC) != 0)
         return true;
 
     Path path;
-    path.remote = {Ipv4{ntohl(from.sin_addr.s_addr)}, ntohs(from.sin_port)};
+    if (ipv6_)
+        path.remote = {address_of(from.ipv6.sin6_addr), ntohs(from.ipv6.sin6_port),
+                       from.ipv6.sin6_scope_id};
+    else
+        path.remote = {Ipv4{ntohl(from.ipv4.sin_addr.s_addr)}, ntohs(from.ipv4.sin_port)};
     path.local.port = port_;
     auto length = static_cast<std::size_t>(n);
     std::size_t segment = length;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            in_pktinfo info{};
-            std::memcpy(&info, CMSG_DATA(c), sizeof(info));
-            path.local.address = Ipv4{ntohl(info.ipi_addr.s_addr)};
+            path.local.address = Ipv4{ntohl(data_of<in_pktinfo>(c).ipi_addr.s_addr)};
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            path.local.address = address_of(data_of<in6_pktinfo>(c).ipi6_addr);
         } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
-            int size = 0;
-            std::memcpy(&size, CMSG_DATA(c), sizeof(size));
-            if (size > 0)
+            if (const auto size = data_of<int>(c); size > 0)
                 segment = static_cast<std::size_t>(size);
         }
     }
@@ -177,7 +235,7 @@ bool UdpSocket::receive_one() {
 }
 
 void UdpSocket::send(const Path& path, ByteView datagram) {
-    Message message(path, datagram, 0);
+    Message message(ipv6_, path, datagram, 0);
     const auto header = message.header();
     // What is lost here is sent again by the reliability layer, as if the network had lost it.
     if (sendmsg(socket_.native_handle(), &header, 0) < 0)
@@ -217,8 +275,9 @@ void UdpSocket::flush() {
     headers.reserve(bundles_.size());
     for (const auto& b : bundles_) {
         const auto length = b.end - b.begin;
-        auto& message = messages.emplace_back(b.path, ByteView(queue_).subspan(b.begin, length),
-                                              length > b.segment ? b.segment : 0);
+        auto& message =
+            messages.emplace_back(ipv6_, b.path, ByteView(queue_).subspan(b.begin, length),
+                                  length > b.segment ? b.segment : 0);
         headers.push_back({message.header(), 0});
     }
     for (std::size_t done = 0; done < headers.size();) {

@@ -21,8 +21,13 @@ namespace nfovpn::server {
 
 class UdpSocket final : public Transport {
 public:
-    /// Binds to the port of one address or of every one. Throws std::system_error.
-    UdpSocket(asio::io_context& context, std::optional<Ipv4> local, std::uint16_t port);
+    /// Which datagrams a socket is for.
+    enum class Family { Ipv4, Ipv6, Both };
+
+    /// Binds to the port, or with 0 to any, of one address of the family or of every one. Throws
+    /// std::system_error.
+    UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
+              std::uint16_t port);
 
     using Handler = std::function<void(const Path&, ByteView)>;
 
@@ -38,6 +43,8 @@ public:
     /// Puts a datagram behind those that flush() sends.
     void queue(const Path& path, ByteView datagram);
     void flush();
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
 
     /// Datagrams that could not be sent.
     [[nodiscard]] std::uint64_t send_errors() const { return send_errors_; }
@@ -59,6 +66,7 @@ private:
     void note_send_error(const Path& path);
 
     asio::ip::udp::socket socket_;
+    bool ipv6_; ///< it is a socket of IPv6, where IPv4 has mapped addresses
     std::uint16_t port_;
     Handler handler_;
     std::function<void()> idle_;

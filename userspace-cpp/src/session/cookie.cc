@@ -28,7 +28,8 @@ wire::SessionId ResetCookie::compute(const Endpoint& remote, const wire::Session
     ByteWriter input;
     input.u32(static_cast<std::uint32_t>(slot >> 32));
     input.u32(static_cast<std::uint32_t>(slot));
-    input.u32(remote.address.value);
+    input.bytes(remote.address.ipv6().bytes);
+    input.u32(remote.scope_id);
     input.u16(remote.port);
     input.bytes(client);
     std::array<std::uint8_t, EVP_MAX_MD_SIZE> mac{};

@@ -116,7 +116,6 @@ Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSetting
     choice.says_comp_lzo = wire::option_value(options, "comp-lzo").has_value();
     choose_framing(settings, client, choice);
     check_auth(options, choice);
-    choice.tcp_mss = tcp_mss(settings.mss_fix, choice.format, choice.framing, choice.data_v1);
     choice.cc_exit = has(wire::IV_PROTO_CC_EXIT_NOTIFY);
     choice.push_at_once = has(wire::IV_PROTO_REQUEST_PUSH);
     choice.auth_fail_temp = has(wire::IV_PROTO_AUTH_FAIL_TEMP);

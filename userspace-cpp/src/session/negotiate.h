@@ -30,7 +30,6 @@
 
 #include "session/keys.h"
 #include "util/endpoint.h"
-#include "util/mss_fix.h"
 #include "wire/peer_info.h"
 
 #include <string>
@@ -47,7 +46,6 @@ struct NegotiationSettings {
     bool tls_export = true;                    ///< keys by TLS export for clients that can
     Framing framing = Framing::None;           ///< of every client; none: "compress migrate"
     bool push_framing = false;                 ///< tell them
-    MssFix mss_fix;
 };
 
 /// What was decided for one client.
@@ -57,7 +55,6 @@ struct DataChannelChoice {
     bool data_v1 = false;             ///< packets without peer ID
     Framing framing = Framing::None;  ///< of the client's packets
     bool push_framing = false;        ///< the client must be told
-    std::uint16_t tcp_mss = 0;        ///< limit for TCP inside IPv4, 0: none
     bool push_cipher = false;         ///< the client can be told the cipher
     bool says_comp_lzo = false;       ///< the client's options string; ours then says it too
     bool cc_exit = false;             ///< the client may send EXIT on the control channel

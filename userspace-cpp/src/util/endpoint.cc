@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -78,14 +79,90 @@ std::optional<Prefix> parse_ipv6_prefix(std::string_view text) {
     return out;
 }
 
+std::optional<Ipv6> parse_ipv6(std::string_view text) {
+    Ipv6 out;
+    if (inet_pton(AF_INET6, std::string(text).c_str(), out.bytes.data()) != 1)
+        return std::nullopt;
+    return out;
+}
+
+std::string to_string(const Ipv6& address) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    inet_ntop(AF_INET6, address.bytes.data(), text.data(), text.size());
+    return text.data();
+}
+
+Ipv6 operator+(const Ipv6& address, std::uint32_t offset) {
+    auto out = address;
+    std::uint64_t carry = offset;
+    for (auto at = out.bytes.rbegin(); at != out.bytes.rend() && carry != 0; ++at) {
+        carry += *at;
+        *at = static_cast<std::uint8_t>(carry);
+        carry >>= 8;
+    }
+    return out;
+}
+
+Prefix ipv6_prefix(const Ipv6& network, int length) {
+    return {network.bytes, true, length};
+}
+
 std::string to_string(const Prefix& prefix) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     inet_ntop(prefix.ipv6 ? AF_INET6 : AF_INET, prefix.address.data(), text.data(), text.size());
     return std::string(text.data()) + "/" + std::to_string(prefix.length);
 }
 
+namespace {
+constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+}
+
+Address::Address(Ipv4 address) {
+    std::copy(kMapped.begin(), kMapped.end(), mapped_.bytes.begin());
+    for (std::size_t i = 0; i < 4; i++)
+        mapped_.bytes[kMapped.size() + i] =
+            static_cast<std::uint8_t>(address.value >> (24 - 8 * i));
+}
+
+bool Address::is_ipv4() const {
+    return std::equal(kMapped.begin(), kMapped.end(), mapped_.bytes.begin());
+}
+
+Ipv4 Address::ipv4() const {
+    Ipv4 out;
+    for (std::size_t i = kMapped.size(); i < mapped_.bytes.size(); i++)
+        out.value = out.value << 8 | mapped_.bytes[i];
+    return out;
+}
+
+std::string to_string(const Address& address) {
+    return address.is_ipv4() ? to_string(address.ipv4()) : to_string(address.ipv6());
+}
+
+std::optional<Address> parse_address(std::string_view text) {
+    if (auto ipv4 = parse_ipv4(text))
+        return *ipv4;
+    if (auto ipv6 = parse_ipv6(text))
+        return *ipv6;
+    return std::nullopt;
+}
+
+std::uint64_t source_of(const Address& address) {
+    if (address.is_ipv4())
+        return address.ipv4().value;
+    std::uint64_t out = 0;
+    for (std::size_t i = 0; i < 8; i++)
+        out = out << 8 | address.ipv6().bytes[i];
+    return out;
+}
+
 std::string to_string(const Endpoint& endpoint) {
-    return to_string(endpoint.address) + ":" + std::to_string(endpoint.port);
+    auto address = to_string(endpoint.address);
+    if (endpoint.scope_id != 0)
+        address += "%" + std::to_string(endpoint.scope_id);
+    if (!endpoint.address.is_ipv4())
+        address = "[" + address + "]";
+    return address + ":" + std::to_string(endpoint.port);
 }
 
 } // namespace nfovpn

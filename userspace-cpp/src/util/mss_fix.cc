@@ -12,14 +12,17 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size kOuterHeaders = 20 + 8;
+constexpr Size kIpv4 = 20;
+constexpr Size kIpv6 = 40;
+constexpr Size kUdp = 8;
 constexpr Size kInnerHeaders = 20 + 20;
 constexpr Size kTag = 16;
 constexpr Size kBlock = 16; // of AES, and so its IV
 
 } // namespace
 
-std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1) {
+std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1,
+                      bool outer_ipv6) {
     if (fix.limit == 0)
         return 0;
     Size room = fix.limit;
@@ -27,7 +30,7 @@ std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing frami
         const Size packet_id = format.epochs ? 8 : 4;
         bool cbc = !is_aead(format.cipher) && format.cipher != DataCipher::None;
         if (fix.of == MssFix::Of::OuterPacket)
-            room -= kOuterHeaders;
+            room -= (outer_ipv6 ? kIpv6 : kIpv4) + kUdp;
         room -= data_v1 ? 1 : 4;
         room -= is_aead(format.cipher) ? kTag : static_cast<Size>(auth_length(format.auth));
         if (cbc) {

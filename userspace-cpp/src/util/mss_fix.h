@@ -3,11 +3,11 @@
 // OpenVPN's option mssfix: from a limit for packets to the MSS that keeps TCP inside the tunnel
 // below it. The same arithmetic as OpenVPN's, so that a client and its gateway agree:
 //
-//     mssfix 1492 mtu    the outer packet, IPv4 and UDP headers included, has at most that
+//     mssfix 1492 mtu    the outer packet, IP and UDP headers included, has at most that
 //     mssfix 1460        the UDP payload has at most that
 //     mssfix 1400 fixed  the packet inside the tunnel has at most that, whatever the cipher
 //
-//     outer packet = IPv4 20 · UDP 8 · payload
+//     outer packet = IPv4 20 or IPv6 40 · UDP 8 · payload
 //     payload      = opcode and peer ID 4 (P_DATA_V1: 1) · what the cipher adds · plaintext
 //     plaintext    = [framing 1] · IPv4 20 · TCP 20 · MSS
 //
@@ -32,6 +32,7 @@ struct MssFix {
 };
 
 /// The largest MSS of TCP over IPv4; 0 if it is left alone, at least 1 otherwise. IPv6 has 20 less.
-std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1);
+std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1,
+                      bool outer_ipv6);
 
 } // namespace nfovpn

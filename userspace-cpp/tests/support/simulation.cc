@@ -49,6 +49,8 @@ Host& Simulation::add_client(session::TlsConfig config, const std::string& peer_
     auto host = std::make_unique<Host>();
     auto number = static_cast<std::uint32_t>(hosts.size());
     host->endpoint = {Ipv4{0xc6336400 + number + 1}, static_cast<std::uint16_t>(40000 + number)};
+    if (outer_ipv6)
+        host->endpoint.address = *parse_ipv6("2001:db8::") + number;
     host->tls = make_context(config);
     auto* raw = host.get();
     host->client = std::make_unique<TestClient>(

@@ -56,6 +56,7 @@ public:
     /// Sees every datagram that is sent, even what is lost then.
     std::function<void(bool for_server, ByteView datagram)> tap;
     double loss = 0;
+    bool outer_ipv6 = false; ///< clients that are added have addresses of IPv6
     Duration shortest_delay = std::chrono::milliseconds(5);
     Duration longest_delay = std::chrono::milliseconds(5);
     Authority authority;
