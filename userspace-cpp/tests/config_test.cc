@@ -5,6 +5,7 @@
 
 #include "config/server_config.h"
 #include "config/watched_file.h"
+#include "server/client_files.h"
 #include "server/daemon.h"
 #include "support/stock_packets.h"
 #include "util/log.h"
@@ -33,6 +34,8 @@ std::optional<std::string> fake_file(const std::string& path, std::string& why) 
     }
     if (path.ends_with("ta.key"))
         return std::string(test::kStaticKey);
+    if (path.ends_with("token.key"))
+        return std::string(test::kAuthTokenKey);
     if (path.ends_with("v2.key"))
         return std::string(test::kTlsCryptV2ServerKey);
     return "contents of " + path;
@@ -193,7 +196,7 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"tls-crypt-v2 ta.key", "f:6: error: tls-crypt-v2: there is no server's key in it"},
         {"tls-crypt-v2 v2.key cookie", "f:6: error: tls-crypt-v2: \"cookie\" is not understood"},
         {"tls-crypt-v2-max-age 30", "f: error: tls-crypt-v2-max-age without tls-crypt-v2"},
-        {"tls-crypt-v2-verify x", "f:6: error: tls-crypt-v2-verify: scripts"},
+        {"tls-crypt-v2-verify x", "f:6: error: tls-crypt-v2-verify: this program is not run"},
         {"comp-lzo", "f:6: error: comp-lzo: compression is not supported (use compress migrate"},
         {"comp-lzo adaptive", "f:6: error: comp-lzo: compression is not supported"},
         {"compress lz4", "f:6: error: compress: compression is not supported"},
@@ -208,7 +211,7 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"mssfix 100", "f:6: error: mssfix: \"100\" is not a number from 154"},
         {"mssfix 1400 outer", "f:6: error: mssfix: \"outer\" is not understood (mtu or fixed"},
         {"iroute 10.1.0.0 255.255.0.0", "f:6: error: iroute: belongs into a file of client-config"},
-        {"ifconfig-push 10.8.0.9 255.255.255.0", "f:6: error: ifconfig-push: fixed addresses"},
+        {"ifconfig-push 10.8.0.9 255.255.255.0", "f:6: error: ifconfig-push: belongs into"},
         {"ccd-exclusive", "f: error: ccd-exclusive without client-config-dir lets nobody in"},
         {"route-ipv6 fd00::1/64", "f:6: error: route-ipv6: not an IPv6 network"},
         {"route-ipv6 fd00::/64 fd00::1", "(use default)"},
@@ -231,7 +234,28 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"data-ciphers BF-CBC", "BF-CBC is not supported (AES with GCM or CBC"},
         {"keepalive 10 15", "at least twice the first"},
         {"tls-version-min 1.0", "TLS 1.0 is not supported"},
-        {"verify-client-cert none", "client certificates are required"},
+        {"verify-client-cert none", "f: error: clients may come without a certificate, and nobody"},
+        {"verify-client-cert maybe", "f:6: error: verify-client-cert: \"maybe\" is not understood"},
+        {"auth-user-pass-verify /bin/true via-file", "script-security does not allow it (script-"},
+        {"script-security 2\nauth-user-pass-verify /bin/true via-env",
+         "f:7: error: auth-user-pass-verify: script-security does not allow it (script-security 3"},
+        {"script-security 2\nauth-user-pass-verify /bin/true",
+         "f:7: error: auth-user-pass-verify: how"},
+        {"script-security 2\nclient-connect /no/such/program",
+         "f:7: error: client-connect: /no/such/program: No such file"},
+        {"script-security 2\nlearn-address \"'/bin/true\"",
+         "f:7: error: learn-address: a quotation"},
+        {"script-security 2\nlearn-address \"\"", "f:7: error: learn-address: no program"},
+        {"client-disconnect /bin/true", "f:6: error: client-disconnect: script-security"},
+        {"script-security 4", "f:6: error: script-security: \"4\" is not a number from 0 to 3"},
+        {"username-as-common-name", "f: error: username-as-common-name without anybody to verify"},
+        {"auth-gen-token 3600", "f: error: auth-gen-token without anybody to verify users"},
+        {"auth-gen-token 0 0 external-auth",
+         "f:6: error: auth-gen-token: tokens are verified here"},
+        {"auth-gen-token-secret s.key", "f:6: error: auth-gen-token-secret: there is no key for"},
+        {"setenv a=b c", "f:6: error: setenv: \"a=b\" is no name of a variable"},
+        {"tmp-dir /no/such/directory", "f:6: error: tmp-dir: /no/such/directory: No such file"},
+        {"plugin openvpn-plugin-auth-pam.so login", "f:6: error: plugin: plug-ins are not loaded"},
         {"ca missing.crt", "cannot read missing.crt: No such file or directory"},
         {"ifconfig 10.8.0.1 255.255.255.0", "sets ifconfig and ifconfig-pool itself"},
         {"nf-fastpath maybe", "off, accepted or eager"},
@@ -369,6 +393,16 @@ TEST(ClientConfig, WhatOneClientHas) {
     EXPECT_THAT(other.config.push, ElementsAre("c d")) << "what stood before is gone, too";
 }
 
+TEST(ClientConfig, AddressesOfItsOwn) {
+    auto both = parse_client_config("ifconfig-push 10.8.0.9 255.255.255.0\n"
+                                    "ifconfig-ipv6-push fd00:8::9/64 fd00:8::1\n");
+    ASSERT_TRUE(both.ok());
+    EXPECT_EQ(both.config.address, parse_ipv4("10.8.0.9"));
+    EXPECT_EQ(both.config.netmask, parse_ipv4("255.255.255.0"));
+    EXPECT_EQ(both.config.address6, parse_ipv6("fd00:8::9"));
+    EXPECT_EQ(parse_client_config("ifconfig-push 10.8.0.9\n").config.netmask, std::nullopt);
+}
+
 TEST(ClientConfig, MistakesHaveLines) {
     struct Case {
         const char* line;
@@ -381,7 +415,9 @@ TEST(ClientConfig, MistakesHaveLines) {
         {"iroute-ipv6 fd00::1/64", "f:2: error: iroute-ipv6: not a network"},
         {"push \"compress lzo\"", "f:2: error: push: compress is negotiated"},
         {"push a,b", "f:2: error: push: a pushed option must not be empty or hold a comma"},
-        {"ifconfig-push 10.8.0.5 255.255.255.0", "f:2: error: ifconfig-push: not supported in"},
+        {"ifconfig-push 10.8.0.5 255.0.255.0", "f:2: error: ifconfig-push: not an address with"},
+        {"ifconfig-push office", "f:2: error: ifconfig-push: not an address with"},
+        {"ifconfig-ipv6-push 10.8.0.5", "f:2: error: ifconfig-ipv6-push: not an IPv6 address"},
         {"<push>\nx\n</push>", "f:2: error: push: cannot be a <block>"},
         {"push \"x", "f:2: error: a quotation"},
     };
@@ -612,6 +648,43 @@ TEST(ServerConfig, WhoseCertificatesAreGood) {
               NameType::CommonName);
     EXPECT_EQ(parse(kMinimal + "verify-x509-name off name-prefix\n").config.verify_name_type,
               NameType::Prefix);
+}
+
+TEST(ServerConfig, UsersAndPrograms) {
+    auto parsed = parse(kMinimal + "script-security 2\n"
+                                   "auth-user-pass-verify \"/bin/sh '-c x'\" via-file\n"
+                                   "client-connect /bin/true\n"
+                                   "client-disconnect /bin/true\n"
+                                   "learn-address /bin/true\n"
+                                   "username-as-common-name\n"
+                                   "verify-client-cert optional\n"
+                                   "auth-gen-token 3600 60\n"
+                                   "auth-gen-token-secret token.key\n"
+                                   "setenv A 1\nsetenv-safe B 2\nsetenv opt x\n");
+    ASSERT_TRUE(parsed.ok());
+    const auto& c = parsed.config;
+    EXPECT_THAT(c.verify_user, ElementsAre("/bin/sh", "-c x"));
+    EXPECT_FALSE(c.password_by_environment);
+    EXPECT_THAT(c.client_connect, ElementsAre("/bin/true"));
+    EXPECT_THAT(c.learn_address, ElementsAre("/bin/true"));
+    EXPECT_EQ(c.client_certificates, PeerCertificates::Optional);
+    EXPECT_EQ(c.token_lifetime, 3600U);
+    EXPECT_EQ(c.token_renewal, 60U);
+    ASSERT_TRUE(c.token_key);
+    EXPECT_EQ(c.token_key->view()[0], 0x78) << "the second half of the file's key";
+    EXPECT_THAT(c.environment, ElementsAre(std::pair("A", "1"), std::pair("OPENVPN_B", "2")));
+
+    const auto settings = server::core_settings(c);
+    ASSERT_TRUE(settings.users && settings.users->tokens);
+    EXPECT_TRUE(settings.users->as_common_name);
+    EXPECT_EQ(settings.users->tokens->renewal, std::chrono::seconds(120)) << "one may be missed";
+    EXPECT_TRUE(settings.hooks_connect);
+    EXPECT_TRUE(settings.hooks_addresses);
+
+    EXPECT_THAT(described(kMinimal + "script-security 2\nverify-client-cert none\n"
+                                     "auth-user-pass-verify /bin/true via-file\n"),
+                ElementsAre("f: warning: clients without a certificate are all of the name UNDEF "
+                            "(username-as-common-name)"));
 }
 
 TEST(WatchedFile, IsReadAgainWhenItHasChanged) {

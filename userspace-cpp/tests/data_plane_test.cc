@@ -281,6 +281,7 @@ public:
         return inner.delete_key(id, slot);
     }
     std::optional<std::vector<PeerStats>> stats() override { return inner.stats(); }
+    std::optional<PeerStats> peer_stats(std::uint32_t id) override { return inner.peer_stats(id); }
 
     Result<KeyState, Error> release_key(std::uint32_t id, KeySlot slot) override {
         auto key = inner.key(id, slot);
@@ -405,6 +406,11 @@ TEST_F(Movable, BackAndForthUnderTraffic) {
     auto stats = plane.stats()->at(0);
     EXPECT_EQ(stats.rx_packets, next - 1U);
     EXPECT_EQ(stats.tx_packets, 40U);
+    auto one = plane.peer_stats(kId);
+    ASSERT_TRUE(one);
+    EXPECT_EQ(one->rx_bytes, stats.rx_bytes);
+    EXPECT_EQ(one->tx_packets, 40U);
+    EXPECT_FALSE(plane.peer_stats(kId + 1));
 }
 
 TEST_F(Movable, KeepaliveIsWhereTheKeysAre) {

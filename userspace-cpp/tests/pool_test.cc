@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 using namespace nfovpn;
 using namespace nfovpn::server;
 using namespace std::chrono_literals;
@@ -17,6 +19,25 @@ Ipv4 ip(const char* text) {
 }
 const TimePoint kStart = TimePoint{} + 1h;
 } // namespace
+
+TEST(AddressPool, CertainAddresses) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.4"));
+    EXPECT_TRUE(pool.reserve(ip("10.0.0.2")));
+    EXPECT_FALSE(pool.reserve(ip("10.0.0.2")));
+    EXPECT_TRUE(pool.reserve(ip("10.9.0.1"))) << "of another network";
+    EXPECT_FALSE(pool.reserve(ip("10.9.0.1")));
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.3"));
+    EXPECT_TRUE(pool.reserve(ip("10.0.0.4")));
+    EXPECT_EQ(pool.allocate("b"), std::nullopt);
+    pool.release(ip("10.9.0.1"));
+    EXPECT_TRUE(pool.reserve(ip("10.9.0.1")));
+    for (const char* address : {"10.0.0.2", "10.0.0.4", "10.0.0.3"})
+        pool.release(ip(address));
+    std::set<Ipv4> all;
+    while (auto address = pool.allocate(""))
+        EXPECT_TRUE(all.insert(*address).second) << to_string(*address) << " is given out twice";
+    EXPECT_EQ(all.size(), 3U);
+}
 
 TEST(AddressPool, FreshFirstThenTheLongestFree) {
     AddressPool pool(ip("10.0.0.2"), ip("10.0.0.4"));

@@ -6,6 +6,8 @@
 
 #include "config/server_config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -90,6 +92,7 @@ private:
     void finish_addresses();
     void finish_data_channel();
     void finish_wrapping();
+    void finish_users();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -131,6 +134,13 @@ private:
     void verify_x509_name(const Directive& d);
     void crl_verify(const Directive& d);
     void verify_client_cert(const Directive& d);
+    std::vector<std::string> command(const Directive& d);
+    void program(const Directive& d);
+    void auth_user_pass_verify(const Directive& d);
+    void auth_gen_token(const Directive& d);
+    void auth_gen_token_secret(const Directive& d);
+    void setenv(const Directive& d);
+    void tmp_dir(const Directive& d);
     void data_ciphers(const Directive& d);
     void data_ciphers_fallback(const Directive& d);
     void keepalive(const Directive& d);
@@ -171,6 +181,7 @@ private:
     std::optional<Framing> pushed_framing_;
     std::optional<Directive> framing_push_;
     bool mssfix_set_ = false;
+    std::vector<Directive> scripts_;
 };
 
 constexpr auto S = Treatment::Supported;
@@ -179,7 +190,7 @@ constexpr auto R = Treatment::Refused;
 constexpr std::size_t kAny = 16;
 
 constexpr const char* kServerOnly = "only the server's side is here";
-constexpr const char* kNoScripts = "scripts and plug-ins are not run";
+constexpr const char* kNoScripts = "this program is not run";
 constexpr const char* kServerIpv6 = "use server-ipv6";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
@@ -243,6 +254,20 @@ const Option Parser::kOptions[] = {
     {"verify-x509-name", S, 1, 2, &Parser::verify_x509_name, "", ""},
     {"crl-verify", S, 1, 2, &Parser::crl_verify, "", ""},
     {"verify-client-cert", S, 0, 1, &Parser::verify_client_cert, "", ""},
+    // users
+    {"auth-user-pass-verify", S, 1, 2, &Parser::auth_user_pass_verify, "", ""},
+    {"auth-user-pass-optional", S, 0, 0, &Parser::flag, "", ""},
+    {"username-as-common-name", S, 0, 0, &Parser::flag, "", ""},
+    {"auth-gen-token", S, 0, 3, &Parser::auth_gen_token, "", ""},
+    {"auth-gen-token-secret", S, 1, 1, &Parser::auth_gen_token_secret, "", ""},
+    // programs
+    {"script-security", S, 1, 1, &Parser::number_option, "", ""},
+    {"client-connect", S, 1, 1, &Parser::program, "", ""},
+    {"client-disconnect", S, 1, 1, &Parser::program, "", ""},
+    {"learn-address", S, 1, 1, &Parser::program, "", ""},
+    {"setenv", S, 1, 2, &Parser::setenv, "", ""},
+    {"setenv-safe", S, 1, 2, &Parser::setenv, "", ""},
+    {"tmp-dir", S, 1, 1, &Parser::tmp_dir, "", ""},
     // the data channel
     {"data-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
     {"ncp-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
@@ -301,9 +326,6 @@ const Option Parser::kOptions[] = {
     {"opt-verify", I, 0, 0, nullptr, "options are not compared", ""},
     {"ncp-disable", I, 0, 0, nullptr, "ciphers are always negotiated", "use data-ciphers"},
     {"key-method", I, 1, 1, nullptr, "it is always 2", ""},
-    {"setenv", I, 1, 2, nullptr, kNoScripts, ""},
-    {"setenv-safe", I, 1, 2, nullptr, kNoScripts, ""},
-    {"script-security", I, 1, 2, nullptr, kNoScripts, ""},
     {"nice", I, 1, 1, nullptr, kRunFrom, ""},
     {"status-version", I, 1, 1, nullptr, "there is one format", ""},
     {"suppress-timestamps", I, 0, 0, nullptr, "lines always bear the time", ""},
@@ -335,24 +357,20 @@ const Option Parser::kOptions[] = {
     {"tls-verify", R, 1, 2, nullptr, kNoScripts, ""},
     {"remote-cert-ku", R, 0, kAny, nullptr, "not supported", "use remote-cert-tls client"},
     {"remote-cert-eku", R, 1, 1, nullptr, "not supported", "use remote-cert-tls client"},
-    {"auth-user-pass-verify", R, 1, 2, nullptr, kNoScripts, ""},
-    {"auth-user-pass-optional", R, 0, 0, nullptr, "client certificates are required", ""},
-    {"client-cert-not-required", R, 0, 0, nullptr, "client certificates are required", ""},
-    {"username-as-common-name", R, 0, 0, nullptr, "clients are known by their common name", ""},
-    {"auth-gen-token", R, 0, 3, nullptr, "user names and passwords are not checked yet", ""},
-    {"plugin", R, 1, kAny, nullptr, kNoScripts, ""},
-    {"up", R, 1, 1, nullptr, kNoScripts, ""},
-    {"down", R, 1, 1, nullptr, kNoScripts, ""},
-    {"route-up", R, 1, 1, nullptr, kNoScripts, ""},
+    {"client-cert-not-required", R, 0, 0, nullptr, "OpenVPN has removed it",
+     "use verify-client-cert none"},
+    {"plugin", R, 1, kAny, nullptr, "plug-ins are not loaded",
+     "use auth-user-pass-verify or client-connect with a program"},
+    {"up", R, 1, 1, nullptr, kNoScripts, kRunFrom},
+    {"down", R, 1, 1, nullptr, kNoScripts, kRunFrom},
+    {"route-up", R, 1, 1, nullptr, kNoScripts, kRunFrom},
     {"ipchange", R, 1, 1, nullptr, kNoScripts, ""},
-    {"client-connect", R, 1, 1, nullptr, kNoScripts, ""},
-    {"client-disconnect", R, 1, 1, nullptr, kNoScripts, ""},
-    {"learn-address", R, 1, 1, nullptr, kNoScripts, ""},
     {"iroute", R, 1, 2, nullptr, kOfOneClient, ""},
     {"iroute-ipv6", R, 1, 1, nullptr, kOfOneClient, ""},
     {"push-reset", R, 0, 0, nullptr, kOfOneClient, ""},
     {"disable", R, 0, 0, nullptr, kOfOneClient, ""},
-    {"ifconfig-push", R, 2, 3, nullptr, "fixed addresses of clients are not supported yet", ""},
+    {"ifconfig-push", R, 2, 3, nullptr, kOfOneClient, ""},
+    {"ifconfig-ipv6-push", R, 1, 2, nullptr, kOfOneClient, ""},
     {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
     {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
     {"ifconfig-ipv6", R, 1, 2, nullptr, "not supported yet", kServerIpv6},
@@ -418,12 +436,15 @@ void Parser::apply(const Directive& d) {
         return;
     }
     static const std::set<std::string_view> kTakeBlock = {
-        "ca", "cert", "key", "dh", "tls-auth", "tls-crypt", "tls-crypt-v2"};
+        "ca",       "cert",      "key",          "dh",
+        "tls-auth", "tls-crypt", "tls-crypt-v2", "auth-gen-token-secret"};
     if (d.is_inline && !kTakeBlock.contains(d.name)) {
         error(d, "cannot be a <block>");
         return;
     }
-    bool may_repeat = d.name == "push" || d.name == "route" || d.name == "route-ipv6";
+    static const std::set<std::string_view> kMayRepeat = {"push", "route", "route-ipv6", "setenv",
+                                                          "setenv-safe"};
+    const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
     (this->*option->handler)(d);
@@ -549,6 +570,7 @@ const NumberOption kNumberOptions[] = {
     {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
     {"explicit-exit-notify", 0, 2,
      [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
+    {"script-security", 0, 3, [](auto& c, auto v) { c.script_security = static_cast<int>(v); }},
     {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
 };
 
@@ -609,6 +631,10 @@ void Parser::flag(const Directive& d) {
         config().kernel_data_path = false;
     else if (d.name == "ccd-exclusive")
         config().ccd_exclusive = true;
+    else if (d.name == "auth-user-pass-optional")
+        config().user_optional = true;
+    else if (d.name == "username-as-common-name")
+        config().username_as_common_name = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
 }
@@ -896,8 +922,129 @@ void Parser::crl_verify(const Directive& d) {
 }
 
 void Parser::verify_client_cert(const Directive& d) {
-    if (!d.args.empty())
-        only(d, "require", "client certificates are required");
+    auto& wanted = config().client_certificates;
+    const auto word = d.args.empty() ? "require" : d.args[0];
+    if (word == "require")
+        wanted = PeerCertificates::Required;
+    else if (word == "optional")
+        wanted = PeerCertificates::Optional;
+    else if (word == "none")
+        wanted = PeerCertificates::Unasked;
+    else
+        error(d, "\"" + word + "\" is not understood", "require, optional or none");
+}
+
+// The words of a command, if there is such a program.
+std::vector<std::string> Parser::command(const Directive& d) {
+    std::vector<std::string> words;
+    if (auto wrong = split_words(d.args[0], words)) {
+        error(d, *wrong);
+        return {};
+    }
+    if (words.empty()) {
+        error(d, "no program is given");
+        return {};
+    }
+    if (!words[0].starts_with('/'))
+        words[0] = std::filesystem::absolute(path_of({d.name, {words[0]}, false, d.line})).string();
+    if (access(words[0].c_str(), X_OK) != 0) {
+        error(d, words[0] + ": " + std::generic_category().message(errno));
+        return {};
+    }
+    scripts_.push_back(d);
+    return words;
+}
+
+void Parser::program(const Directive& d) {
+    auto& c = config();
+    auto& out = d.name == "client-connect"      ? c.client_connect
+                : d.name == "client-disconnect" ? c.client_disconnect
+                                                : c.learn_address;
+    out = command(d);
+}
+
+void Parser::auth_user_pass_verify(const Directive& d) {
+    config().verify_user = command(d);
+    const auto method = d.args.size() > 1 ? d.args[1] : "";
+    config().password_by_environment = method == "via-env";
+    if (method != "via-env" && method != "via-file")
+        error(d, "how the program gets the password is missing", "via-file may follow");
+}
+
+void Parser::auth_gen_token(const Directive& d) {
+    auto& c = config();
+    c.gen_token = true;
+    if (!d.args.empty()) {
+        if (auto lifetime = number(d, 0, 0, 1U << 30))
+            c.token_lifetime = *lifetime;
+    }
+    if (d.args.size() > 1) {
+        if (auto renewal = number(d, 1, 0, 1U << 30))
+            c.token_renewal = *renewal;
+    }
+    if (d.args.size() > 2)
+        error(d, "tokens are verified here, not by " + d.args[2]);
+}
+
+void Parser::auth_gen_token_secret(const Directive& d) {
+    auto text = contents(d);
+    if (!text)
+        return;
+    auto key = wire::parse_auth_token_key(*text);
+    OPENSSL_cleanse(text->data(), text->size());
+    if (key)
+        config().token_key = std::move(*key);
+    else
+        error(d, "there is no key for tokens in it", "openvpn --genkey auth-token FILE makes one");
+}
+
+void Parser::setenv(const Directive& d) {
+    const auto& name = d.args[0];
+    if (name == "opt" || name == "CLIENT_CERT" || name == "FORWARD_COMPATIBLE" ||
+        name == "GENERIC_CONFIG") {
+        warn(d, "ignored: it is no variable, and has no effect here");
+        return;
+    }
+    if (name.empty() || name.find('=') != std::string::npos)
+        error(d, "\"" + name + "\" is no name of a variable");
+    else
+        config().environment.emplace_back(d.name == "setenv-safe" ? "OPENVPN_" + name : name,
+                                          d.args.size() > 1 ? d.args[1] : "");
+}
+
+void Parser::tmp_dir(const Directive& d) {
+    config().tmp_dir = std::filesystem::absolute(path_of(d)).string();
+    if (access(config().tmp_dir.c_str(), W_OK | X_OK) != 0)
+        error(d, config().tmp_dir + ": " + std::generic_category().message(errno));
+}
+
+// What depends on users being verified at all, and on programs being allowed to run.
+void Parser::finish_users() {
+    auto& c = config();
+    for (const auto& d : scripts_) {
+        const bool by_environment = d.name == "auth-user-pass-verify" && c.password_by_environment;
+        if (c.script_security < (by_environment ? 3 : 2))
+            error(d, "script-security does not allow it",
+                  by_environment ? "script-security 3, or via-file" : "script-security 2");
+    }
+    if (!seen_.contains("auth-user-pass-verify")) {
+        for (const char* name :
+             {"auth-user-pass-optional", "username-as-common-name", "auth-gen-token"}) {
+            if (seen_.contains(name))
+                error(std::string(name) + " without anybody to verify users",
+                      "auth-user-pass-verify PROGRAM via-file");
+        }
+        if (c.client_certificates != PeerCertificates::Required)
+            error("clients may come without a certificate, and nobody verifies users",
+                  "auth-user-pass-verify PROGRAM via-file");
+        return;
+    }
+    if (c.client_certificates != PeerCertificates::Required && c.user_optional)
+        error("clients may come without certificate and without user name", "");
+    if (c.client_certificates != PeerCertificates::Required && !c.username_as_common_name)
+        out_.findings.push_back({Severity::Warning, 0,
+                                 "clients without a certificate are all of the name UNDEF",
+                                 "username-as-common-name"});
 }
 
 void Parser::data_ciphers(const Directive& d) {
@@ -1162,6 +1309,7 @@ void Parser::finish() {
         c.tls_cipher = "SUITEB128";
     finish_data_channel();
     finish_wrapping();
+    finish_users();
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};
@@ -1221,6 +1369,18 @@ ParsedClientConfig parse_client_config(std::string_view text) {
             add(iroute_network(d), "iroute 10.1.0.0 255.255.0.0");
         } else if (d.name == "iroute-ipv6" && words == 1) {
             add(parse_ipv6_prefix(d.args[0]), "iroute-ipv6 2001:db8:1::/48");
+        } else if (d.name == "ifconfig-push" && (words == 1 || words == 2)) {
+            c.address = parse_ipv4(d.args[0]);
+            c.netmask = parse_ipv4(words == 2 ? d.args[1] : "255.255.255.255");
+            if (!c.address || !c.netmask || !prefix_length(*c.netmask))
+                error("not an address with its netmask", "ifconfig-push 10.8.0.99 255.255.255.0");
+            if (words == 1)
+                c.netmask.reset();
+        } else if (d.name == "ifconfig-ipv6-push" && (words == 1 || words == 2)) {
+            // The length of the prefix and the gateway are the server's.
+            c.address6 = parse_ipv6(d.args[0].substr(0, d.args[0].find('/')));
+            if (!c.address6)
+                error("not an IPv6 address", "ifconfig-ipv6-push fd00:8::99/64");
         } else if (d.name == "push" && words == 1) {
             if (auto objection = push_objection(d.args[0]))
                 error(*objection);
@@ -1233,7 +1393,8 @@ ParsedClientConfig parse_client_config(std::string_view text) {
             c.disable = true;
         } else {
             error("not supported in a file of client-config-dir",
-                  "iroute, iroute-ipv6, push, push-reset and disable are");
+                  "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-reset and "
+                  "disable are");
         }
     }
     return out;

@@ -15,8 +15,10 @@
 #include "config/lexer.h"
 #include "util/data_keys.h"
 #include "util/endpoint.h"
+#include "util/environment.h"
 #include "util/mss_fix.h"
 #include "wire/control_wrap.h"
+#include "wire/static_key.h"
 
 #include <chrono>
 #include <functional>
@@ -34,6 +36,9 @@ struct Route {
 };
 
 enum class Fastpath { Off, Accepted, Eager };
+
+/// Whether clients must have certificates.
+enum class PeerCertificates { Required, Optional, Unasked };
 
 /// What the name of verify-x509-name is compared with.
 enum class NameType { None, Subject, CommonName, Prefix };
@@ -75,6 +80,23 @@ struct ServerConfig {
     std::optional<wire::TlsCryptV2Key> tls_crypt_v2;
     bool tls_crypt_v2_force_cookie = false;
     std::uint32_t tls_crypt_v2_max_age = 0; ///< days; 0: any
+
+    /// Programs: a path and its arguments, empty for none.
+    std::vector<std::string> verify_user;
+    std::vector<std::string> client_connect;
+    std::vector<std::string> client_disconnect;
+    std::vector<std::string> learn_address;
+    int script_security = 1;              ///< 2: programs run, 3: and get passwords
+    bool password_by_environment = false; ///< to verify_user, in place of a file
+    bool user_optional = false;           ///< clients need no user name
+    bool username_as_common_name = false;
+    PeerCertificates client_certificates = PeerCertificates::Required;
+    bool gen_token = false;                      ///< a token stands for the password, later on
+    std::uint32_t token_lifetime = 0;            ///< seconds; 0: without an end
+    std::uint32_t token_renewal = 0;             ///< seconds; 0: by reneg_sec
+    std::optional<wire::AuthTokenKey> token_key; ///< none: a random one
+    std::string tmp_dir = "/tmp";                ///< for files that programs read and write
+    Environment environment;                     ///< for programs; setenv, setenv-safe
 
     std::string client_config_dir; ///< files of single clients; empty: none
     std::vector<DataCipher> data_ciphers;
@@ -140,6 +162,9 @@ ParsedConfig parse_server_config(std::string_view text, const FileReader& file_r
 
 /// The settings of a single client.
 struct ClientConfig {
+    std::optional<Ipv4> address;  ///< ifconfig-push
+    std::optional<Ipv4> netmask;  ///< likewise
+    std::optional<Ipv6> address6; ///< ifconfig-ipv6-push
     std::vector<Prefix> networks; ///< iroute, iroute-ipv6
     std::vector<std::string> push;
     bool push_reset = false;

@@ -93,6 +93,8 @@ public:
 
     /// The counters of every peer; nothing if they cannot be had.
     virtual std::optional<std::vector<PeerStats>> stats() = 0;
+    /// The counters of one.
+    virtual std::optional<PeerStats> peer_stats(std::uint32_t id) = 0;
 };
 
 /// A data plane whose keys can move to another one and back while packets flow. A peer without keys

@@ -27,6 +27,11 @@ Result<T, Error> translate(Result<T, netlink::Error> answer) {
     return Error{answer.error().code, answer.error().what};
 }
 
+PeerStats stats_of(const netlink::PeerReport& peer) {
+    return {peer.id, peer.link_rx_bytes, peer.link_tx_bytes, peer.vpn_rx_packets,
+            peer.vpn_tx_packets};
+}
+
 } // namespace
 
 Result<std::unique_ptr<KernelDataPlane>, Error>
@@ -110,9 +115,15 @@ std::optional<std::vector<PeerStats>> KernelDataPlane::stats() {
     }
     std::vector<PeerStats> out;
     for (const auto& peer : *peers)
-        out.push_back({peer.id, peer.link_rx_bytes, peer.link_tx_bytes, peer.vpn_rx_packets,
-                       peer.vpn_tx_packets});
+        out.push_back(stats_of(peer));
     return out;
+}
+
+std::optional<PeerStats> KernelDataPlane::peer_stats(std::uint32_t id) {
+    auto peer = nf_ovpn_.peer(id);
+    if (!peer)
+        return std::nullopt;
+    return stats_of(*peer);
 }
 
 std::vector<netlink::NamedCounter> KernelDataPlane::counters() {

@@ -31,6 +31,7 @@ public:
     Failure swap_keys(std::uint32_t peer_id) override;
     Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<PeerStats>> stats() override;
+    std::optional<PeerStats> peer_stats(std::uint32_t id) override;
 
     Result<KeyState, Error> release_key(std::uint32_t peer_id, KeySlot slot) override;
     Failure resume_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,

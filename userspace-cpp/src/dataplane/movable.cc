@@ -21,6 +21,14 @@ bool beyond_kernel(const Failure& failure) {
     return failure && failure->code == EOPNOTSUPP;
 }
 
+// What both have counted of one peer.
+void add(PeerStats& sum, const PeerStats& more) {
+    sum.rx_bytes += more.rx_bytes;
+    sum.tx_bytes += more.tx_bytes;
+    sum.rx_packets += more.rx_packets;
+    sum.tx_packets += more.tx_packets;
+}
+
 } // namespace
 
 Failure MovableDataPlane::add_peer(const Peer& peer) {
@@ -102,13 +110,17 @@ std::optional<std::vector<PeerStats>> MovableDataPlane::stats() {
         out, [&](const PeerStats& peer) { return in_kernel(peer.id) && !by_id.contains(peer.id); });
     for (auto& peer : out) {
         auto at = by_id.find(peer.id);
-        if (at == by_id.end())
-            continue;
-        peer.rx_bytes += at->second.rx_bytes;
-        peer.tx_bytes += at->second.tx_bytes;
-        peer.rx_packets += at->second.rx_packets;
-        peer.tx_packets += at->second.tx_packets;
+        if (at != by_id.end())
+            add(peer, at->second);
     }
+    return out;
+}
+
+std::optional<PeerStats> MovableDataPlane::peer_stats(std::uint32_t id) {
+    auto out = user_.peer_stats(id);
+    auto kernels = out && kernel_ ? kernel_->peer_stats(id) : std::nullopt;
+    if (kernels)
+        add(*out, *kernels);
     return out;
 }
 

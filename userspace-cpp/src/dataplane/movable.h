@@ -45,6 +45,7 @@ public:
     Failure swap_keys(std::uint32_t peer_id) override;
     Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<PeerStats>> stats() override;
+    std::optional<PeerStats> peer_stats(std::uint32_t id) override;
 
     /// Moves the keys of a peer; nothing to do if they are there.
     Failure move(std::uint32_t id, Holder to);

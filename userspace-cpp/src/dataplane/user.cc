@@ -162,6 +162,11 @@ std::optional<std::vector<PeerStats>> UserDataPlane::stats() {
     return out;
 }
 
+std::optional<PeerStats> UserDataPlane::peer_stats(std::uint32_t id) {
+    auto at = peers_.find(id);
+    return at == peers_.end() ? std::nullopt : std::optional(at->second.stats);
+}
+
 UserKey* UserDataPlane::usable(Slot& slot) {
     if (!slot.key)
         slot.key = UserKey::create(slot.key_id, slot.keys, slot.state);

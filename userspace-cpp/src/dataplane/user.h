@@ -79,6 +79,7 @@ public:
     Failure swap_keys(std::uint32_t peer_id) override;
     Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<PeerStats>> stats() override;
+    std::optional<PeerStats> peer_stats(std::uint32_t id) override;
 
     /// Takes a data packet that came by the socket. False if it names no peer.
     bool receive(const Path& path, ByteView datagram, TimePoint now);

@@ -200,6 +200,23 @@ void put_network(Message& m, const Prefix& network) {
     });
 }
 
+std::optional<PeerReport> report_of(const nlmsghdr* answer) {
+    const auto* nest = Attributes(answer, sizeof(genlmsghdr)).find(NF_OVPN_A_PEER);
+    if (!nest)
+        return std::nullopt;
+    Attributes peer(nest);
+    PeerReport report;
+    report.id = u32(peer, NF_OVPN_A_PEER_ID);
+    if (const auto* inner = peer.find(NF_OVPN_A_PEER_STATS)) {
+        Attributes stats(inner);
+        report.link_rx_bytes = stats.number(NF_OVPN_A_STATS_LINK_RX_BYTES).value_or(0);
+        report.link_tx_bytes = stats.number(NF_OVPN_A_STATS_LINK_TX_BYTES).value_or(0);
+        report.vpn_rx_packets = stats.number(NF_OVPN_A_STATS_VPN_RX_PACKETS).value_or(0);
+        report.vpn_tx_packets = stats.number(NF_OVPN_A_STATS_VPN_TX_PACKETS).value_or(0);
+    }
+    return report;
+}
+
 } // namespace
 
 /// A request of the family that names the device.
@@ -320,24 +337,23 @@ Result<std::vector<PeerReport>, Error> NfOvpn::peers() {
     std::vector<PeerReport> out;
     Request request(*this, NF_OVPN_CMD_PEER_GET, NLM_F_DUMP);
     auto failed = send(request, [&](const nlmsghdr* answer) {
-        const auto* nest = Attributes(answer, sizeof(genlmsghdr)).find(NF_OVPN_A_PEER);
-        if (!nest)
-            return;
-        Attributes peer(nest);
-        PeerReport report;
-        report.id = u32(peer, NF_OVPN_A_PEER_ID);
-        if (const auto* inner = peer.find(NF_OVPN_A_PEER_STATS)) {
-            Attributes stats(inner);
-            report.link_rx_bytes = stats.number(NF_OVPN_A_STATS_LINK_RX_BYTES).value_or(0);
-            report.link_tx_bytes = stats.number(NF_OVPN_A_STATS_LINK_TX_BYTES).value_or(0);
-            report.vpn_rx_packets = stats.number(NF_OVPN_A_STATS_VPN_RX_PACKETS).value_or(0);
-            report.vpn_tx_packets = stats.number(NF_OVPN_A_STATS_VPN_TX_PACKETS).value_or(0);
-        }
-        out.push_back(report);
+        if (auto report = report_of(answer))
+            out.push_back(*report);
     });
     if (failed)
         return *failed;
     return out;
+}
+
+Result<PeerReport, Error> NfOvpn::peer(std::uint32_t id) {
+    Request request(*this, NF_OVPN_CMD_PEER_GET);
+    request.nest(NF_OVPN_A_PEER, [&] { request.u32(NF_OVPN_A_PEER_ID, id); });
+    std::optional<PeerReport> report;
+    if (auto failed = send(request, [&](const nlmsghdr* answer) { report = report_of(answer); }))
+        return *failed;
+    if (!report)
+        return Error{EBADMSG, "nf_ovpn says nothing of the peer"};
+    return *report;
 }
 
 void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,

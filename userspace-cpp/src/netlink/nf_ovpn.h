@@ -87,6 +87,7 @@ public:
                                        std::uint32_t timeout);
     std::optional<Error> delete_peer(std::uint32_t id);
     Result<std::vector<PeerReport>, Error> peers();
+    Result<PeerReport, Error> peer(std::uint32_t id);
 
     /// @p state: of a key that was used before.
     std::optional<Error> new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,

@@ -19,6 +19,22 @@
 
 namespace nfovpn::server {
 
+void ClientSettings::merge(const ClientSettings& more) {
+    if (more.address) {
+        address = more.address;
+        netmask = more.netmask;
+    }
+    if (more.address6)
+        address6 = more.address6;
+    networks.insert(networks.end(), more.networks.begin(), more.networks.end());
+    if (more.push_reset) {
+        push_reset = true;
+        push.clear();
+    }
+    push.insert(push.end(), more.push.begin(), more.push.end());
+    disabled = disabled || more.disabled;
+}
+
 namespace {
 
 double milliseconds(Duration d) {
@@ -41,13 +57,13 @@ class ServerCore::Client final : public session::SessionHost {
 public:
     Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
            std::optional<wire::Opcode> reset, TimePoint now)
-        : path(from.path), created(now), channel(std::move(from.channel)),
-          session(server.settings_.session, server.tls_, *this, from.packet.session_id, local_id,
-                  now, reset),
+        : id(++server.last_client_id_), path(from.path), created(now),
+          channel(std::move(from.channel)), session(server.settings_.session, server.tls_, *this,
+                                                    from.packet.session_id, local_id, now, reset),
           core_(server) {}
 
     [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
-    [[nodiscard]] std::uint32_t peer_id() const { return session.assignment()->peer_id; }
+    [[nodiscard]] std::uint32_t peer_id() const { return granted->peer_id; }
 
     /// For log lines.
     [[nodiscard]] std::string label() const {
@@ -58,8 +74,16 @@ public:
     void send(session::Session&, ByteView datagram) override {
         core_.transport_.send(path, channel.seal(datagram));
     }
-    Result<session::Assignment, session::Refusal> admit(session::Session&, TimePoint now) override {
-        return core_.admit(*this, now);
+    void asks_admission(session::Session&, const wire::KeyMethod2& theirs, TimePoint now) override {
+        core_.verify_user(*this, theirs, now, [this](Client& client, auto refusal, TimePoint then) {
+            core_.verified(client, std::move(refusal), then);
+        });
+    }
+    void asks_confirmation(session::Session&, std::uint8_t key_id, const wire::KeyMethod2& theirs,
+                           TimePoint now) override {
+        core_.verify_user(*this, theirs, now, [key_id](Client& client, auto refusal, TimePoint) {
+            client.session.confirm(key_id, std::move(refusal));
+        });
     }
     bool add_peer(session::Session&) override;
     bool install_key(session::Session&, KeySlot slot, std::uint8_t key_id,
@@ -73,15 +97,12 @@ public:
         well(core_.data_plane_.delete_key(peer_id(), slot), "key removal");
     }
     void up(session::Session&) override;
-    void renegotiated(session::Session&, Duration took) override {
-        log::info("{}: new keys by {}, {} {}, in {:.1f} ms", label(),
-                  session::derivation_name(session.choice().derivation), session.tls().version(),
-                  session.tls().cipher(), milliseconds(took));
-    }
+    void renegotiated(session::Session&, Duration took) override;
     void notice(session::Session&, std::string_view text) override {
         log::warning("{}: {}", label(), text);
     }
 
+    ClientId id;
     Path path;
     TimePoint created;
     session::WrappedChannel channel;
@@ -90,8 +111,13 @@ public:
     bool half_open = true;
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
-    std::optional<Ipv6> address6;     ///< its own inside the tunnel
-    std::vector<Prefix> networks;     ///< behind it
+    bool connected = false;           ///< the hooks have let it in
+    std::string username;             ///< that was verified
+    std::optional<AuthToken> token;   ///< the one it has
+    ClientSettings special;
+    std::optional<session::Assignment> granted; ///< what it has, before the session is told
+    std::optional<Ipv6> address6;               ///< its own inside the tunnel
+    std::vector<Prefix> networks;               ///< behind it
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -108,7 +134,7 @@ bool ServerCore::Client::add_peer(session::Session&) {
     dataplane::Peer peer;
     peer.id = peer_id();
     peer.path = path;
-    peer.address = session.assignment()->address;
+    peer.address = granted->address;
     peer.address6 = address6;
     peer.networks = networks;
     peer.data_v1 = choice.data_v1;
@@ -122,14 +148,23 @@ bool ServerCore::Client::add_peer(session::Session&) {
 void ServerCore::Client::up(session::Session&) {
     is_up = true;
     well(core_.data_plane_.set_keepalive(peer_id(), core_.settings_.keepalive), "keepalive");
+    core_.learned(*this, Learned::Added);
     const auto& info = session.peer_info();
     log::info("{}: up: peer {}, {}, {} {}, data channel {}, key derivation {}, "
               "handshake {:.1f} ms, OpenVPN {} {}",
-              label(), peer_id(), to_string(session.assignment()->address), session.tls().version(),
+              label(), peer_id(), to_string(granted->address), session.tls().version(),
               session.tls().cipher(), session::describe(session.choice()),
               session::derivation_name(session.choice().derivation),
               milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
               info.platform);
+}
+
+void ServerCore::Client::renegotiated(session::Session&, Duration took) {
+    log::info("{}: new keys by {}, {} {}, in {:.1f} ms", label(),
+              session::derivation_name(session.choice().derivation), session.tls().version(),
+              session.tls().cipher(), milliseconds(took));
+    if (token)
+        session.send_message("PUSH_REPLY," + core_.token_option(*this));
 }
 
 std::size_t ServerCore::KeyHash::operator()(const Key& key) const noexcept {
@@ -142,10 +177,10 @@ std::size_t ServerCore::KeyHash::operator()(const Key& key) const noexcept {
 }
 
 ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& tls,
-                       dataplane::DataPlane& data_plane, Transport& transport)
-    : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport),
-      cookie_(settings.session.handshake_window / 2), per_source_(settings.initial_per_source),
-      addresses_(settings.pool_first, settings.pool_last) {
+                       dataplane::DataPlane& data_plane, Transport& transport, ClientHooks* hooks)
+    : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport), hooks_(hooks),
+      cookie_(settings_.session.handshake_window / 2), per_source_(settings_.initial_per_source),
+      addresses_(settings_.pool_first, settings_.pool_last) {
     // With tls-crypt-v2 the wrapping is tls-crypt's.
     std::size_t wrapping = 0;
     if (settings_.wrap)
@@ -348,24 +383,88 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
     auto owned = std::make_unique<Client>(*this, from, local_id, reset, now);
     Client& client = *owned;
     clients_.emplace(client.key(), std::move(owned));
+    by_client_id_.emplace(client.id, &client);
     client.session.receive(from.packet, now);
     settle(client, now);
 }
 
-Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, TimePoint now) {
-    const auto& name = client.session.common_name();
-    ClientSettings special;
-    if (settings_.client_lookup) {
-        auto found = settings_.client_lookup(name);
-        if (!found)
-            return session::Refusal{"the server cannot read its settings for this client", true};
-        special = std::move(*found);
+// Calls back at once unless somebody else has to be asked.
+void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
+                             Then then) {
+    const auto password = theirs.password.view();
+    if (!settings_.users) {
+        then(client, std::nullopt, now);
+    } else if (theirs.username.empty() || password.empty()) {
+        if (settings_.users->required || !client.username.empty())
+            then(client, session::Refusal{"this server asks for user name and password"}, now);
+        else
+            then(client, std::nullopt, now);
+    } else if (!client.username.empty() && theirs.username != client.username) {
+        then(client, session::Refusal{"another user name at renegotiation"}, now);
+    } else if (settings_.users->tokens && is_auth_token(password)) {
+        verify_token(client, theirs, now, then);
+    } else {
+        auto answered = [this, id = client.id, username = theirs.username, then = std::move(then)](
+                            std::optional<session::Refusal> refusal, TimePoint when) {
+            auto* found = by_client_id(id);
+            if (!found)
+                return;
+            if (!refusal) {
+                found->username = username;
+                if (settings_.users->tokens)
+                    found->token = new_auth_token(unix_time(when));
+            }
+            then(*found, std::move(refusal), when);
+            told(*found, when);
+        };
+        hooks_->verify_user(client.id, environment(client), theirs.username, password,
+                            std::move(answered));
     }
-    if (special.disabled)
-        return session::Refusal{"this client is disabled"};
+}
+
+void ServerCore::verify_token(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
+                              const Then& then) {
+    auto token = read_auth_token(*settings_.users->tokens, theirs.password.view(), theirs.username,
+                                 unix_time(now));
+    if (!token) {
+        const bool expired = token.error() == AuthTokenFault::Expired;
+        log::warning("{}: token of user {}: {}", client.label(), wire::printable(theirs.username),
+                     expired ? "expired" : "not authentic");
+        // By that word a client forgets its token, and asks for a password.
+        then(client, session::Refusal{expired ? "SESSION:token expired" : "SESSION:token unknown"},
+             now);
+        return;
+    }
+    client.username = theirs.username;
+    client.token = *token;
+    client.token->renewed = unix_time(now);
+    then(client, std::nullopt, now);
+}
+
+// A decision was made for a session that was not waiting in the middle of a call.
+void ServerCore::told(Client& client, TimePoint now) {
+    client.session.tick(now);
+    settle(client, now);
+}
+
+void ServerCore::verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now) {
+    if (!refusal) {
+        if (settings_.users && settings_.users->as_common_name && !client.username.empty())
+            client.session.rename(client.username);
+        else if (client.session.common_name().empty())
+            client.session.rename("UNDEF"); // OpenVPN's word for clients without a name
+    }
+    if (refusal)
+        client.session.admit(*refusal);
+    else
+        let_in(client, now);
+}
+
+// Of clients with the same name, or on the same port of the same host, only the newest stays.
+void ServerCore::replace_others(Client& client, TimePoint now) {
     std::vector<Client*> replaced;
     if (!settings_.duplicate_cn) {
-        auto [first, last] = by_name_.equal_range(name);
+        auto [first, last] = by_name_.equal_range(client.session.common_name());
         for (auto at = first; at != last; ++at)
             replaced.push_back(at->second);
     }
@@ -379,28 +478,192 @@ Result<session::Assignment, session::Refusal> ServerCore::admit(Client& client, 
         other->session.close("replaced by a newer connection");
         remove(*other, now);
     }
+}
 
+std::optional<session::Refusal> ServerCore::give_address(Client& client) {
+    const auto& name = client.session.common_name();
     if (by_peer_id_.size() >= settings_.max_clients)
         return session::Refusal{"the server is full (max-clients)", true};
-    auto address = addresses_.allocate(settings_.duplicate_cn ? "" : name);
-    if (!address)
+    session::Assignment granted;
+    if (const auto& own = client.special.address) {
+        if (!addresses_.reserve(*own))
+            return session::Refusal{"the client's own address is in use", true};
+        granted.address = *own;
+    } else if (auto address = addresses_.allocate(settings_.duplicate_cn ? "" : name)) {
+        granted.address = *address;
+    } else {
         return session::Refusal{"no address is left in the server's pool", true};
+    }
     auto id = ids_.allocate();
     if (!id) {
-        addresses_.release(*address);
+        addresses_.release(granted.address);
         return session::Refusal{"no peer ID is left", true};
     }
+    granted.peer_id = *id;
+    client.granted = granted;
     by_peer_id_.emplace(*id, &client);
     by_name_.emplace(name, &client);
-    client.networks = special.networks;
-    if (settings_.ipv6)
-        client.address6 = settings_.ipv6->first + (address->value - settings_.pool_first.value);
-    return session::Assignment{*id, *address, settings_.netmask, push_for(client, special)};
+    return std::nullopt;
+}
+
+std::optional<session::Refusal> ServerCore::change_address(Client& client, Ipv4 address) {
+    if (address == client.granted->address)
+        return std::nullopt;
+    if (!addresses_.reserve(address))
+        return session::Refusal{"the client's own address is in use", true};
+    addresses_.release(client.granted->address);
+    client.granted->address = address;
+    return std::nullopt;
+}
+
+void ServerCore::let_in(Client& client, TimePoint now) {
+    if (settings_.client_lookup) {
+        auto found = settings_.client_lookup(client.session.common_name());
+        if (!found) {
+            client.session.admit(
+                session::Refusal{"the server cannot read its settings for this client", true});
+            return;
+        }
+        client.special = std::move(*found);
+    }
+    if (client.special.disabled) {
+        client.session.admit(session::Refusal{"this client is disabled"});
+        return;
+    }
+    replace_others(client, now);
+    if (auto refusal = give_address(client)) {
+        client.session.admit(*refusal);
+        return;
+    }
+    if (!settings_.hooks_connect) {
+        connected(client, now);
+        return;
+    }
+    hooks_->connect(client.id, environment(client),
+                    [this, id = client.id](std::optional<ClientSettings> more, TimePoint when) {
+                        auto* found = by_client_id(id);
+                        if (!found)
+                            return;
+                        found->connected = more.has_value();
+                        if (more)
+                            found->special.merge(*more);
+                        if (!more || found->special.disabled)
+                            found->session.admit(
+                                session::Refusal{"the server's administrator does not let it in"});
+                        else
+                            connected(*found, when);
+                        told(*found, when);
+                    });
+}
+
+void ServerCore::connected(Client& client, TimePoint) {
+    const auto& special = client.special;
+    if (special.address) {
+        if (auto refusal = change_address(client, *special.address)) {
+            client.session.admit(*refusal);
+            return;
+        }
+    }
+    auto& granted = *client.granted;
+    granted.netmask = special.netmask.value_or(settings_.netmask);
+    const auto in_pool = granted.address.value - settings_.pool_first.value;
+    if (special.address6)
+        client.address6 = special.address6;
+    else if (settings_.ipv6 && settings_.pool_first <= granted.address &&
+             granted.address <= settings_.pool_last)
+        client.address6 = settings_.ipv6->first + in_pool;
+    take_networks(client, special.networks);
+    granted.push = push_for(client, special);
+    client.session.admit(granted);
+}
+
+// A network is behind one client only: behind the one that came first.
+void ServerCore::take_networks(Client& client, const std::vector<Prefix>& networks) {
+    for (const auto& network : networks) {
+        const auto owner =
+            std::find_if(by_peer_id_.begin(), by_peer_id_.end(), [&](const auto& entry) {
+                const auto& theirs = entry.second->networks;
+                return std::find(theirs.begin(), theirs.end(), network) != theirs.end();
+            });
+        if (owner == by_peer_id_.end())
+            client.networks.push_back(network);
+        else if (owner->second != &client)
+            log::warning("{}: iroute {} is left out: it is behind {}", client.label(),
+                         to_string(network), owner->second->label());
+    }
+}
+
+// What OpenVPN tells programs of a client; what is the same for all of them is the hooks' to add.
+Environment ServerCore::environment(const Client& client) const {
+    auto out = client.session.tls().peer_environment();
+    const auto& lines = client.session.peer_info().lines;
+    out.insert(out.end(), lines.begin(), lines.end());
+    const auto& remote = client.path.remote;
+    const std::string family = remote.address.is_ipv4() ? "" : "6";
+    const auto put_address = [&](const std::string& kind) {
+        out.emplace_back(kind + "_ip" + family, to_string(remote.address));
+        out.emplace_back(kind + "_port", std::to_string(remote.port));
+    };
+    put_address("untrusted");
+    if (client.granted)
+        put_address("trusted");
+    out.emplace_back("common_name", client.session.common_name());
+    if (!client.username.empty())
+        out.emplace_back("username", wire::printable(client.username, 1024));
+    if (client.granted) {
+        out.emplace_back("ifconfig_pool_remote_ip", to_string(client.granted->address));
+        out.emplace_back("ifconfig_pool_netmask", to_string(settings_.netmask));
+    }
+    if (client.address6)
+        out.emplace_back("ifconfig_pool_remote_ip6", to_string(*client.address6));
+    return out;
+}
+
+ServerCore::Client* ServerCore::by_client_id(ClientId id) {
+    auto found = by_client_id_.find(id);
+    return found == by_client_id_.end() ? nullptr : found->second;
+}
+
+std::string ServerCore::token_option(const Client& client) const {
+    const auto text = write_auth_token(*settings_.users->tokens, *client.token, client.username);
+    return "auth-token " + std::string(as_text(text.view()));
+}
+
+void ServerCore::learned(const Client& client, Learned what) {
+    if (!settings_.hooks_addresses)
+        return;
+    const auto all = environment(client);
+    hooks_->learn_address(what, to_string(client.granted->address), all);
+    if (client.address6)
+        hooks_->learn_address(what, to_string(*client.address6), all);
+    for (const auto& network : client.networks)
+        hooks_->learn_address(what, to_string(network), all);
+}
+
+// The hooks are told that a client which they know leaves.
+void ServerCore::goes(Client& client, TimePoint now) {
+    if (client.is_up)
+        learned(client, Learned::Deleted);
+    if (client.connected) {
+        auto all = environment(client);
+        dataplane::PeerStats traffic;
+        if (client.known_to_data_plane)
+            traffic = data_plane_.peer_stats(client.peer_id()).value_or(traffic);
+        const auto seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(now - client.created).count();
+        all.emplace_back("bytes_received", std::to_string(traffic.rx_bytes));
+        all.emplace_back("bytes_sent", std::to_string(traffic.tx_bytes));
+        all.emplace_back("time_duration", std::to_string(seconds));
+        hooks_->disconnect(all);
+    }
+    if (hooks_)
+        hooks_->forget(client.id);
 }
 
 std::optional<std::vector<std::string>> ServerCore::push_for(const Client& client,
                                                              const ClientSettings& special) const {
-    if (special.networks.empty() && special.push.empty() && !special.push_reset && !client.address6)
+    if (special.networks.empty() && special.push.empty() && !special.push_reset &&
+        !client.address6 && !client.token)
         return std::nullopt;
     // A network behind the client is not to be reached through the tunnel.
     auto unsuitable = [&](const std::string& option) {
@@ -413,10 +676,12 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const Client& clien
     auto out = settings_.session.push;
     std::erase_if(out, unsuitable);
     out.insert(out.end(), special.push.begin(), special.push.end());
-    if (client.address6)
+    if (client.address6 && settings_.ipv6)
         out.push_back("ifconfig-ipv6 " + to_string(*client.address6) + "/" +
                       std::to_string(settings_.ipv6->length) + " " +
                       to_string(settings_.ipv6->server));
+    if (client.token)
+        out.push_back(token_option(client));
     return out;
 }
 
@@ -442,13 +707,14 @@ void ServerCore::remove(Client& client, TimePoint now) {
         if (--source->second == 0)
             half_open_by_source_.erase(source);
     }
+    goes(client, now);
     if (client.is_up) {
         log::info("{}: gone: {}", client.label(), client.session.close_reason());
     } else {
         counters_.failed++;
         log::warning("{}: not connected: {}", client.label(), client.session.close_reason());
     }
-    if (const auto& given = client.session.assignment()) {
+    if (const auto& given = client.granted) {
         if (client.known_to_data_plane) {
             if (auto failure = data_plane_.remove_peer(given->peer_id))
                 log::error("{}: peer removal: {}", client.label(), failure->what);
@@ -466,6 +732,7 @@ void ServerCore::remove(Client& client, TimePoint now) {
     auto until = now + session::ResetCookie::kSlots * settings_.session.handshake_window / 2;
     tombstones_[client.key()] = until;
     tombstone_order_.emplace_back(until, client.key());
+    by_client_id_.erase(client.id);
     clients_.erase(client.key());
 }
 
@@ -593,7 +860,8 @@ std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
         ClientStatus status;
         status.common_name = client->session.common_name();
         status.remote = client->path.remote;
-        status.address = client->session.assignment()->address;
+        status.username = client->username;
+        status.address = client->granted->address;
         status.peer_id = id;
         status.connected_for = now - client->created;
         status.tls = client->session.tls().version() + " " + client->session.tls().cipher();

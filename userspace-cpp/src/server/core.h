@@ -16,12 +16,20 @@
 // that one begins a session, without a cookie. Whoever floods the server by that way needs a client
 // key, and gets no further than the limit of half-open sessions.
 //
+// A session's admission takes several steps, each of which may end it: user name and password
+// (verify_user), the server's own limits, an address and a peer ID (let_in), the administrator's
+// program (connected). The first and the last are the hooks' and may come back later; the client is
+// then found by its ID, if it is still there.
+//
 // A client that starts again from the same address and port gets a second session beside its old
 // one, which is dropped only when the new one has proved its certificate: a forged hard reset ends
 // nobody's session.
 #pragma once
 
 #include "dataplane/dataplane.h"
+#include "server/auth_token.h"
+#include "server/client_settings.h"
+#include "server/hooks.h"
 #include "server/pool.h"
 #include "server/rate_limit.h"
 #include "session/cookie.h"
@@ -47,16 +55,15 @@ public:
     virtual void send(const Path& path, ByteView datagram) = 0;
 };
 
-/// What is special about one client.
-struct ClientSettings {
-    std::vector<Prefix> networks;  ///< behind it
-    std::vector<std::string> push; ///< options besides everybody's
-    bool push_reset = false;       ///< instead of everybody's, but for what it cannot do without
-    bool disabled = false;         ///< not let in
-};
-
 /// Finds what is special about the client of that name; nothing if that cannot be read.
 using ClientLookup = std::function<std::optional<ClientSettings>(const std::string& common_name)>;
+
+/// Whether clients have a user name and password, to be verified by the hooks.
+struct UserSettings {
+    bool required = true;        ///< else only those that a client gives are verified
+    bool as_common_name = false; ///< the user name is the client's name
+    std::shared_ptr<const AuthTokenSettings> tokens; ///< in place of the password, later on
+};
 
 /// How clients' own keys are opened.
 struct TlsCryptV2 {
@@ -89,6 +96,9 @@ struct CoreSettings {
     std::size_t max_clients = 1024;
     bool duplicate_cn = false;  ///< several clients may have the same common name
     ClientLookup client_lookup; ///< empty: all clients are alike
+    std::optional<UserSettings> users;
+    bool hooks_connect = false;   ///< the hooks are asked when a client connects and disconnects
+    bool hooks_addresses = false; ///< the hooks are told of addresses
     /// What clients are told when the server stops; empty: nothing.
     std::string restart_message = "RESTART";
     TokenBucket::Rate initial_per_source = {128, std::chrono::seconds(10)};
@@ -113,6 +123,7 @@ struct CoreCounters {
 /// One client, for status output.
 struct ClientStatus {
     std::string common_name;
+    std::string username; ///< empty if none was asked for
     Endpoint remote;
     Ipv4 address;
     std::uint32_t peer_id = 0;
@@ -128,9 +139,11 @@ struct ClientStatus {
 /// See the head of this file.
 class ServerCore {
 public:
-    /// @p tls, @p data_plane and @p transport must outlive the core.
+    /// All that is given by reference or pointer must outlive the core. @p hooks may be null if no
+    /// setting needs them.
     ServerCore(const CoreSettings& settings, const session::TlsContext& tls,
-               dataplane::DataPlane& data_plane, Transport& transport);
+               dataplane::DataPlane& data_plane, Transport& transport,
+               ClientHooks* hooks = nullptr);
     ~ServerCore();
     ServerCore(const ServerCore&) = delete;
     ServerCore& operator=(const ServerCore&) = delete;
@@ -187,7 +200,23 @@ private:
     void begin(Stranger& from, const wire::SessionId& local_id, std::optional<wire::Opcode> reset,
                TimePoint now);
     [[nodiscard]] std::int64_t unix_time(TimePoint now) const;
-    Result<session::Assignment, session::Refusal> admit(Client& client, TimePoint now);
+    using Then = std::function<void(Client&, std::optional<session::Refusal>, TimePoint)>;
+    void verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now, Then then);
+    void verify_token(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
+                      const Then& then);
+    void verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now);
+    void replace_others(Client& client, TimePoint now);
+    std::optional<session::Refusal> give_address(Client& client);
+    std::optional<session::Refusal> change_address(Client& client, Ipv4 address);
+    void let_in(Client& client, TimePoint now);
+    void connected(Client& client, TimePoint now);
+    void take_networks(Client& client, const std::vector<Prefix>& networks);
+    void told(Client& client, TimePoint now);
+    void goes(Client& client, TimePoint now);
+    void learned(const Client& client, Learned what);
+    [[nodiscard]] std::string token_option(const Client& client) const;
+    [[nodiscard]] Environment environment(const Client& client) const;
+    Client* by_client_id(ClientId id);
     std::optional<std::vector<std::string>> push_for(const Client& client,
                                                      const ClientSettings& special) const;
     void settle(Client& client, TimePoint now);
@@ -200,6 +229,7 @@ private:
     const session::TlsContext& tls_;
     dataplane::DataPlane& data_plane_;
     Transport& transport_;
+    ClientHooks* hooks_;
     session::ResetCookie cookie_;
     SourceLimiter per_source_;
     TokenBucket total_;
@@ -210,12 +240,14 @@ private:
     /// way must not begin them again.
     std::unordered_map<Key, TimePoint, KeyHash> tombstones_;
     std::deque<std::pair<TimePoint, Key>> tombstone_order_;
+    std::unordered_map<ClientId, Client*> by_client_id_;
     std::unordered_map<std::uint32_t, Client*> by_peer_id_;
     std::unordered_multimap<std::string, Client*> by_name_; ///< admitted ones
     std::unordered_map<std::uint64_t, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
     std::set<std::pair<TimePoint, Client*>> schedule_;
     CoreCounters counters_;
+    ClientId last_client_id_ = 0;
     bool stopping_ = false;
 };
 

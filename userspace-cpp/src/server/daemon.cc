@@ -10,8 +10,11 @@
 
 #include "config/watched_file.h"
 #include "netlink/route.h"
+#include "server/client_files.h"
 #include "server/status.h"
 #include "util/log.h"
+
+#include <openssl/rand.h>
 
 #include <linux/netlink.h>
 #include <unistd.h>
@@ -75,6 +78,18 @@ netlink::Fastpath translate(config::Fastpath fastpath) {
     return netlink::Fastpath::Accepted;
 }
 
+session::PeerCertificate translate(config::PeerCertificates wanted) {
+    switch (wanted) {
+    case config::PeerCertificates::Required:
+        return session::PeerCertificate::Required;
+    case config::PeerCertificates::Optional:
+        return session::PeerCertificate::Optional;
+    case config::PeerCertificates::Unasked:
+        return session::PeerCertificate::Unasked;
+    }
+    return session::PeerCertificate::Required;
+}
+
 session::NameCheck translate(config::NameType type) {
     switch (type) {
     case config::NameType::None:
@@ -102,6 +117,46 @@ std::optional<Ipv6Pool> ipv6_pool(const config::ServerConfig& c) {
     return Ipv6Pool{base + 1, base + config::ipv6_pool_offset(*c.network6), c.network6->length};
 }
 
+AuthTokenSettings token_settings(const config::ServerConfig& c) {
+    AuthTokenSettings out;
+    if (c.token_key)
+        out.key.assign(c.token_key->view());
+    else if (RAND_bytes(out.key.writable().data(), static_cast<int>(out.key.writable().size())) !=
+             1)
+        throw std::runtime_error("no random bytes for the key of tokens");
+    out.lifetime = std::chrono::seconds(c.token_lifetime);
+    // A token is shown at every renegotiation; two may be missed.
+    out.renewal = 2 * (c.token_renewal > 0 ? std::chrono::seconds(c.token_renewal) : c.reneg_sec);
+    return out;
+}
+
+// What programs are told whatever the client.
+ScriptSettings script_settings(const config::ServerConfig& c, const std::string& device) {
+    ScriptSettings out;
+    out.verify_user = c.verify_user;
+    out.password_by_environment = c.password_by_environment;
+    out.connect = c.client_connect;
+    out.disconnect = c.client_disconnect;
+    out.learn_address = c.learn_address;
+    out.directory = c.tmp_dir;
+    out.environment = {
+        {"script_context", "init"},
+        {"daemon_pid", std::to_string(getpid())},
+        {"verb", std::to_string(c.verb)},
+        {"dev", device},
+        {"dev_type", "tun"},
+        {"tun_mtu", std::to_string(c.tun_mtu)},
+        {"ifconfig_local", to_string(c.address)},
+        {"ifconfig_netmask", to_string(c.netmask)},
+        {"proto_1", c.ipv6 ? "udp6" : "udp"},
+        {"local_port_1", std::to_string(c.port)},
+    };
+    if (c.local)
+        out.environment.emplace_back("local_1", to_string(*c.local));
+    out.environment.insert(out.environment.end(), c.environment.begin(), c.environment.end());
+    return out;
+}
+
 std::string wall_time() {
     std::time_t now = std::time(nullptr);
     std::tm parts{};
@@ -112,42 +167,6 @@ std::string wall_time() {
 }
 
 } // namespace
-
-std::optional<ClientSettings> read_client_settings(const std::string& directory, bool exclusive,
-                                                   const std::string& common_name) {
-    auto own = config::client_file_name(common_name);
-    std::string path;
-    for (const auto& name : {own, std::string("DEFAULT")}) {
-        // What cannot be looked up is not the same as what is not there.
-        std::error_code failed;
-        auto candidate = (std::filesystem::path(directory) / name).string();
-        if (name.empty() || (!std::filesystem::exists(candidate, failed) && !failed))
-            continue;
-        path = candidate;
-        break;
-    }
-    ClientSettings out;
-    if (path.empty()) {
-        out.disabled = exclusive;
-        return out;
-    }
-    std::string why;
-    auto text = config::read_file(path, why);
-    if (!text) {
-        log::error("{}: {}", path, why);
-        return std::nullopt;
-    }
-    auto parsed = config::parse_client_config(*text);
-    for (const auto& finding : parsed.findings)
-        log::error("{}", describe(path, finding));
-    if (!parsed.ok())
-        return std::nullopt;
-    out.networks = std::move(parsed.config.networks);
-    out.push = std::move(parsed.config.push);
-    out.push_reset = parsed.config.push_reset;
-    out.disabled = parsed.config.disable || (exclusive && path.ends_with("/DEFAULT"));
-    return out;
-}
 
 CoreSettings core_settings(const config::ServerConfig& c) {
     CoreSettings s;
@@ -182,6 +201,15 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
+    if (!c.verify_user.empty()) {
+        s.users.emplace();
+        s.users->required = !c.user_optional;
+        s.users->as_common_name = c.username_as_common_name;
+        if (c.gen_token)
+            s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c));
+    }
+    s.hooks_connect = !c.client_connect.empty() || !c.client_disconnect.empty();
+    s.hooks_addresses = !c.learn_address.empty();
     if (!c.client_config_dir.empty())
         s.client_lookup = [directory = c.client_config_dir,
                            exclusive = c.ccd_exclusive](const std::string& common_name) {
@@ -210,6 +238,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
     tls.ciphers = c.tls_cipher;
     tls.ciphersuites = c.tls_ciphersuites;
     tls.groups = c.tls_groups;
+    tls.peer_certificate = translate(c.client_certificates);
     tls.require_extended_use = c.remote_cert_tls_client;
     tls.name_check = translate(c.verify_name_type);
     tls.name = c.verify_name;
@@ -223,7 +252,9 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 Daemon::Daemon(const config::ServerConfig& config)
     : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
       socket_(context_, family(config), config.local, config.port),
-      data_plane_(kernel_.get(), *this), core_(core_settings(config), tls_, data_plane_, socket_),
+      data_plane_(kernel_.get(), *this),
+      hooks_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
+      core_(core_settings(config), tls_, data_plane_, socket_, &hooks_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
       timer_(context_), status_timer_(context_), tun_buffer_(kMaxPacket) {
     if (kernel_)
@@ -425,7 +456,7 @@ void Daemon::stop() {
 }
 
 void Daemon::finish_if_idle() {
-    if (stopping_ && core_.finished())
+    if (stopping_ && core_.finished() && hooks_.idle())
         context_.stop();
 }
 

@@ -21,6 +21,7 @@
 #include "dataplane/movable.h"
 #include "server/control_socket.h"
 #include "server/core.h"
+#include "server/script_hooks.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
 
@@ -36,11 +37,6 @@ namespace nfovpn::server {
 
 /// What sessions are told, from a configuration.
 CoreSettings core_settings(const config::ServerConfig& config);
-
-/// What client-config-dir has about a client: its own file or DEFAULT. With @p exclusive a client
-/// without a file is disabled. Nothing if a file cannot be read or has errors, which are logged.
-std::optional<ClientSettings> read_client_settings(const std::string& directory, bool exclusive,
-                                                   const std::string& common_name);
 
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
@@ -83,6 +79,7 @@ private:
     std::unique_ptr<dataplane::KernelDataPlane> kernel_; ///< null: everything is done here
     UdpSocket socket_;
     dataplane::MovableDataPlane data_plane_;
+    ScriptHooks hooks_;
     ServerCore core_;
     std::optional<asio::posix::stream_descriptor> notifications_;
     asio::posix::stream_descriptor tun_events_;

@@ -16,8 +16,11 @@ std::optional<std::size_t> AddressPool::choose(const std::string& owner) {
             return known->second;
         }
     }
-    if (fresh_ < slots_.size())
-        return fresh_++;
+    while (fresh_ < slots_.size()) {
+        // reserve() may have been here before.
+        if (!slots_[fresh_++].used)
+            return fresh_ - 1;
+    }
     if (freed_.empty())
         return std::nullopt;
     auto slot = freed_.front();
@@ -42,11 +45,26 @@ std::optional<Ipv4> AddressPool::allocate(const std::string& owner) {
     return Ipv4{first_.value + static_cast<std::uint32_t>(*index)};
 }
 
+bool AddressPool::reserve(Ipv4 address) {
+    const auto index = index_of(address);
+    if (index >= slots_.size())
+        return others_.insert(address.value).second;
+    if (slots_[index].used)
+        return false;
+    std::erase(freed_, index);
+    slots_[index].used = true;
+    return true;
+}
+
 void AddressPool::release(Ipv4 address) {
-    auto index = std::size_t{address.value - first_.value};
-    if (index < slots_.size() && slots_[index].used) {
+    const auto index = index_of(address);
+    if (index >= slots_.size()) {
+        others_.erase(address.value);
+    } else if (slots_[index].used) {
         slots_[index].used = false;
-        freed_.push_back(index);
+        // One that is still to be had for the first time is not to be had twice.
+        if (index < fresh_)
+            freed_.push_back(index);
     }
 }
 

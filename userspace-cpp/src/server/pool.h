@@ -28,6 +28,9 @@ public:
     /// in particular.
     std::optional<Ipv4> allocate(const std::string& owner);
 
+    /// That very address, which need not be one of these; false if it is in use.
+    bool reserve(Ipv4 address);
+
     /// Gives an address back.
     void release(Ipv4 address);
 
@@ -41,10 +44,15 @@ private:
 
     std::optional<std::size_t> choose(const std::string& owner);
 
+    [[nodiscard]] std::size_t index_of(Ipv4 address) const {
+        return std::size_t{address.value - first_.value};
+    }
+
     Ipv4 first_;
     std::vector<Slot> slots_;
-    std::size_t fresh_ = 0;         ///< slots below were used at least once
-    std::deque<std::size_t> freed_; ///< free again, longest first
+    std::unordered_set<std::uint32_t> others_; ///< reserved ones that are not of the pool
+    std::size_t fresh_ = 0;                    ///< slots below were used at least once
+    std::deque<std::size_t> freed_;            ///< free again, longest first
     std::unordered_map<std::string, std::size_t> last_slot_;
 };
 

@@ -72,8 +72,11 @@ public:
     [[nodiscard]] const std::optional<wire::KeyMethod2>& peer_key_method() const {
         return peer_key_method_;
     }
-    /// Forgets (wipes) the peer's key method 2; it still counts as received.
-    void forget_peer_key_method() { peer_key_method_->key_source = {}; }
+    /// Forgets (wipes) what is secret in the peer's key method 2; it still counts as received.
+    void forget_peer_key_method() {
+        peer_key_method_->key_source = {};
+        peer_key_method_->password = {};
+    }
 
     [[nodiscard]] bool key_method_sent() const { return key_method_sent_; }
 

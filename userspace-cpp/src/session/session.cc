@@ -162,36 +162,57 @@ void Session::advance_current(TimePoint now) {
         return;
     }
     if (state_ == State::Handshaking) {
-        if (n.established() && common_name_.empty())
-            admit(now);
-        if (state_ == State::Handshaking && n.peer_key_method() && !n.key_method_sent())
+        if (n.established() && !identify(n))
+            return;
+        if (n.peer_key_method() && first_decision_ == Decision::Unasked) {
+            first_decision_ = Decision::Pending;
+            peer_info_ = wire::parse_peer_info(n.peer_key_method()->peer_info);
+            host_.asks_admission(*this, *n.peer_key_method(), now);
+        }
+        if (first_decision_ == Decision::Made && !n.key_method_sent())
             exchange_key_methods(n, now);
     }
     if (state_ == State::Up)
         handle_messages(n, now);
 }
 
-void Session::admit(TimePoint now) {
-    common_name_ = current_->tls().peer_common_name();
-    if (common_name_.empty()) {
-        transmit(now);
+// Whether the certificate, if there is one, is what it was; the first one names the client.
+bool Session::identify(Negotiation& n) {
+    const auto name = n.tls().peer_common_name();
+    if (n.tls().has_peer_certificate() && name.empty()) {
         close("the client's certificate has no common name");
-        return;
+        return false;
     }
-    auto answer = host_.admit(*this, now);
+    if (&n == current_.get() && first_decision_ == Decision::Unasked) {
+        certificate_name_ = name;
+        common_name_ = name;
+    } else if (name != certificate_name_) {
+        close("another certificate at renegotiation: " + name);
+        return false;
+    }
+    return true;
+}
+
+void Session::admit(Result<Assignment, Refusal> answer) {
+    first_decision_ = Decision::Made;
     if (answer)
-        assignment_ = *answer;
+        assignment_ = std::move(*answer);
     else
         refusal_ = answer.error(); // told when the client can read control messages
+}
+
+void Session::confirm(std::uint8_t key_id, std::optional<Refusal> refusal) {
+    if (!next_ || next_->key_id() != key_id || next_decision_ != Decision::Pending)
+        return;
+    next_decision_ = Decision::Made;
+    refusal_ = std::move(refusal);
 }
 
 void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
     const auto& theirs = *n.peer_key_method();
     bool first = &n == current_.get();
-    if (first && !refusal_) {
-        peer_info_ = wire::parse_peer_info(theirs.peer_info);
+    if (first && !refusal_)
         agree(theirs.options);
-    }
 
     wire::KeyMethod2 own;
     own.options = server_options_string(settings_.tun_mtu, choice_);
@@ -214,14 +235,14 @@ void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
     }
     n.send_key_method(own);
     n.forget_peer_key_method();
+    if (refusal_) {
+        refuse(*refusal_, now);
+        return;
+    }
     if (!first) {
         // The secondary slot held the previous key until now.
         retire_at_ = kNever;
         previous_.reset();
-        return;
-    }
-    if (refusal_) {
-        refuse(now);
         return;
     }
     handshake_time_ = now - n.started();
@@ -256,13 +277,16 @@ bool Session::derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& ou
     return derive_by_prf(n.peer_key_method()->key_source, own, remote_id_, local_id_, out);
 }
 
-void Session::refuse(TimePoint now) {
-    // Until negotiate() has run the client's abilities are unknown, so ask its peer info itself.
-    auto info = wire::parse_peer_info(current_->peer_key_method()->peer_info);
-    bool temp = refusal_->temporary && (info.proto & wire::IV_PROTO_AUTH_FAIL_TEMP) != 0;
-    current_->send_message(temp ? "AUTH_FAILED,TEMP:" + refusal_->reason
-                                : "AUTH_FAILED," + refusal_->reason);
-    close_reason_ = refusal_->reason;
+void Session::refuse(const Refusal& refusal, TimePoint now) {
+    bool temp = refusal.temporary && (peer_info_.proto & wire::IV_PROTO_AUTH_FAIL_TEMP) != 0;
+    // At a renegotiation the client listens to the new key's channel only.
+    if (next_) {
+        previous_ = std::move(current_);
+        current_ = std::move(next_);
+    }
+    current_->send_message(temp ? "AUTH_FAILED,TEMP:" + refusal.reason
+                                : "AUTH_FAILED," + refusal.reason);
+    close_reason_ = refusal.reason;
     state_ = State::Closing;
     closing_until_ = now + kLinger;
 }
@@ -313,11 +337,13 @@ void Session::advance_next(TimePoint now) {
         abandon_next(now, n.failure());
         return;
     }
-    if (n.established() && n.tls().peer_common_name() != common_name_) {
-        close("another certificate at renegotiation: " + n.tls().peer_common_name());
+    if (n.established() && !identify(n))
         return;
+    if (n.peer_key_method() && next_decision_ == Decision::Unasked) {
+        next_decision_ = Decision::Pending;
+        host_.asks_confirmation(*this, n.key_id(), *n.peer_key_method(), now);
     }
-    if (n.peer_key_method() && !n.key_method_sent())
+    if (next_decision_ == Decision::Made && !n.key_method_sent())
         exchange_key_methods(n, now);
     if (state_ == State::Up && n.key_method_sent() && n.all_acknowledged())
         promote_next(now);
@@ -353,6 +379,7 @@ void Session::abandon_next(TimePoint now, const std::string& why) {
 
 void Session::start_next(std::uint8_t key_id, TimePoint now) {
     last_key_id_ = key_id;
+    next_decision_ = Decision::Unasked;
     next_ = negotiation(key_id, now, wire::Opcode::SoftResetV1);
 }
 

@@ -27,7 +27,9 @@
 // simpler: its key goes into the primary slot at once, since nothing is sent before the client has
 // its push reply and so its own keys.
 //
-// The session decides nothing about addresses, limits or the kernel: it asks its host.
+// The session decides nothing about users, addresses, limits or the kernel: it asks its host. The
+// host's decision about a negotiation falls between the client's key method 2, which brings user
+// name and password, and ours. It may take its time, as long as the handshake's.
 #pragma once
 
 #include "session/negotiate.h"
@@ -75,8 +77,14 @@ public:
     /// Sends a datagram to the session's client.
     virtual void send(Session& session, ByteView datagram) = 0;
 
-    /// The client's certificate is verified: may it come in, and as what?
-    virtual Result<Assignment, Refusal> admit(Session& session, TimePoint now) = 0;
+    /// The client's certificate is verified, if it has one, and its first key method 2 is here: may
+    /// it come in, and as what? To be answered by Session::admit(), at once or later.
+    virtual void asks_admission(Session& session, const wire::KeyMethod2& theirs,
+                                TimePoint now) = 0;
+
+    /// The same at a renegotiation: may it stay? To be answered by Session::confirm().
+    virtual void asks_confirmation(Session& session, std::uint8_t key_id,
+                                   const wire::KeyMethod2& theirs, TimePoint now) = 0;
 
     /// The format of the data channel is negotiated: the data plane learns of the peer here, before
     /// it has keys. False if it refuses.
@@ -117,6 +125,22 @@ public:
     /// Takes in a control packet that came from the client's address.
     void receive(const wire::ControlPacket& packet, TimePoint now);
 
+    /// The host's answer to asks_admission(), given once. Takes effect when the session is next
+    /// called: whoever answers later than at once calls tick().
+    void admit(Result<Assignment, Refusal> answer);
+
+    /// The host's answer to asks_confirmation(); likewise. Without effect if that negotiation has
+    /// been given up meanwhile.
+    void confirm(std::uint8_t key_id, std::optional<Refusal> refusal);
+
+    /// The user by whose name the client is known from now on, in place of its certificate's
+    /// common name.
+    void rename(std::string common_name) { common_name_ = std::move(common_name); }
+
+    /// A control message for the client; leaves when the session is next called, or now from within
+    /// a call.
+    void send_message(std::string_view text) { current_->send_message(text); }
+
     /// Does what has become due. To be called at deadline() at the latest.
     void tick(TimePoint now);
     [[nodiscard]] TimePoint deadline() const;
@@ -135,7 +159,7 @@ public:
     [[nodiscard]] const std::string& close_reason() const { return close_reason_; }
     [[nodiscard]] const wire::SessionId& remote_id() const { return remote_id_; }
     [[nodiscard]] const wire::SessionId& local_id() const { return local_id_; }
-    /// Empty until the certificate is verified.
+    /// The verified certificate's, or the one it was renamed to; empty before, or without.
     [[nodiscard]] const std::string& common_name() const { return common_name_; }
     /// Set when the host has let the client in.
     [[nodiscard]] const std::optional<Assignment>& assignment() const { return assignment_; }
@@ -146,6 +170,8 @@ public:
     [[nodiscard]] unsigned renegotiations() const { return renegotiations_; }
 
 private:
+    enum class Decision { Unasked, Pending, Made };
+
     std::unique_ptr<Negotiation> negotiation(std::uint8_t key_id, TimePoint now,
                                              std::optional<wire::Opcode> reset);
     Negotiation* by_key_id(std::uint8_t key_id);
@@ -158,10 +184,10 @@ private:
     void advance_current(TimePoint now);
     void advance_next(TimePoint now);
     void exchange_key_methods(Negotiation& n, TimePoint now);
+    bool identify(Negotiation& n);
     void agree(std::string_view options);
     bool derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const;
-    void admit(TimePoint now);
-    void refuse(TimePoint now);
+    void refuse(const Refusal& refusal, TimePoint now);
     void push(TimePoint now);
     void handle_messages(Negotiation& n, TimePoint now);
     void promote_next(TimePoint now);
@@ -179,9 +205,12 @@ private:
     State state_ = State::Handshaking;
     std::string close_reason_;
     TimePoint closing_until_ = kNever;
+    std::string certificate_name_; ///< common name of the first certificate
     std::string common_name_;
     std::optional<Assignment> assignment_;
     std::optional<Refusal> refusal_;
+    Decision first_decision_ = Decision::Unasked;
+    Decision next_decision_ = Decision::Unasked;
     DataChannelChoice choice_;
     wire::PeerInfo peer_info_;
     Duration handshake_time_{};

@@ -126,6 +126,25 @@ std::string subject_of(X509* certificate) {
     return {data, static_cast<std::size_t>(length)};
 }
 
+// What OPENSSL_free() ends; that is a macro.
+struct OpensslMemory {
+    void operator()(void* memory) const { OPENSSL_free(memory); }
+};
+using OpensslText = std::unique_ptr<char, OpensslMemory>;
+using OpensslBytes = std::unique_ptr<unsigned char, OpensslMemory>;
+
+// As UTF-8; empty if it cannot be had.
+std::string value_of(const X509_NAME_ENTRY* entry) {
+    unsigned char* utf8 = nullptr;
+    int length = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
+    OpensslBytes owned(utf8);
+    if (length < 0) {
+        ERR_clear_error();
+        return "";
+    }
+    return std::string(as_text({utf8, static_cast<std::size_t>(length)}));
+}
+
 // The last common name counts if there are several, as with OpenVPN. Empty if there is none.
 std::string common_name_of(X509* certificate) {
     X509_NAME* subject = X509_get_subject_name(certificate);
@@ -134,16 +153,7 @@ std::string common_name_of(X509* certificate) {
         at = next;
     if (at < 0)
         return "";
-    unsigned char* utf8 = nullptr;
-    int length =
-        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    if (length < 0) {
-        ERR_clear_error();
-        return "";
-    }
-    std::string name(as_text({utf8, static_cast<std::size_t>(length)}));
-    OPENSSL_free(utf8);
-    return name;
+    return value_of(X509_NAME_get_entry(subject, at));
 }
 
 std::optional<TlsError> load_certificate(SSL_CTX* ctx, const TlsConfig& config) {
@@ -216,6 +226,18 @@ Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
     return context;
 }
 
+int TlsContext::verify_mode(PeerCertificate certificate) {
+    switch (certificate) {
+    case PeerCertificate::Required:
+        return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    case PeerCertificate::Optional:
+        return SSL_VERIFY_PEER;
+    case PeerCertificate::Unasked:
+        return SSL_VERIFY_NONE;
+    }
+    return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+}
+
 bool TlsContext::name_fits(X509* certificate) const {
     switch (name_check_) {
     case NameCheck::None:
@@ -262,7 +284,7 @@ TlsStream::TlsStream(const TlsContext& context)
     BIO_set_mem_eof_return(out_, -1);
     SSL_set_bio(ssl_.get(), in_, out_);
     SSL_set_app_data(ssl_.get(), this);
-    SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verify);
+    SSL_set_verify(ssl_.get(), context.verify_mode(), verify);
     if (context.role() == wire::Role::Server)
         SSL_set_accept_state(ssl_.get());
     else
@@ -386,6 +408,32 @@ std::string TlsStream::peer_common_name() const {
     if (!certificate)
         return "";
     return wire::printable(common_name_of(certificate.get()), 1024);
+}
+
+Environment TlsStream::peer_environment() const {
+    Environment out;
+    const auto* chain = SSL_get0_verified_chain(ssl_.get());
+    for (int depth = 0; depth < sk_X509_num(chain); depth++) {
+        auto* certificate = sk_X509_value(chain, depth);
+        const auto n = std::to_string(depth);
+        out.emplace_back("tls_id_" + n, wire::printable(subject_of(certificate), 1024));
+        BignumPtr serial(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+        if (serial) {
+            OpensslText decimal(BN_bn2dec(serial.get()));
+            OpensslText hex(BN_bn2hex(serial.get()));
+            out.emplace_back("tls_serial_" + n, decimal ? decimal.get() : "");
+            out.emplace_back("tls_serial_hex_" + n, hex ? hex.get() : "");
+        }
+        const auto* subject = X509_get_subject_name(certificate);
+        for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+            const auto* entry = X509_NAME_get_entry(subject, i);
+            const char* field = OBJ_nid2sn(OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)));
+            if (field)
+                out.emplace_back("X509_" + n + "_" + field, wire::printable(value_of(entry), 1024));
+        }
+    }
+    ERR_clear_error();
+    return out;
 }
 
 std::string TlsStream::version() const {

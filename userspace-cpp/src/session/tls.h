@@ -12,6 +12,7 @@
 
 #include "session/keys.h"
 #include "session/openssl_ptr.h"
+#include "util/environment.h"
 #include "util/result.h"
 
 #include <functional>
@@ -33,6 +34,9 @@ enum class NameCheck {
 /// only when there are others than the last time.
 using RevocationLists = std::function<std::optional<std::string>()>;
 
+/// Whether a client must have a certificate; a server always does. (OpenVPN's verify-client-cert.)
+enum class PeerCertificate { Required, Optional, Unasked };
+
 /// What a TLS context is made of. All certificates and keys are PEM text.
 struct TlsConfig {
     wire::Role role = wire::Role::Server;
@@ -44,9 +48,10 @@ struct TlsConfig {
     int security_level = -1; ///< OpenSSL's, -1: its default
     /// Colons between the names. OpenSSL's or IANA's, the latter as OpenVPN's manual has them:
     /// "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384". Empty: default.
-    std::string ciphers;               ///< TLS 1.2
-    std::string ciphersuites;          ///< TLS 1.3
-    std::string groups;                ///< key exchange; those that are unknown do no harm
+    std::string ciphers;      ///< TLS 1.2
+    std::string ciphersuites; ///< TLS 1.3
+    std::string groups;       ///< key exchange; those that are unknown do no harm
+    PeerCertificate peer_certificate = PeerCertificate::Required;
     bool require_extended_use = false; ///< peer's certificate must name its purpose (RFC 5280)
     NameCheck name_check = NameCheck::None;
     std::string name;
@@ -66,6 +71,7 @@ public:
     [[nodiscard]] SSL_CTX* get() const { return ctx_.get(); }
     [[nodiscard]] wire::Role role() const { return role_; }
     [[nodiscard]] bool require_extended_use() const { return require_extended_use_; }
+    [[nodiscard]] int verify_mode() const { return verify_mode_; }
 
     /// Whether a certificate has the name that is asked for.
     [[nodiscard]] bool name_fits(X509* certificate) const;
@@ -76,11 +82,15 @@ public:
 private:
     TlsContext(SslCtxPtr ctx, const TlsConfig& config)
         : ctx_(std::move(ctx)), role_(config.role),
+          verify_mode_(verify_mode(config.peer_certificate)),
           require_extended_use_(config.require_extended_use), name_check_(config.name_check),
           name_(config.name), ca_(config.ca), revocation_lists_(config.revocation_lists) {}
 
+    static int verify_mode(PeerCertificate certificate);
+
     SslCtxPtr ctx_;
     wire::Role role_;
+    int verify_mode_; ///< OpenSSL's
     bool require_extended_use_;
     NameCheck name_check_;
     std::string name_;
@@ -120,6 +130,12 @@ public:
     /// Fills @p out by TLS export. False if OpenSSL refuses.
     bool export_keys(KeyMaterial& out) const;
 
+    [[nodiscard]] bool has_peer_certificate() const {
+        return SSL_get0_peer_certificate(ssl_.get()) != nullptr;
+    }
+    /// The verified chain as OpenVPN tells it to scripts: tls_id_N, tls_serial_N, tls_serial_hex_N
+    /// and X509_N_FIELD, N being 0 for the peer's own certificate.
+    [[nodiscard]] Environment peer_environment() const;
     /// The peer's common name, with bytes that do not print replaced; empty if it has none.
     [[nodiscard]] std::string peer_common_name() const;
     /// "TLSv1.3"

@@ -5,6 +5,7 @@
 
 #include "wire/peer_info.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace nfovpn::wire {
@@ -18,6 +19,18 @@ std::uint32_t number(std::string_view text) {
     std::uint32_t value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     return error == std::errc{} && end == text.data() + text.size() ? value : 0;
+}
+
+// Real clients send fewer than thirty lines.
+constexpr std::size_t kMaxLines = 64;
+
+// Nobody else's variables can be set by such a name.
+bool is_peers_variable(std::string_view name) {
+    return (name.starts_with("IV_") || name.starts_with("UV_")) &&
+           std::all_of(name.begin(), name.end(), [](unsigned char c) {
+               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                      c == '_';
+           });
 }
 
 } // namespace
@@ -44,6 +57,8 @@ PeerInfo parse_peer_info(std::string_view text) {
             continue;
         std::string_view name = std::string_view(line).substr(0, equals);
         std::string_view value = std::string_view(line).substr(equals + 1);
+        if (is_peers_variable(name) && info.lines.size() < kMaxLines)
+            info.lines.emplace_back(name, printable(value, 1024));
         if (name == "IV_VER") {
             info.version = printable(value);
         } else if (name == "IV_PLAT") {

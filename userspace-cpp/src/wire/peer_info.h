@@ -9,6 +9,8 @@
 //     IV_CIPHERS=AES-256-GCM:…
 #pragma once
 
+#include "util/environment.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +44,7 @@ struct PeerInfo {
     bool lzo_stub = false;            ///< IV_LZO_STUB or IV_LZO: knows "comp-lzo no"
     bool stub = false;                ///< IV_COMP_STUB: knows "compress stub"
     bool stub_v2 = false;             ///< IV_COMP_STUBv2: knows "compress stub-v2"
+    Environment lines;                ///< all that begin with IV_ or UV_, fit for a program
 };
 
 /// Reads the IV_ lines; what is unknown or malformed is left out.

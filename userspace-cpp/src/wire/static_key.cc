@@ -97,4 +97,14 @@ std::optional<TlsCryptV2Key> parse_tls_crypt_v2_key(std::string_view text) {
     return body ? decode<128>(*body, 6, base64_digit) : std::nullopt;
 }
 
+std::optional<AuthTokenKey> parse_auth_token_key(std::string_view text) {
+    auto body = body_of(text, "OpenVPN auth-token server key");
+    auto both = body ? decode<128>(*body, 6, base64_digit) : std::nullopt;
+    if (!both)
+        return std::nullopt;
+    AuthTokenKey key;
+    key.assign(both->view().last<64>());
+    return key;
+}
+
 } // namespace nfovpn::wire

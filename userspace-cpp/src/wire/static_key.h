@@ -40,4 +40,9 @@ std::optional<StaticKey> parse_static_key(std::string_view text);
 /// The key in the text of a server's file for tls-crypt-v2; nothing if there is none.
 std::optional<TlsCryptV2Key> parse_tls_crypt_v2_key(std::string_view text);
 
+/// The key of auth-gen-token-secret: the second half, for an HMAC, of a key like the server's of
+/// tls-crypt-v2, in a file of its own kind.
+using AuthTokenKey = SecretArray<64>;
+std::optional<AuthTokenKey> parse_auth_token_key(std::string_view text);
+
 } // namespace nfovpn::wire

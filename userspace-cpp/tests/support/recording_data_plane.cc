@@ -106,6 +106,12 @@ std::optional<std::vector<dataplane::PeerStats>> RecordingDataPlane::stats() {
     return out;
 }
 
+std::optional<dataplane::PeerStats> RecordingDataPlane::peer_stats(std::uint32_t id) {
+    dataplane::PeerStats stats;
+    stats.id = id;
+    return peers.contains(id) ? std::optional(stats) : std::nullopt;
+}
+
 std::optional<Bytes> RecordingDataPlane::receive(const Endpoint& from, ByteView packet) {
     if (packet.empty())
         return std::nullopt;

@@ -39,6 +39,7 @@ public:
     dataplane::Failure swap_keys(std::uint32_t peer_id) override;
     dataplane::Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<dataplane::PeerStats>> stats() override;
+    std::optional<dataplane::PeerStats> peer_stats(std::uint32_t id) override;
 
     /// What the kernel does with a packet from a client: the plaintext, or nothing.
     std::optional<Bytes> receive(const Endpoint& from, ByteView packet);

@@ -33,7 +33,7 @@ Simulation::Simulation(unsigned seed)
 
 void Simulation::start_server() {
     server_tls_ = make_context(server_config);
-    core = std::make_unique<server::ServerCore>(settings, *server_tls_, plane, *this);
+    core = std::make_unique<server::ServerCore>(settings, *server_tls_, plane, *this, hooks);
 }
 
 Host& Simulation::add_client(const std::string& name, const std::string& peer_info) {

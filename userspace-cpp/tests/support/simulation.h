@@ -63,6 +63,7 @@ public:
     session::TlsConfig server_config;
     server::CoreSettings settings;
     RecordingDataPlane plane;
+    server::ClientHooks* hooks = nullptr;
     std::unique_ptr<server::ServerCore> core;
     std::vector<std::unique_ptr<Host>> hosts;
     std::uint64_t datagrams_to_clients = 0;

@@ -90,4 +90,12 @@ inline constexpr std::string_view kTlsCryptV2User =
     "ec510aab2b0058506d5d94b4e8fec64665cfd50ddf891de37e3ff778f28bd04fdae6204a1d1ca18139826901"
     "2b";
 
+/// By "openvpn --genkey auth-token".
+inline constexpr auto kAuthTokenKey =
+    "-----BEGIN OpenVPN auth-token server key-----\n"
+    "Kbvd+9bseNYudnasBgAYyzGuyEpBE1YAbMkHyFTEFz2reM1dqHfDCaTKt9rg3yfO\n"
+    "1T8EY5a9vw2rd/MQO27ZS3isoDPyQW8eVVk0VC/uPp95pSPFLm+Crjy1dabYALeV\n"
+    "RXuFMf5u575vOImxOt4svyJIJopSnFf/PnnoAzEokpU=\n"
+    "-----END OpenVPN auth-token server key-----\n";
+
 } // namespace nfovpn::test

@@ -136,6 +136,8 @@ void TestClient::advance_one(Negotiation& n, wire::KeySource& source) {
     m.key_source.random2.assign(source.random2.view());
     m.options = options;
     m.peer_info = peer_info_;
+    m.username = username;
+    m.password = SecretBytes(as_bytes(password));
     n.send_key_method(m);
     if (request_push && &n == current_.get())
         n.send_message("PUSH_REQUEST");

@@ -57,6 +57,8 @@ public:
     std::string options = "V4,dev-type tun,cipher AES-256-GCM";
     DataAuth auth = DataAuth::Sha1;            ///< with ciphers that do not authenticate
     PacketShape shape = {true, Framing::None}; ///< changed by what is pushed
+    std::string username;                      ///< of every negotiation; empty: none
+    std::string password;                      ///< likewise
     bool request_push = false;                 ///< send PUSH_REQUEST instead of waiting
     const session::TlsContext* renegotiation_tls = nullptr; ///< another certificate, if set
     std::vector<std::string> messages;                      ///< control messages that came

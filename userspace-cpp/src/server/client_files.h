@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What is special about one client, from text in the syntax of client-config-dir.
+#pragma once
+
+#include "server/client_settings.h"
+
+#include <optional>
+#include <string>
+
+namespace nfovpn::server {
+
+/// From a file. Nothing if it cannot be read or has errors, which are logged.
+std::optional<ClientSettings> read_client_file(const std::string& path);
+
+/// What client-config-dir has about a client: its own file or DEFAULT. With @p exclusive a client
+/// without a file is disabled. Nothing if a file cannot be read or has errors, which are logged.
+std::optional<ClientSettings> read_client_settings(const std::string& directory, bool exclusive,
+                                                   const std::string& common_name);
+
+} // namespace nfovpn::server

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "util/endpoint.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nfovpn::server {
+
+/// What is special about one client.
+struct ClientSettings {
+    std::optional<Ipv4> address;   ///< its own inside the tunnel, in place of one of the pool
+    std::optional<Ipv4> netmask;   ///< with that address, in place of the server's
+    std::optional<Ipv6> address6;  ///< likewise
+    std::vector<Prefix> networks;  ///< behind it
+    std::vector<std::string> push; ///< options besides everybody's
+    bool push_reset = false;       ///< instead of everybody's, but for what it cannot do without
+    bool disabled = false;         ///< not let in
+
+    /// Adds what somebody else has to say, who has the last word.
+    void merge(const ClientSettings& more);
+};
+
+} // namespace nfovpn::server

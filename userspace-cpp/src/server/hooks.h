@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Where others have a say about clients: whoever verifies user names and passwords, and programs
+// of the administrator that are told when clients come and go. A client's way past them:
+//
+//     certificate, key method 2 ─▶ verify_user() ─▶ settings, address, peer ID ─▶ connect() ─▶ up
+//     renegotiation             ─▶ verify_user()
+//     gone                      ─▶ disconnect(), if connect() let it in
+//
+// They take their time, and the server goes on meanwhile: it asks, and is called back.
+#pragma once
+
+#include "server/client_settings.h"
+#include "session/session.h"
+#include "util/environment.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace nfovpn::server {
+
+/// Names a client as long as the server runs; no two ever have the same. (OpenVPN's CID.)
+using ClientId = std::uint64_t;
+
+/// What happened to an address inside the tunnel.
+enum class Learned { Added, Deleted };
+
+/// See the head of this file. Whatever gets a callback calls it once or never, with the time, and
+/// never before it has returned.
+class ClientHooks {
+public:
+    /// Nothing if the user may come in.
+    using Verified = std::function<void(std::optional<session::Refusal>, TimePoint)>;
+    /// What else is special about the client; nothing if it is not let in.
+    using Connected = std::function<void(std::optional<ClientSettings>, TimePoint)>;
+
+    virtual ~ClientHooks() = default;
+
+    /// @p password is valid only during the call.
+    virtual void verify_user(ClientId client, const Environment& environment,
+                             const std::string& username, ByteView password, Verified done) = 0;
+    virtual void connect(ClientId client, const Environment& environment, Connected done) = 0;
+    virtual void disconnect(const Environment& environment) = 0;
+    virtual void learn_address(Learned what, const std::string& address,
+                               const Environment& environment) = 0;
+
+    /// The client is gone: what was asked about it needs no answer any more.
+    virtual void forget(ClientId client) = 0;
+};
+
+} // namespace nfovpn::server

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Running programs; see program.h.
+
+#include "server/program.h"
+
+#include "util/log.h"
+
+#include <asio/error.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <openssl/crypto.h>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+// glibc 2.36's forgets that it may be read by a C++ compiler.
+extern "C" {
+#include <sys/pidfd.h>
+}
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+namespace nfovpn::server {
+
+namespace {
+
+std::string reason(int error) {
+    return std::generic_category().message(error);
+}
+
+// What a child is started with, ended with its scope.
+class Spawn {
+public:
+    Spawn() {
+        posix_spawn_file_actions_init(&files_);
+        posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_addclosefrom_np(&files_, 3);
+        posix_spawnattr_init(&attributes_);
+        // The daemon ignores SIGPIPE, which a program would inherit.
+        sigset_t none;
+        sigset_t all;
+        sigemptyset(&none);
+        sigfillset(&all);
+        posix_spawnattr_setsigmask(&attributes_, &none);
+        posix_spawnattr_setsigdefault(&attributes_, &all);
+        posix_spawnattr_setpgroup(&attributes_, 0);
+        posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                   POSIX_SPAWN_SETPGROUP);
+    }
+    ~Spawn() {
+        posix_spawn_file_actions_destroy(&files_);
+        posix_spawnattr_destroy(&attributes_);
+    }
+    Spawn(const Spawn&) = delete;
+    Spawn& operator=(const Spawn&) = delete;
+
+    // Returns an errno, or 0 and the child.
+    int start(std::vector<std::string>& words, std::vector<std::string>& environment,
+              pid_t& child) {
+        auto argv = pointers(words);
+        auto envp = pointers(environment);
+        return posix_spawn(&child, argv[0], &files_, &attributes_, argv.data(), envp.data());
+    }
+
+private:
+    static std::vector<char*> pointers(std::vector<std::string>& texts) {
+        std::vector<char*> out;
+        for (auto& text : texts)
+            out.push_back(text.data());
+        out.push_back(nullptr);
+        return out;
+    }
+
+    posix_spawn_file_actions_t files_{};
+    posix_spawnattr_t attributes_{};
+};
+
+} // namespace
+
+/// One that runs. Reaped when it is waited for or destroyed, whichever comes first.
+class ProgramRunner::Child {
+public:
+    Child(asio::io_context& context, pid_t pid, int pidfd, std::string path, Done callback)
+        : done(std::move(callback)), name(std::move(path)), pid_(pid), pidfd_(context, pidfd) {}
+    ~Child() {
+        if (pid_ > 0) {
+            ::kill(-pid_, SIGKILL);
+            reap();
+        }
+    }
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+
+    template <typename Handler>
+    void wait(Handler handler) {
+        pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, std::move(handler));
+    }
+
+    /// The exit status, or -1.
+    int reap() {
+        int status = 0;
+        pid_t got = -1;
+        do
+            got = waitpid(pid_, &status, 0);
+        while (got < 0 && errno == EINTR);
+        pid_ = -1;
+        return got > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+
+    Done done;
+    std::string name;
+
+private:
+    pid_t pid_;
+    asio::posix::stream_descriptor pidfd_;
+};
+
+ProgramRunner::Job::~Job() {
+    for (auto& text : environment)
+        OPENSSL_cleanse(text.data(), text.size());
+}
+
+ProgramRunner::ProgramRunner(asio::io_context& context, std::size_t at_once)
+    : context_(context), at_once_(at_once) {}
+
+ProgramRunner::~ProgramRunner() = default;
+
+ProgramRunner::Ticket ProgramRunner::run(std::vector<std::string> words,
+                                         const Environment& environment, Done done) {
+    Job job;
+    job.ticket = ++last_;
+    job.words = std::move(words);
+    // The last of two values counts.
+    for (auto at = environment.rbegin(); at != environment.rend(); ++at) {
+        const auto name = at->first + "=";
+        const auto is_same = [&](const std::string& other) { return other.starts_with(name); };
+        if (std::none_of(job.environment.begin(), job.environment.end(), is_same))
+            job.environment.push_back(name + at->second);
+    }
+    job.done = std::move(done);
+    waiting_.push_back(std::move(job));
+    start_next();
+    return last_;
+}
+
+void ProgramRunner::start_next() {
+    while (!waiting_.empty() && running_.size() < at_once_) {
+        auto job = std::move(waiting_.front());
+        waiting_.pop_front();
+        start(std::move(job));
+    }
+}
+
+void ProgramRunner::start(Job job) {
+    pid_t pid = -1;
+    int error = Spawn().start(job.words, job.environment, pid);
+    int pidfd = -1;
+    if (error == 0 && (pidfd = pidfd_open(pid, 0)) < 0) {
+        error = errno;
+        ::kill(-pid, SIGKILL);
+        waitpid(pid, nullptr, 0);
+    }
+    const auto ticket = job.ticket;
+    if (error != 0) {
+        log::error("{}: {}", job.words.front(), reason(error));
+        asio::post(context_, [done = std::move(job.done)] { done(-1); });
+        return;
+    }
+    auto child =
+        std::make_unique<Child>(context_, pid, pidfd, job.words.front(), std::move(job.done));
+    child->wait([this, ticket](const asio::error_code& failed) {
+        // Cancelled: the child is gone, perhaps the runner too.
+        if (failed)
+            return;
+        auto found = running_.find(ticket);
+        if (found != running_.end())
+            ended(ticket, found->second->reap());
+    });
+    running_.emplace(ticket, std::move(child));
+}
+
+void ProgramRunner::ended(Ticket ticket, int status) {
+    auto node = running_.extract(ticket);
+    const auto& child = *node.mapped();
+    if (status < 0)
+        log::error("{}: ended by a signal", child.name);
+    else if (status > 0)
+        log::debug("{}: exit status {}", child.name, status);
+    start_next();
+    child.done(status);
+}
+
+void ProgramRunner::cancel(Ticket ticket) {
+    std::erase_if(waiting_, [&](const Job& job) { return job.ticket == ticket; });
+    running_.erase(ticket);
+    start_next();
+}
+
+} // namespace nfovpn::server

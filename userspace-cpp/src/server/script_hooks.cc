@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The administrator's programs; see script_hooks.h.
+
+#include "server/script_hooks.h"
+
+#include "server/client_files.h"
+#include "util/log.h"
+#include "wire/peer_info.h"
+
+#include <asio/post.hpp>
+#include <openssl/crypto.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace nfovpn::server {
+
+namespace {
+
+// More at once help nobody, and a flood of clients is not to become one of processes.
+constexpr std::size_t kProgramsAtOnce = 16;
+
+constexpr std::size_t kLongestReason = 256;
+
+// A file of our own that goes with its owner. What it held is overwritten: it may be a password.
+class TemporaryFile {
+public:
+    // Nothing, with the reason in the log, if there cannot be one.
+    static std::shared_ptr<TemporaryFile> create(const std::string& directory, ByteView text = {}) {
+        auto path = directory + "/nf-ovpnd_XXXXXX";
+        const int fd = mkostemp(path.data(), O_CLOEXEC);
+        if (fd < 0) {
+            log::error("{}: {}", directory, std::generic_category().message(errno));
+            return nullptr;
+        }
+        auto out = std::shared_ptr<TemporaryFile>(new TemporaryFile(path, fd, text.size()));
+        if (write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+            log::error("{}: {}", path, std::generic_category().message(errno));
+            return nullptr;
+        }
+        return out;
+    }
+    ~TemporaryFile() {
+        const Bytes zeros(size_);
+        if (pwrite(fd_, zeros.data(), zeros.size(), 0) < 0)
+            log::warning("{}: {}", path_, std::generic_category().message(errno));
+        close(fd_);
+        unlink(path_.c_str());
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+    // What a program has written there, at most @p limit bytes.
+    [[nodiscard]] std::string text(std::size_t limit) const {
+        std::string out(limit, '\0');
+        const auto got = pread(fd_, out.data(), out.size(), 0);
+        out.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+        return out;
+    }
+
+private:
+    TemporaryFile(std::string path, int fd, std::size_t size)
+        : path_(std::move(path)), fd_(fd), size_(size) {}
+
+    std::string path_;
+    int fd_;
+    std::size_t size_;
+};
+
+TimePoint now() {
+    return std::chrono::steady_clock::now();
+}
+
+// In a line of its own, which a user may not end.
+bool fits_a_line(ByteView text) {
+    return as_text(text).find('\n') == std::string_view::npos;
+}
+
+session::Refusal no_room() {
+    return {"the server cannot verify users now", true};
+}
+
+} // namespace
+
+ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
+                         std::function<void()> settle)
+    : settings_(std::move(settings)), context_(context), settle_(std::move(settle)),
+      programs_(context, kProgramsAtOnce) {}
+
+ScriptHooks::~ScriptHooks() = default;
+
+Environment ScriptHooks::complete(const Environment& client, const char* type) const {
+    auto out = settings_.environment;
+    out.insert(out.end(), client.begin(), client.end());
+    const std::time_t time = std::time(nullptr);
+    std::tm parts{};
+    char text[32] = "";
+    if (localtime_r(&time, &parts))
+        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    out.emplace_back("time_ascii", text);
+    out.emplace_back("time_unix", std::to_string(time));
+    out.emplace_back("script_type", type);
+    return out;
+}
+
+void ScriptHooks::ask(ClientId client, std::vector<std::string> words,
+                      const Environment& environment, ProgramRunner::Done done) {
+    asked_[client] = programs_.run(std::move(words), environment,
+                                   [this, client, done = std::move(done)](int status) {
+                                       asked_.erase(client);
+                                       done(status);
+                                       settle_();
+                                   });
+}
+
+void ScriptHooks::later(std::function<void()> answer) {
+    asio::post(context_, [this, answer = std::move(answer)] {
+        answer();
+        settle_();
+    });
+}
+
+void ScriptHooks::tell(std::vector<std::string> words, const Environment& environment) {
+    const auto name = words.front();
+    programs_.run(std::move(words), environment, [this, name](int status) {
+        if (status > 0)
+            log::warning("{}: exit status {}", name, status);
+        settle_();
+    });
+}
+
+void ScriptHooks::verify_user(ClientId client, const Environment& environment,
+                              const std::string& username, ByteView password, Verified done) {
+    auto all = complete(environment, "user-pass-verify");
+    auto words = settings_.verify_user;
+    std::shared_ptr<TemporaryFile> credentials;
+    auto reason = TemporaryFile::create(settings_.directory);
+    bool possible = reason && fits_a_line(as_bytes(username)) && fits_a_line(password);
+    if (possible && settings_.password_by_environment) {
+        all.emplace_back("username", username);
+        all.emplace_back("password", as_text(password));
+    } else if (possible) {
+        SecretBytes text(as_bytes(username + "\n"));
+        text.append(password);
+        text.append(as_bytes("\n"));
+        credentials = TemporaryFile::create(settings_.directory, text.view());
+        possible = credentials != nullptr;
+    }
+    if (!possible) {
+        later([done = std::move(done)] { done(no_room(), now()); });
+        return;
+    }
+    if (credentials)
+        words.push_back(credentials->path());
+    all.emplace_back("auth_failed_reason_file", reason->path());
+    ask(client, std::move(words), all, [done = std::move(done), credentials, reason](int status) {
+        if (status == 0) {
+            done(std::nullopt, now());
+            return;
+        }
+        if (status == 2)
+            log::error("auth-user-pass-verify: status 2, a deferred answer, is not supported: take "
+                       "the time that it needs");
+        auto text = reason->text(kLongestReason);
+        text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
+        done(session::Refusal{text.empty() ? "user name or password is wrong" : text}, now());
+    });
+    for (auto& [name, value] : all) {
+        if (name == "password")
+            OPENSSL_cleanse(value.data(), value.size());
+    }
+}
+
+void ScriptHooks::connect(ClientId client, const Environment& environment, Connected done) {
+    // Without a program the server only wants to know who leaves.
+    if (settings_.connect.empty()) {
+        later([done = std::move(done)] { done(ClientSettings{}, now()); });
+        return;
+    }
+    auto options = TemporaryFile::create(settings_.directory);
+    if (!options) {
+        later([done = std::move(done)] { done(std::nullopt, now()); });
+        return;
+    }
+    auto words = settings_.connect;
+    words.push_back(options->path());
+    ask(client, std::move(words), complete(environment, "client-connect"),
+        [done = std::move(done), options](int status) {
+            done(status == 0 ? read_client_file(options->path()) : std::nullopt, now());
+        });
+}
+
+void ScriptHooks::disconnect(const Environment& environment) {
+    if (!settings_.disconnect.empty())
+        tell(settings_.disconnect, complete(environment, "client-disconnect"));
+}
+
+void ScriptHooks::learn_address(Learned what, const std::string& address,
+                                const Environment& environment) {
+    if (settings_.learn_address.empty())
+        return;
+    auto words = settings_.learn_address;
+    words.emplace_back(what == Learned::Added ? "add" : "delete");
+    words.push_back(address);
+    for (const auto& [name, value] : environment) {
+        if (what == Learned::Added && name == "common_name")
+            words.push_back(value);
+    }
+    tell(std::move(words), complete(environment, "learn-address"));
+}
+
+void ScriptHooks::forget(ClientId client) {
+    auto found = asked_.find(client);
+    if (found == asked_.end())
+        return;
+    programs_.cancel(found->second);
+    asked_.erase(found);
+}
+
+} // namespace nfovpn::server

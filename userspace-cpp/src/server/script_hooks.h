@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The administrator's programs as hooks, with OpenVPN's interface:
+//
+//     auth-user-pass-verify   via-file: the last argument is a file with the user name in its first
+//                             line and the password in its second; via-env: both are in the
+//                             environment. Status 0 lets the user in. What it writes to the file
+//                             auth_failed_reason_file is told to the client.
+//     client-connect          the last argument is a file for options in the syntax of
+//                             client-config-dir; status 0 lets the client in
+//     client-disconnect       with bytes_received, bytes_sent and time_duration
+//     learn-address           "add" or "delete", an address or network, and with "add" the name
+//
+// Each has script_type in its environment. Other than with OpenVPN none of them holds the server
+// up, so the deferred answers by a second file have no use here and are not offered.
+#pragma once
+
+#include "server/hooks.h"
+#include "server/program.h"
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace nfovpn::server {
+
+/// What is run; a command is a path and its arguments, empty for none.
+struct ScriptSettings {
+    std::vector<std::string> verify_user;
+    bool password_by_environment = false;
+    std::vector<std::string> connect;
+    std::vector<std::string> disconnect;
+    std::vector<std::string> learn_address;
+    std::string directory = "/tmp"; ///< for the files
+    Environment environment;        ///< the same for all
+};
+
+class ScriptHooks final : public ClientHooks {
+public:
+    /// @p settle is called after every answer, when the core may have something to send.
+    ScriptHooks(ScriptSettings settings, asio::io_context& context, std::function<void()> settle);
+    ~ScriptHooks() override;
+
+    void verify_user(ClientId client, const Environment& environment, const std::string& username,
+                     ByteView password, Verified done) override;
+    void connect(ClientId client, const Environment& environment, Connected done) override;
+    void disconnect(const Environment& environment) override;
+    void learn_address(Learned what, const std::string& address,
+                       const Environment& environment) override;
+    void forget(ClientId client) override;
+
+    /// Nothing runs.
+    [[nodiscard]] bool idle() const { return programs_.idle(); }
+
+private:
+    [[nodiscard]] Environment complete(const Environment& client, const char* type) const;
+    void ask(ClientId client, std::vector<std::string> words, const Environment& environment,
+             ProgramRunner::Done done);
+    void later(std::function<void()> answer);
+    void tell(std::vector<std::string> words, const Environment& environment);
+
+    ScriptSettings settings_;
+    asio::io_context& context_;
+    std::function<void()> settle_;
+    ProgramRunner programs_;
+    /// What is asked about clients; of each one question at a time.
+    std::unordered_map<ClientId, ProgramRunner::Ticket> asked_;
+};
+
+} // namespace nfovpn::server

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Programs that are really run: what they are told, what they answer, and what is left of them.
+
+#include "server/script_hooks.h"
+#include "util/log.h"
+
+#include <asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+using namespace nfovpn;
+using namespace nfovpn::server;
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+namespace {
+
+class ScriptTest : public testing::Test {
+protected:
+    void SetUp() override {
+        char pattern[] = "/tmp/nf-ovpnd-test-XXXXXX";
+        ASSERT_NE(mkdtemp(pattern), nullptr);
+        directory = pattern;
+        std::filesystem::create_directory(directory + "/tmp");
+        settings.directory = directory + "/tmp";
+        settings.environment = {{"dev", "tun7"}, {"PATH", "/usr/bin:/bin"}};
+        log::set_level(log::Level::Off);
+    }
+    void TearDown() override { std::filesystem::remove_all(directory); }
+
+    std::vector<std::string> script(const std::string& text) {
+        const auto path = directory + "/script";
+        std::ofstream(path) << "#!/bin/sh\nout=" << directory << "/out\n" << text;
+        chmod(path.c_str(), 0700);
+        return {path};
+    }
+    std::string out() {
+        std::ifstream in(directory + "/out");
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    // Until nothing is left to do, or the time has passed.
+    void run(std::chrono::seconds limit = 30s) {
+        context.restart();
+        context.run_for(limit);
+    }
+    [[nodiscard]] bool nothing_left() const {
+        return std::filesystem::is_empty(directory + "/tmp");
+    }
+    std::optional<session::Refusal> verify(const std::string& user, const std::string& password) {
+        ScriptHooks hooks(settings, context, [this] { settled++; });
+        std::optional<std::optional<session::Refusal>> answer;
+        hooks.verify_user(1, {{"common_name", "alice"}}, user, as_bytes(password),
+                          [&](auto refusal, TimePoint) { answer = std::move(refusal); });
+        EXPECT_FALSE(answer) << "not before it has returned";
+        run();
+        EXPECT_TRUE(answer);
+        return answer.value_or(session::Refusal{"no answer"});
+    }
+
+    std::string directory;
+    ScriptSettings settings;
+    asio::io_context context;
+    int settled = 0;
+};
+
+} // namespace
+
+TEST_F(ScriptTest, PasswordInAFile) {
+    settings.verify_user = script("cat \"$2\" >$out; stat -c %a \"$2\" >>$out; env >>$out; exit 0");
+    settings.verify_user.push_back("first");
+    EXPECT_FALSE(verify("al ice", "pass'word"));
+    EXPECT_THAT(out(), HasSubstr("al ice\npass'word\n600\n"));
+    EXPECT_THAT(out(), HasSubstr("script_type=user-pass-verify\n"));
+    EXPECT_THAT(out(), HasSubstr("common_name=alice\n"));
+    EXPECT_THAT(out(), HasSubstr("dev=tun7\n"));
+    EXPECT_THAT(out(), HasSubstr("time_unix=1"));
+    EXPECT_THAT(out(), Not(HasSubstr("password="))) << "the environment may be seen by others";
+    EXPECT_THAT(out(), Not(HasSubstr("HOME="))) << "nothing of ours";
+    EXPECT_TRUE(nothing_left());
+    EXPECT_EQ(settled, 1);
+}
+
+TEST_F(ScriptTest, PasswordInTheEnvironment) {
+    settings.password_by_environment = true;
+    settings.verify_user = script("echo \"$# $username $password\" >$out");
+    EXPECT_FALSE(verify("alice", "a b"));
+    EXPECT_EQ(out(), "0 alice a b\n");
+}
+
+TEST_F(ScriptTest, StatusAndReasonOfARefusal) {
+    settings.verify_user = script("exit 1");
+    EXPECT_EQ(verify("alice", "x")->reason, "user name or password is wrong");
+    settings.verify_user =
+        script("printf 'come back\\tlater\\nor not' >$auth_failed_reason_file; exit 1");
+    EXPECT_EQ(verify("alice", "x")->reason, "come back_later");
+    settings.verify_user = script("exit 2");
+    EXPECT_TRUE(verify("alice", "x")) << "deferred is not let in";
+    settings.verify_user = script("kill -9 $$");
+    EXPECT_TRUE(verify("alice", "x"));
+    settings.verify_user = {directory + "/missing"};
+    EXPECT_TRUE(verify("alice", "x"));
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(ScriptTest, LineBreaksCannotForgeALine) {
+    settings.verify_user = script("touch $out; exit 0");
+    EXPECT_TRUE(verify("root\nsecret", "x"));
+    EXPECT_TRUE(verify("root", "x\ny"));
+    EXPECT_FALSE(std::filesystem::exists(directory + "/out")) << "it was not run";
+}
+
+TEST_F(ScriptTest, NoFilesOfOursAndNoSignalsBlocked) {
+    settings.verify_user = script("ls /proc/self/fd >$out; grep -E 'Sig(Blk|Ign)' "
+                                  "/proc/self/status >>$out");
+    std::signal(SIGPIPE, SIG_IGN);
+    const int ours = dup(1);
+    EXPECT_FALSE(verify("alice", "x"));
+    close(ours);
+    std::signal(SIGPIPE, SIG_DFL);
+    EXPECT_THAT(out(), HasSubstr("0\n1\n2\n"));
+    // ls has the directory open, and the shell its script.
+    EXPECT_THAT(out(), Not(HasSubstr("\n" + std::to_string(ours + 2) + "\n")));
+    EXPECT_THAT(out(), HasSubstr("SigBlk:\t0000000000000000"));
+    const auto ignored = std::stoull(out().substr(out().find("SigIgn:") + 7), nullptr, 16);
+    EXPECT_EQ(ignored >> (SIGPIPE - 1) & 1, 0U);
+}
+
+TEST_F(ScriptTest, OptionsOfAClientFromAProgram) {
+    settings.connect = script("echo 'push \"ping 9\"' >$1; echo 'ifconfig-push 10.8.0.5 "
+                              "255.255.255.0' >>$1");
+    ScriptHooks hooks(settings, context, [] {});
+    std::optional<ClientSettings> answer;
+    hooks.connect(1, {}, [&](auto more, TimePoint) { answer = std::move(more); });
+    run();
+    ASSERT_TRUE(answer);
+    EXPECT_THAT(answer->push, ElementsAre("ping 9"));
+    EXPECT_EQ(answer->address, parse_ipv4("10.8.0.5"));
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(ScriptTest, BadOptionsOrStatusLetNobodyIn) {
+    for (const char* text : {"echo 'pish \"ping 9\"' >$1", "exit 3"}) {
+        settings.connect = script(text);
+        ScriptHooks hooks(settings, context, [] {});
+        bool answered = false;
+        hooks.connect(1, {}, [&](auto more, TimePoint) {
+            answered = true;
+            EXPECT_FALSE(more) << text;
+        });
+        run();
+        EXPECT_TRUE(answered);
+    }
+}
+
+TEST_F(ScriptTest, WithoutAConnectProgramEverybodyConnects) {
+    ScriptHooks hooks(settings, context, [] {});
+    bool let_in = false;
+    hooks.connect(1, {}, [&](auto more, TimePoint) { let_in = more.has_value(); });
+    EXPECT_FALSE(let_in);
+    run();
+    EXPECT_TRUE(let_in);
+}
+
+TEST_F(ScriptTest, ToldOfLeavingAndOfAddresses) {
+    settings.disconnect = script("echo \"$script_type $bytes_sent $*\" >>$out");
+    settings.learn_address = settings.disconnect;
+    ScriptHooks hooks(settings, context, [] {});
+    hooks.learn_address(Learned::Added, "10.8.0.2", {{"common_name", "alice"}});
+    run();
+    hooks.learn_address(Learned::Deleted, "10.8.0.2", {{"common_name", "alice"}});
+    run();
+    hooks.disconnect({{"bytes_sent", "12"}});
+    EXPECT_FALSE(hooks.idle());
+    run();
+    EXPECT_TRUE(hooks.idle());
+    EXPECT_EQ(out(), "learn-address  add 10.8.0.2 alice\nlearn-address  delete 10.8.0.2\n"
+                     "client-disconnect 12 \n");
+}
+
+TEST_F(ScriptTest, ForgottenClientsProgramIsKilledWithItsChildren) {
+    settings.verify_user = script("sleep 1000 & echo $! >$out.tmp; mv $out.tmp $out; wait");
+    ScriptHooks hooks(settings, context, [] {});
+    hooks.verify_user(7, {}, "alice", as_bytes("x"),
+                      [](auto, TimePoint) { FAIL() << "nobody waits for it"; });
+    while (!std::filesystem::exists(directory + "/out"))
+        context.run_for(10ms);
+    const auto child = static_cast<pid_t>(std::stoi(out()));
+    EXPECT_EQ(kill(child, 0), 0);
+    hooks.forget(7);
+    EXPECT_TRUE(hooks.idle());
+    run();
+    const auto gone = [&] {
+        std::ifstream in("/proc/" + std::to_string(child) + "/stat");
+        std::string pid;
+        std::string name;
+        std::string state;
+        return !(in >> pid >> name >> state) || state == "Z";
+    };
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (!gone() && std::chrono::steady_clock::now() < end)
+        context.run_for(10ms);
+    EXPECT_TRUE(gone());
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(ScriptTest, NoMoreThanSoManyAtOnce) {
+    const auto words = script("echo x >>$out; while [ ! -e $out.go ]; do sleep 0.01; done");
+    ProgramRunner runner(context, 2);
+    int done = 0;
+    for (int i = 0; i < 5; i++)
+        runner.run(words, settings.environment, [&](int) { done++; });
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (out().size() < 4 && std::chrono::steady_clock::now() < end)
+        context.run_for(10ms);
+    context.run_for(50ms);
+    EXPECT_EQ(out(), "x\nx\n");
+    std::ofstream(directory + "/out.go") << "";
+    run();
+    EXPECT_EQ(done, 5);
+}
+
+TEST_F(ScriptTest, LastValueOfAVariableCounts) {
+    ProgramRunner runner(context, 1);
+    std::optional<int> status;
+    runner.run(script("[ \"$a\" = 2 ] && [ \"$ab\" = 3 ]"), {{"a", "1"}, {"ab", "3"}, {"a", "2"}},
+               [&](int s) { status = s; });
+    run();
+    EXPECT_EQ(status, 0);
+}
