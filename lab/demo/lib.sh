@@ -131,7 +131,7 @@ table inet gateway {
 	chain input {
 		type filter hook input priority filter; policy drop;
 		ct state established,related accept
-		udp dport 1194 accept
+		meta l4proto { tcp, udp } th dport 1194 accept
 		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 	}
 	chain forward {
@@ -209,7 +209,8 @@ gateway_up() {
 		return 1
 	fi
 }
-gateway_ready() { dead "$1" || { listens gw -u 1194 && has_address gw tun0; }; }
+gateway_ready() { dead "$1" || { listens gw "$(socket_kind)" 1194 && has_address gw tun0; }; }
+socket_kind() { [[ ${PROTO:-udp4} == tcp* ]] && echo -t || echo -u; } # by ss's option
 
 # client_up NAME NAMESPACE CIPHER SERVER [LINE...] - a stock client, connected
 client_up() {

@@ -174,8 +174,10 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         const char* expected;
     };
     const Case cases[] = {
-        {"proto tcp", "f:6: error: proto: TCP needs a data path in userspace"},
-        {"proto tcp-server", "(use proto udp)"},
+        {"proto tcp-client", "f:6: error: proto: only the server's side is here (use proto tcp-s"},
+        {"proto sctp", "(use proto udp or proto tcp)"},
+        {"proto tcp4\nlocal 2001:db8::1", "(use proto tcp6)"},
+        {"tcp-queue-limit 0", "f:6: error: tcp-queue-limit: \"0\" is not a number from 1"},
         {"proto udp4\nlocal 2001:db8::1",
          "f:6: error: proto: local is an IPv6 address (use proto udp6)"},
         {"proto udp6\nlocal 192.0.2.1",
@@ -685,6 +687,19 @@ TEST(ServerConfig, UsersAndPrograms) {
                                      "auth-user-pass-verify /bin/true via-file\n"),
                 ElementsAre("f: warning: clients without a certificate are all of the name UNDEF "
                             "(username-as-common-name)"));
+}
+
+TEST(ServerConfig, TcpHasTheDaemonsDataPath) {
+    for (const char* proto : {"tcp", "tcp4", "tcp-server", "tcp4-server", "tcp6", "tcp6-server"}) {
+        auto parsed = parse(kMinimal + "proto " + proto + "\n");
+        ASSERT_TRUE(parsed.ok()) << proto;
+        EXPECT_TRUE(parsed.config.tcp);
+        EXPECT_FALSE(parsed.config.kernel_data_path);
+        EXPECT_EQ(parsed.config.ipv6, std::string(proto).starts_with("tcp6"));
+        EXPECT_TRUE(server::core_settings(parsed.config).tcp);
+    }
+    EXPECT_THAT(described(kMinimal + "proto tcp\nnf-fastpath eager\n"),
+                ElementsAre(HasSubstr("f:7: warning: nf-fastpath: ignored: with TCP")));
 }
 
 TEST(WatchedFile, IsReadAgainWhenItHasChanged) {

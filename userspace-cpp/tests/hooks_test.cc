@@ -313,6 +313,20 @@ TEST_F(HooksTest, AddressAndNetworksBelongToOneClientOnly) {
     EXPECT_EQ(sim.plane.peers.size(), 1U);
 }
 
+TEST_F(HooksTest, ConnectionThatEndsTakesItsClientAlong) {
+    sim.settings.hooks_connect = true;
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(asked_to_connect());
+    hooks.next_connect().done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(up(host));
+    sim.core->disconnected(sim.add_client("bob").endpoint, sim.now);
+    EXPECT_EQ(sim.plane.peers.size(), 1U) << "somebody else's";
+    sim.core->disconnected(host.endpoint, sim.now);
+    EXPECT_THAT(sim.plane.peers, IsEmpty());
+    EXPECT_THAT(hooks.disconnects, SizeIs(1));
+}
+
 TEST_F(HooksTest, NetworkStaysBehindTheClientThatHadItFirst) {
     sim.settings.client_lookup = [](const std::string& name) {
         server::ClientSettings out;

@@ -19,7 +19,7 @@ constexpr DataFormat kCbcSha256 = {DataCipher::Aes128Cbc, DataAuth::Sha256, fals
 constexpr DataFormat kPlain = {DataCipher::None, DataAuth::None, false};
 
 std::uint16_t mss(const MssFix& fix, const DataFormat& format, Framing framing = Framing::None) {
-    return tcp_mss(fix, format, framing, false, false);
+    return tcp_mss(fix, format, framing, false, {});
 }
 
 } // namespace
@@ -30,13 +30,21 @@ TEST(MssFix, Aead) {
     EXPECT_EQ(mss(kDefault, {DataCipher::ChaCha20Poly1305}), 1400);
     EXPECT_EQ(mss(kDefault, kEpoch), 1396) << "a packet ID of 8 bytes";
     EXPECT_EQ(mss({1492, MssFix::Of::Payload}, kGcm), 1428);
-    EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, true, false), 1403) << "P_DATA_V1";
+    EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, true, {}), 1403) << "P_DATA_V1";
 }
 
 TEST(MssFix, OuterIpv6Costs20MoreWhereItCounts) {
-    EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, false, true), 1380);
-    EXPECT_EQ(tcp_mss({1492, MssFix::Of::Payload}, kGcm, Framing::None, false, true), 1428);
-    EXPECT_EQ(tcp_mss({1400, MssFix::Of::InnerPacket}, kGcm, Framing::None, false, true), 1360);
+    EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, false, {.ipv6 = true, .tcp = false}), 1380);
+    EXPECT_EQ(tcp_mss({1492, MssFix::Of::Payload}, kGcm, Framing::None, false,
+                      {.ipv6 = true, .tcp = false}),
+              1428);
+    EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, false, {.ipv6 = false, .tcp = true}), 1386);
+    EXPECT_EQ(tcp_mss({1492, MssFix::Of::Payload}, kGcm, Framing::None, false,
+                      {.ipv6 = false, .tcp = true}),
+              1426);
+    EXPECT_EQ(tcp_mss({1400, MssFix::Of::InnerPacket}, kGcm, Framing::None, false,
+                      {.ipv6 = true, .tcp = false}),
+              1360);
 }
 
 TEST(MssFix, CbcFillsWholeBlocks) {

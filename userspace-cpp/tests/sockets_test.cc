@@ -4,7 +4,9 @@
 // leave together arrive one by one, and nf-ovpnctl's socket answers its owner.
 
 #include "server/control_socket.h"
+#include "server/tcp_server.h"
 #include "server/udp_socket.h"
+#include "util/log.h"
 
 #include <asio/connect.hpp>
 #include <asio/read.hpp>
@@ -24,8 +26,7 @@ namespace {
 constexpr Ipv4 kLoopback = {0x7f000001};
 
 // What a client receives of the datagrams that were queued.
-std::vector<Bytes> arrives(const std::vector<Bytes>& queued,
-                           UdpSocket::Family family = UdpSocket::Family::Ipv4,
+std::vector<Bytes> arrives(const std::vector<Bytes>& queued, Family family = Family::Ipv4,
                            const std::string& address = "127.0.0.1") {
     using asio::ip::udp;
     asio::io_context context;
@@ -119,9 +120,9 @@ TEST(UdpSocket, BothFamilies) {
     if (!has_ipv6())
         GTEST_SKIP() << "this machine has no IPv6";
     const std::vector<Bytes> datagrams = {Bytes(200, 1), Bytes(200, 2), Bytes(10, 3)};
-    for (auto family : {UdpSocket::Family::Ipv6, UdpSocket::Family::Both})
+    for (auto family : {Family::Ipv6, Family::Both})
         EXPECT_EQ(arrives(datagrams, family, "::1"), datagrams);
-    EXPECT_EQ(arrives(datagrams, UdpSocket::Family::Both, "127.0.0.1"), datagrams);
+    EXPECT_EQ(arrives(datagrams, Family::Both, "127.0.0.1"), datagrams);
 }
 
 TEST(UdpSocket, AnswersLeaveFromWhereTheDatagramArrived) {
@@ -129,7 +130,7 @@ TEST(UdpSocket, AnswersLeaveFromWhereTheDatagramArrived) {
     if (!has_ipv6())
         GTEST_SKIP() << "this machine has no IPv6";
     asio::io_context context;
-    UdpSocket socket(context, UdpSocket::Family::Both, std::nullopt, 0);
+    UdpSocket socket(context, Family::Both, std::nullopt, 0);
     std::vector<Path> paths;
     socket.start(
         [&](const Path& path, ByteView datagram) {
@@ -185,4 +186,163 @@ TEST_F(ControlSocketTest, TakesTheNameOfADeadOneOnly) {
         EXPECT_EQ(ask(context, "b\n"), "1 b\n") << "the living one is not disturbed";
     }
     EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+// ---- TCP
+namespace {
+
+using asio::ip::tcp;
+
+class TcpServerTest : public testing::Test {
+protected:
+    void SetUp() override {
+        log::set_level(log::Level::Off);
+        limits.connections_per_source = 3;
+        limits.queue = 4;
+    }
+    void start() {
+        server.emplace(context, Family::Ipv4, Address(kLoopback), std::uint16_t{0}, limits);
+        server->on_disconnect([this](const Endpoint& remote) { gone.push_back(remote); });
+        server->start(
+            [this](const Path& path, ByteView datagram) {
+                last = path;
+                received.emplace_back(datagram.begin(), datagram.end());
+            },
+            [] {});
+    }
+    tcp::socket client() {
+        tcp::socket out(context);
+        out.connect({asio::ip::make_address("127.0.0.1"), server->port()});
+        return out;
+    }
+    bool run_until(const std::function<bool()>& condition) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (!condition() && std::chrono::steady_clock::now() < end) {
+            context.restart();
+            context.run_for(std::chrono::milliseconds(5));
+        }
+        return condition();
+    }
+    // What the client has until then, or until its end.
+    static Bytes read(tcp::socket& from, std::size_t length) {
+        Bytes out(length);
+        asio::error_code error;
+        out.resize(asio::read(from, asio::buffer(out), error));
+        return out;
+    }
+    bool closed(tcp::socket& socket) {
+        socket.non_blocking(true);
+        return run_until([&] {
+            std::array<std::uint8_t, 1> byte{};
+            asio::error_code error;
+            socket.read_some(asio::buffer(byte), error);
+            return error && error != asio::error::would_block;
+        });
+    }
+
+    asio::io_context context;
+    TcpLimits limits;
+    std::optional<TcpServer> server;
+    std::vector<Bytes> received;
+    std::vector<Endpoint> gone;
+    Path last;
+};
+
+} // namespace
+
+TEST_F(TcpServerTest, DatagramsHaveTheirLengthInFront) {
+    start();
+    auto a = client();
+    asio::write(a, asio::buffer(Bytes{0, 3, 1, 2, 3, 0, 1, 9, 0}));
+    ASSERT_TRUE(run_until([&] { return received.size() == 2; }));
+    EXPECT_EQ(received[0], (Bytes{1, 2, 3}));
+    EXPECT_EQ(received[1], Bytes{9});
+    // The rest of the third comes byte by byte.
+    for (const std::uint8_t byte : Bytes{2, 7})
+        asio::write(a, asio::buffer(&byte, 1));
+    EXPECT_FALSE(received.size() > 2);
+    asio::write(a, asio::buffer(Bytes{8}));
+    ASSERT_TRUE(run_until([&] { return received.size() == 3; }));
+    EXPECT_EQ(received[2], (Bytes{7, 8}));
+    EXPECT_EQ(last.remote.port, a.local_endpoint().port());
+    EXPECT_EQ(last.remote.address, Address(kLoopback));
+    EXPECT_EQ(last.local.port, server->port());
+
+    server->send(last, Bytes{5, 6});
+    server->queue(last, Bytes(300, 4));
+    run_until([&] { return a.available() == 4 + 302; });
+    const auto got = read(a, 4 + 302);
+    EXPECT_EQ(Bytes(got.begin(), got.begin() + 6), (Bytes{0, 2, 5, 6, 1, 44}));
+    EXPECT_EQ(server->send_errors(), 0U);
+    server->send({{Ipv4{1}, 1}, last.local}, Bytes{5});
+    EXPECT_EQ(server->send_errors(), 1U) << "nobody is there";
+}
+
+TEST_F(TcpServerTest, AnotherProtocolIsShownTheDoor) {
+    for (const auto& nonsense : {Bytes{0, 0, 1}, Bytes{'G', 'E', 'T', ' '}}) {
+        start();
+        auto a = client();
+        asio::write(a, asio::buffer(nonsense));
+        EXPECT_TRUE(closed(a));
+        EXPECT_EQ(server->connections(), 0U);
+    }
+    EXPECT_TRUE(received.empty());
+    EXPECT_EQ(gone.size(), 2U);
+}
+
+TEST_F(TcpServerTest, OneSourceHasSoManyConnections) {
+    start();
+    auto a = client();
+    auto b = client();
+    auto c = client();
+    auto d = client();
+    EXPECT_TRUE(closed(d));
+    EXPECT_EQ(server->connections(), 3U);
+    a.close();
+    ASSERT_TRUE(run_until([&] { return server->connections() == 2; }));
+    EXPECT_EQ(gone.size(), 1U);
+    auto e = client();
+    EXPECT_TRUE(run_until([&] { return server->connections() == 3; }));
+}
+
+TEST_F(TcpServerTest, WithoutASessionItEnds) {
+    limits.handshake = std::chrono::seconds(0);
+    start();
+    auto a = client();
+    EXPECT_TRUE(closed(a));
+    EXPECT_TRUE(gone.empty()) << "there was nobody to be told of";
+}
+
+TEST_F(TcpServerTest, EndsWithItsLastSessionAndALastWord) {
+    start();
+    auto a = client();
+    asio::write(a, asio::buffer(Bytes{0, 1, 9}));
+    ASSERT_TRUE(run_until([&] { return !received.empty(); }));
+    server->session_begins(last.remote);
+    server->session_begins(last.remote);
+    server->session_ends(last.remote);
+    EXPECT_EQ(server->connections(), 1U);
+    server->send(last, Bytes{1, 2, 3});
+    server->session_ends(last.remote);
+    EXPECT_EQ(server->connections(), 0U);
+    EXPECT_TRUE(run_until([&] { return a.available() == 5; }));
+    EXPECT_EQ(read(a, 5), (Bytes{0, 3, 1, 2, 3}));
+    EXPECT_TRUE(closed(a));
+}
+
+TEST_F(TcpServerTest, WhoeverReadsNothingLosesDataFirst) {
+    start();
+    auto a = client();
+    asio::write(a, asio::buffer(Bytes{0, 1, 9}));
+    ASSERT_TRUE(run_until([&] { return !received.empty(); }));
+    const Bytes large(16000, 1);
+    for (int i = 0; i < 5000 && server->send_errors() == 0; i++) {
+        server->queue(last, large);
+        context.restart();
+        context.poll();
+    }
+    const auto lost = server->send_errors();
+    EXPECT_GT(lost, 0U);
+    server->send(last, Bytes{1});
+    EXPECT_EQ(server->send_errors(), lost) << "there is room for a control packet";
 }

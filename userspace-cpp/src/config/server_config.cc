@@ -165,6 +165,7 @@ private:
     std::set<std::string> seen_;
     std::optional<Directive> proto_;
     std::optional<Directive> ipv6_only_;
+    std::optional<Directive> fastpath_;
     std::optional<Directive> server_;
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
@@ -215,6 +216,7 @@ const Option Parser::kOptions[] = {
     {"multihome", S, 0, 1, &Parser::flag, "", ""},
     {"bind", S, 0, 1, &Parser::bind, "", ""},
     {"float", S, 0, 0, &Parser::flag, "", ""},
+    {"tcp-queue-limit", S, 1, 1, &Parser::number_option, "", ""},
     {"nf-fastpath", S, 1, 1, &Parser::nf_fastpath, "", ""},
     {"disable-dco", S, 0, 0, &Parser::flag, "", ""},
     // what
@@ -310,7 +312,7 @@ const Option Parser::kOptions[] = {
     {"rcvbuf", I, 1, 1, nullptr, "few data packets pass through the socket", ""},
     {"txqueuelen", I, 1, 1, nullptr, "few data packets queue at the device", ""},
     {"bcast-buffers", I, 1, 1, nullptr, kKernelDoes, ""},
-    {"tcp-queue-limit", I, 1, 1, nullptr, "there is no TCP transport", ""},
+    {"tcp-nodelay", I, 0, 0, nullptr, "it is always so", ""},
     {"hash-size", I, 2, 2, nullptr, "tables grow by themselves", ""},
     {"replay-window", I, 1, 2, nullptr, "the kernel's window has a fixed size", ""},
     {"mute", I, 1, 1, nullptr, "repeated lines are not held back", ""},
@@ -375,7 +377,7 @@ const Option Parser::kOptions[] = {
     {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
     {"ifconfig-ipv6", R, 1, 2, nullptr, "not supported yet", kServerIpv6},
     {"ifconfig-ipv6-pool", R, 1, 1, nullptr, "not supported yet", kServerIpv6},
-    {"port-share", R, 2, 3, nullptr, "there is no TCP transport", ""},
+    {"port-share", R, 2, 3, nullptr, "not supported", ""},
     {"vlan-tagging", R, 0, 0, nullptr, "TAP devices are not supported", ""},
     {"passtos", R, 0, 0, nullptr, "not supported yet", ""},
     {"mark", R, 1, 1, nullptr, "not supported yet", "mark the packets by a rule of nftables"},
@@ -535,16 +537,25 @@ void Parser::bind(const Directive& d) {
 // As OpenVPN: "udp" is IPv4 unless the address is of IPv6, "udp6" is both unless that is forbidden.
 void Parser::finish_transport() {
     auto& c = config();
-    const bool udp6 = proto_ && proto_->args[0] == "udp6";
-    const bool udp4 = proto_ && proto_->args[0] == "udp4";
-    c.ipv6 = udp6 || (c.local && !c.local->is_ipv4());
+    const std::string proto = proto_ ? proto_->args[0] : "udp";
+    const bool only4 = proto.find('4') != std::string::npos;
+    const bool both = proto.find('6') != std::string::npos;
+    c.tcp = proto.starts_with("tcp");
+    const std::string kind = c.tcp ? "use proto tcp" : "use proto udp";
+    c.ipv6 = both || (c.local && !c.local->is_ipv4());
     c.ipv6_only = ipv6_only_.has_value();
-    if (udp4 && c.ipv6)
-        error(*proto_, "local is an IPv6 address", "use proto udp6");
-    if (udp6 && c.local && c.local->is_ipv4())
-        error(*proto_, "local is an IPv4 address", "use proto udp4");
+    if (only4 && c.ipv6)
+        error(*proto_, "local is an IPv6 address", kind + "6");
+    if (both && c.local && c.local->is_ipv4())
+        error(*proto_, "local is an IPv4 address", kind + "4");
     if (c.ipv6_only && !c.ipv6)
-        error(*ipv6_only_, "the transport is IPv4", "use proto udp6");
+        error(*ipv6_only_, "the transport is IPv4", kind + "6");
+    if (!c.tcp)
+        return;
+    // The kernel's data path is one for datagrams.
+    c.kernel_data_path = false;
+    if (fastpath_)
+        warn(*fastpath_, "ignored: with TCP the daemon's own data path is used");
 }
 
 // Options that are a number, and no more.
@@ -560,6 +571,7 @@ const NumberOption kNumberOptions[] = {
     {"lport", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
     {"tun-mtu", 576, 65535, [](auto& c, auto v) { c.tun_mtu = v; }},
     {"max-packet-size", 154, 2048, [](auto& c, auto v) { c.max_packet_size = v; }},
+    {"tcp-queue-limit", 1, 65536, [](auto& c, auto v) { c.tcp_queue_limit = v; }},
     {"max-clients", 1, kMaxPool, [](auto& c, auto v) { c.max_clients = v; }},
     {"ping", 0, 86400, [](auto& c, auto v) { c.ping = v; }},
     {"ping-restart", 0, 86400, [](auto& c, auto v) { c.ping_restart = v; }},
@@ -592,13 +604,15 @@ void Parser::reneg_sec(const Directive& d) {
 }
 
 void Parser::proto(const Directive& d) {
+    static const std::set<std::string_view> kKnown = {
+        "udp", "udp4", "udp6", "tcp", "tcp4", "tcp6", "tcp-server", "tcp4-server", "tcp6-server"};
     const auto& p = d.args[0];
-    if (p == "udp" || p == "udp4" || p == "udp6")
+    if (kKnown.contains(p))
         proto_ = d;
-    else if (p.starts_with("tcp"))
-        error(d, "TCP needs a data path in userspace, which is not there yet", "use proto udp");
+    else if (p.starts_with("tcp") && p.ends_with("-client"))
+        error(d, kServerOnly, "use proto tcp-server");
     else
-        error(d, "\"" + p + "\" is no transport protocol", "use proto udp");
+        error(d, "\"" + p + "\" is no transport protocol", "use proto udp or proto tcp");
 }
 
 void Parser::dev(const Directive& d) {
@@ -1175,6 +1189,7 @@ void Parser::nf_control(const Directive& d) {
 }
 
 void Parser::nf_fastpath(const Directive& d) {
+    fastpath_ = d;
     if (d.args[0] == "off")
         config().fastpath = Fastpath::Off;
     else if (d.args[0] == "accepted")

@@ -46,8 +46,10 @@ enum class NameType { None, Subject, CommonName, Prefix };
 /// Everything that the daemon is told.
 struct ServerConfig {
     std::optional<Address> local;
-    bool ipv6 = false;      ///< the socket is of IPv6
-    bool ipv6_only = false; ///< and not of IPv4 too
+    bool ipv6 = false;                  ///< the socket is of IPv6
+    bool ipv6_only = false;             ///< and not of IPv4 too
+    bool tcp = false;                   ///< connections in place of datagrams
+    std::uint32_t tcp_queue_limit = 64; ///< data packets that wait for one client
     std::uint16_t port = 1194;
     std::string device; ///< "tun": the kernel numbers it
     std::uint32_t tun_mtu = 1500;

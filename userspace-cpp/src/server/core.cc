@@ -140,7 +140,7 @@ bool ServerCore::Client::add_peer(session::Session&) {
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
     peer.tcp_mss = tcp_mss(core_.settings_.mss_fix, choice.format, choice.framing, choice.data_v1,
-                           !path.remote.address.is_ipv4());
+                           {!path.remote.address.is_ipv4(), core_.settings_.tcp});
     known_to_data_plane = well(core_.data_plane_.add_peer(peer), "new peer");
     return known_to_data_plane;
 }
@@ -384,6 +384,7 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
     Client& client = *owned;
     clients_.emplace(client.key(), std::move(owned));
     by_client_id_.emplace(client.id, &client);
+    transport_.session_begins(client.path.remote);
     client.session.receive(from.packet, now);
     settle(client, now);
 }
@@ -732,6 +733,7 @@ void ServerCore::remove(Client& client, TimePoint now) {
     auto until = now + session::ResetCookie::kSlots * settings_.session.handshake_window / 2;
     tombstones_[client.key()] = until;
     tombstone_order_.emplace_back(until, client.key());
+    transport_.session_ends(client.path.remote);
     by_client_id_.erase(client.id);
     clients_.erase(client.key());
 }
@@ -784,6 +786,8 @@ void ServerCore::move(Client& client, const Endpoint& remote, TimePoint now) {
         there->second->session.close("replaced by a client that moved here");
         remove(*there->second, now);
     }
+    transport_.session_begins(remote);
+    transport_.session_ends(client.path.remote);
     auto node = clients_.extract(client.key());
     client.path.remote = remote;
     node.key() = client.key();
@@ -810,6 +814,19 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
             client->session.renegotiate(now);
             settle(*client, now);
         }
+    }
+}
+
+void ServerCore::disconnected(const Endpoint& remote, TimePoint now) {
+    std::vector<Key> there;
+    for (const auto& [key, client] : clients_) {
+        if (key.remote == remote)
+            there.push_back(key);
+    }
+    for (const auto& key : there) {
+        auto& client = *clients_.at(key);
+        client.session.close("its connection has ended");
+        settle(client, now);
     }
 }
 

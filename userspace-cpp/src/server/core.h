@@ -53,6 +53,11 @@ class Transport {
 public:
     virtual ~Transport() = default;
     virtual void send(const Path& path, ByteView datagram) = 0;
+
+    /// Sessions come and go, several with one remote end perhaps; of interest where there are
+    /// connections.
+    virtual void session_begins(const Endpoint&) {}
+    virtual void session_ends(const Endpoint&) {}
 };
 
 /// Finds what is special about the client of that name; nothing if that cannot be read.
@@ -92,6 +97,7 @@ struct CoreSettings {
     Ipv4 netmask;
     std::optional<Ipv6Pool> ipv6;
     MssFix mss_fix;
+    bool tcp = false;               ///< datagrams come by TCP
     dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
     std::size_t max_clients = 1024;
     bool duplicate_cn = false;  ///< several clients may have the same common name
@@ -150,6 +156,9 @@ public:
 
     void receive(const Path& path, ByteView datagram, TimePoint now);
     void notified(const dataplane::Notification& notification, TimePoint now);
+
+    /// A client's connection has ended, where there are connections.
+    void disconnected(const Endpoint& remote, TimePoint now);
 
     /// Notifications were lost: finds out which peers the data plane has deleted meanwhile.
     void resynchronize(TimePoint now);

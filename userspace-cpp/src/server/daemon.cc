@@ -31,15 +31,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// IP and UDP headers, which max-packet-size includes.
+// IP and UDP or TCP headers, which max-packet-size includes.
 std::uint32_t outer_headers(const config::ServerConfig& c) {
-    return c.ipv6 ? 48 : 28;
+    return (c.ipv6 ? 40 : 20) + (c.tcp ? 22 : 8);
 }
 
-UdpSocket::Family family(const config::ServerConfig& c) {
+Family family(const config::ServerConfig& c) {
     if (!c.ipv6)
-        return UdpSocket::Family::Ipv4;
-    return c.ipv6_only ? UdpSocket::Family::Ipv6 : UdpSocket::Family::Both;
+        return Family::Ipv4;
+    return c.ipv6_only ? Family::Ipv6 : Family::Both;
 }
 
 // Addresses that the socket hears of; nothing for every one of both families.
@@ -47,6 +47,22 @@ std::optional<Address> listener_address(const config::ServerConfig& c) {
     if (c.local || (c.ipv6 && !c.ipv6_only))
         return c.local;
     return c.ipv6 ? Address(Ipv6{}) : Address(Ipv4{});
+}
+
+std::unique_ptr<UdpSocket> udp_socket(asio::io_context& context, const config::ServerConfig& c) {
+    if (c.tcp)
+        return nullptr;
+    return std::make_unique<UdpSocket>(context, family(c), c.local, c.port);
+}
+
+std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::ServerConfig& c) {
+    if (!c.tcp)
+        return nullptr;
+    TcpLimits limits;
+    limits.connections = c.max_clients + limits.connections;
+    limits.queue = c.tcp_queue_limit;
+    limits.handshake = c.hand_window;
+    return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits);
 }
 
 // Packets taken from the device before others have their turn; they leave together.
@@ -148,7 +164,7 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
         {"tun_mtu", std::to_string(c.tun_mtu)},
         {"ifconfig_local", to_string(c.address)},
         {"ifconfig_netmask", to_string(c.netmask)},
-        {"proto_1", c.ipv6 ? "udp6" : "udp"},
+        {"proto_1", std::string(c.tcp ? "tcp" : "udp") + (c.ipv6 ? "6" : "")},
         {"local_port_1", std::to_string(c.port)},
     };
     if (c.local)
@@ -198,6 +214,8 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.netmask = c.netmask;
     s.ipv6 = ipv6_pool(c);
     s.mss_fix = c.mss_fix;
+    s.tcp = c.tcp;
+    s.session.negotiation.tcp = c.tcp;
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
@@ -251,10 +269,10 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 
 Daemon::Daemon(const config::ServerConfig& config)
     : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
-      socket_(context_, family(config), config.local, config.port),
-      data_plane_(kernel_.get(), *this),
+      udp_(udp_socket(context_, config)), tcp_(tcp_server(context_, config)),
+      link_(config.tcp ? static_cast<Link&>(*tcp_) : *udp_), data_plane_(kernel_.get(), *this),
       hooks_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
-      core_(core_settings(config), tls_, data_plane_, socket_, &hooks_),
+      core_(core_settings(config), tls_, data_plane_, link_, &hooks_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
       timer_(context_), status_timer_(context_), tun_buffer_(kMaxPacket) {
     if (kernel_)
@@ -283,7 +301,8 @@ Daemon::~Daemon() {
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     if (!config_.kernel_data_path) {
-        log::info("disable-dco: data packets go by the daemon's own data path");
+        log::info("{}: data packets go by the daemon's own data path",
+                  config_.tcp ? "TCP" : "disable-dco");
         return nullptr;
     }
     netlink::InstanceRequest instance;
@@ -322,11 +341,16 @@ void Daemon::run() {
     // A log that nobody reads any more is no reason to stop.
     std::signal(SIGPIPE, SIG_IGN);
     const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
-    log::info("listening on UDP {}, device {}, {} to {} for clients",
+    log::info("listening on {} {}, device {}, {} to {} for clients", config_.tcp ? "TCP" : "UDP",
               to_string(Endpoint{local, config_.port}), tun_.name(), to_string(config_.pool_first),
               to_string(config_.pool_last));
-    socket_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
-                  [this] { settle(); });
+    if (tcp_)
+        tcp_->on_disconnect([this](const Endpoint& remote) {
+            core_.disconnected(remote, Clock::now());
+            settle();
+        });
+    link_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
+                [this] { settle(); });
     wait_for_signal();
     if (notifications_)
         wait_for_notification();
@@ -353,7 +377,7 @@ void Daemon::tell_core() {
 // What is to be done after anything has happened.
 void Daemon::settle() {
     tell_core();
-    socket_.flush();
+    link_.flush();
     arm_timer();
     finish_if_idle();
 }
@@ -466,7 +490,7 @@ std::string Daemon::status() {
     report.clients = core_.clients(Clock::now());
     report.half_open = core_.half_open();
     report.counters = core_.counters();
-    report.send_errors = socket_.send_errors();
+    report.send_errors = link_.send_errors();
     report.tun_errors = tun_.write_errors();
     for (std::size_t i = 0; i < dataplane::kDrops; i++) {
         const auto drop = static_cast<dataplane::Drop>(i);

@@ -22,6 +22,7 @@
 #include "server/control_socket.h"
 #include "server/core.h"
 #include "server/script_hooks.h"
+#include "server/tcp_server.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
 
@@ -55,7 +56,7 @@ public:
 private:
     void set_up_device();
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
-    void to_peer(const Path& path, ByteView datagram) override { socket_.queue(path, datagram); }
+    void to_peer(const Path& path, ByteView datagram) override { link_.queue(path, datagram); }
     void to_device(ByteView packet) override { tun_.write(packet); }
     void received(const Path& path, ByteView datagram);
     void tun_readable();
@@ -77,7 +78,9 @@ private:
     session::TlsContext tls_;
     TunDevice tun_;
     std::unique_ptr<dataplane::KernelDataPlane> kernel_; ///< null: everything is done here
-    UdpSocket socket_;
+    std::unique_ptr<UdpSocket> udp_;                     ///< one of the two
+    std::unique_ptr<TcpServer> tcp_;
+    Link& link_; ///< that one
     dataplane::MovableDataPlane data_plane_;
     ScriptHooks hooks_;
     ServerCore core_;

@@ -10,44 +10,31 @@
 //   bundle, which the kernel takes apart (UDP_SEGMENT), and all bundles in one call.
 #pragma once
 
-#include "server/core.h"
+#include "server/link.h"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/udp.hpp>
 
-#include <functional>
-
 namespace nfovpn::server {
 
-class UdpSocket final : public Transport {
+class UdpSocket final : public Link {
 public:
-    /// Which datagrams a socket is for.
-    enum class Family { Ipv4, Ipv6, Both };
-
     /// Binds to the port, or with 0 to any, of one address of the family or of every one. Throws
     /// std::system_error.
     UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
               std::uint16_t port);
 
-    using Handler = std::function<void(const Path&, ByteView)>;
-
-    /// Calls @p handler for each datagram that comes, for ever, and @p idle when there is no more
-    /// for now.
-    void start(Handler handler, std::function<void()> idle);
+    void start(Handler handler, std::function<void()> idle) override;
 
     /// Ends that.
     void stop();
 
     void send(const Path& path, ByteView datagram) override;
 
-    /// Puts a datagram behind those that flush() sends.
-    void queue(const Path& path, ByteView datagram);
-    void flush();
-
-    [[nodiscard]] std::uint16_t port() const { return port_; }
-
-    /// Datagrams that could not be sent.
-    [[nodiscard]] std::uint64_t send_errors() const { return send_errors_; }
+    void queue(const Path& path, ByteView datagram) override;
+    void flush() override;
+    [[nodiscard]] std::uint16_t port() const override { return port_; }
+    [[nodiscard]] std::uint64_t send_errors() const override { return send_errors_; }
 
 private:
     void wait();

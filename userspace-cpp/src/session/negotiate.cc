@@ -175,9 +175,11 @@ std::vector<std::string> push_options(const PushContents& contents,
     return out;
 }
 
-std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice) {
+std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
+                                  bool tcp) {
     const auto& format = choice.format;
-    std::string out = "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) + ",proto UDPv4";
+    std::string out = "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) +
+                      (tcp ? ",proto TCPv4_SERVER" : ",proto UDPv4");
     if (choice.says_comp_lzo)
         out += ",comp-lzo";
     if (!choice.push_cipher)

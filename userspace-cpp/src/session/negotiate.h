@@ -46,6 +46,7 @@ struct NegotiationSettings {
     bool tls_export = true;                    ///< keys by TLS export for clients that can
     Framing framing = Framing::None;           ///< of every client; none: "compress migrate"
     bool push_framing = false;                 ///< tell them
+    bool tcp = false;                          ///< how packets come, for the options string
 };
 
 /// What was decided for one client.
@@ -95,6 +96,7 @@ std::vector<std::string> push_options(const PushContents& contents,
 
 /// The options string of the server's key method 2. Clients compare it with their own and warn
 /// about differences; those that cannot negotiate take the cipher from it.
-std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice);
+std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
+                                  bool tcp = false);
 
 } // namespace nfovpn::session

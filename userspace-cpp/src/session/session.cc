@@ -215,7 +215,7 @@ void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
         agree(theirs.options);
 
     wire::KeyMethod2 own;
-    own.options = server_options_string(settings_.tun_mtu, choice_);
+    own.options = server_options_string(settings_.tun_mtu, choice_, settings_.negotiation.tcp);
     if (!random_key_source(own.key_source)) {
         close("no random bytes");
         return;

@@ -15,6 +15,8 @@ using Size = std::int64_t;
 constexpr Size kIpv4 = 20;
 constexpr Size kIpv6 = 40;
 constexpr Size kUdp = 8;
+constexpr Size kTcp = 20;
+constexpr Size kLength = 2; // in front of each packet, in TCP
 constexpr Size kInnerHeaders = 20 + 20;
 constexpr Size kTag = 16;
 constexpr Size kBlock = 16; // of AES, and so its IV
@@ -22,7 +24,7 @@ constexpr Size kBlock = 16; // of AES, and so its IV
 } // namespace
 
 std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1,
-                      bool outer_ipv6) {
+                      OuterHeaders outer) {
     if (fix.limit == 0)
         return 0;
     Size room = fix.limit;
@@ -30,7 +32,8 @@ std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing frami
         const Size packet_id = format.epochs ? 8 : 4;
         bool cbc = !is_aead(format.cipher) && format.cipher != DataCipher::None;
         if (fix.of == MssFix::Of::OuterPacket)
-            room -= (outer_ipv6 ? kIpv6 : kIpv4) + kUdp;
+            room -= (outer.ipv6 ? kIpv6 : kIpv4) + (outer.tcp ? kTcp : kUdp);
+        room -= outer.tcp ? kLength : 0;
         room -= data_v1 ? 1 : 4;
         room -= is_aead(format.cipher) ? kTag : static_cast<Size>(auth_length(format.auth));
         if (cbc) {

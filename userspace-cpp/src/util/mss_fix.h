@@ -7,9 +7,9 @@
 //     mssfix 1460        the UDP payload has at most that
 //     mssfix 1400 fixed  the packet inside the tunnel has at most that, whatever the cipher
 //
-//     outer packet = IPv4 20 or IPv6 40 · UDP 8 · payload
-//     payload      = opcode and peer ID 4 (P_DATA_V1: 1) · what the cipher adds · plaintext
-//     plaintext    = [framing 1] · IPv4 20 · TCP 20 · MSS
+//     outer packet = IPv4 20 or IPv6 40 · UDP 8 or TCP 20 · payload
+//     payload      = [TCP: length 2] · opcode and peer ID 4 (P_DATA_V1: 1) · what the cipher adds ·
+//     plaintext plaintext    = [framing 1] · IPv4 20 · TCP 20 · MSS
 //
 // A cipher in a mode with a stream of bits adds packet ID and tag, or HMAC. CBC adds IV and HMAC;
 // it rounds the plaintext, which has the packet ID in front, up to whole blocks with at least one
@@ -31,8 +31,14 @@ struct MssFix {
     Of of = Of::Payload;
 };
 
+/// What carries the payload.
+struct OuterHeaders {
+    bool ipv6 = false;
+    bool tcp = false;
+};
+
 /// The largest MSS of TCP over IPv4; 0 if it is left alone, at least 1 otherwise. IPv6 has 20 less.
 std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1,
-                      bool outer_ipv6);
+                      OuterHeaders outer);
 
 } // namespace nfovpn

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What carries datagrams between the server and its clients: a UDP socket, or TCP connections on
+// which each datagram has its length in front.
+#pragma once
+
+#include "server/core.h"
+
+#include <functional>
+
+namespace nfovpn::server {
+
+/// Of which addresses the server is heard.
+enum class Family { Ipv4, Ipv6, Both };
+
+class Link : public Transport {
+public:
+    using Handler = std::function<void(const Path&, ByteView)>;
+
+    /// Calls @p handler for each datagram that comes, for ever, and @p idle when there is no more
+    /// for now.
+    virtual void start(Handler handler, std::function<void()> idle) = 0;
+
+    /// Puts a data packet behind those that flush() sends.
+    virtual void queue(const Path& path, ByteView datagram) = 0;
+    virtual void flush() = 0;
+
+    /// Of the server.
+    [[nodiscard]] virtual std::uint16_t port() const = 0;
+
+    /// Datagrams that could not be sent.
+    [[nodiscard]] virtual std::uint64_t send_errors() const = 0;
+};
+
+} // namespace nfovpn::server

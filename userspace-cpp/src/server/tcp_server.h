@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// OpenVPN over TCP: every datagram of the protocol has its length in front, 16 bits, big endian.
+//
+// Whoever connects has proved nothing. So connections are bounded, in all and by source; a length
+// that no packet has ends a connection at once; and one that has no session when the time for a
+// handshake has passed is closed. A client that reads nothing loses data packets first, and its
+// connection when even control packets pile up.
+#pragma once
+
+#include "server/link.h"
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <memory>
+#include <unordered_map>
+
+namespace nfovpn::server {
+
+/// What a server bears.
+struct TcpLimits {
+    std::size_t connections = 2048;
+    std::size_t connections_per_source = 128;
+    std::size_t queue = 64; ///< data packets that wait for one connection
+    std::chrono::seconds handshake{60};
+};
+
+class TcpServer final : public Link {
+public:
+    /// Listens on the port, or with 0 on any, of one address of the family or of every one. Throws
+    /// std::system_error.
+    TcpServer(asio::io_context& context, Family family, std::optional<Address> local,
+              std::uint16_t port, const TcpLimits& limits);
+    ~TcpServer() override;
+
+    void start(Handler handler, std::function<void()> idle) override;
+    void send(const Path& path, ByteView datagram) override;
+    void queue(const Path& path, ByteView datagram) override;
+    /// Nothing waits for it: a stream is never too short.
+    void flush() override {}
+    [[nodiscard]] std::uint16_t port() const override { return port_; }
+    [[nodiscard]] std::uint64_t send_errors() const override { return send_errors_; }
+
+    /// Sessions that begin and end on a connection; with the last one it is closed.
+    void session_begins(const Endpoint& remote) override;
+    void session_ends(const Endpoint& remote) override;
+
+    /// Is called when the other side has ended a connection.
+    void on_disconnect(std::function<void(const Endpoint&)> handler) {
+        disconnected_ = std::move(handler);
+    }
+
+    [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+
+private:
+    class Connection;
+
+    void accept();
+    void accepted(asio::ip::tcp::socket socket);
+    void put(const Path& path, ByteView datagram, bool is_data);
+    void drop(const Endpoint& remote);
+
+    asio::io_context& context_;
+    TcpLimits limits_;
+    asio::ip::tcp::acceptor acceptor_;
+    asio::steady_timer pause_; ///< after an error of the acceptor
+    std::uint16_t port_ = 0;
+    Handler handler_;
+    std::function<void()> idle_;
+    std::function<void(const Endpoint&)> disconnected_;
+    std::unordered_map<Endpoint, std::shared_ptr<Connection>> connections_;
+    std::unordered_map<std::uint64_t, std::size_t> by_source_;
+    Bytes buffer_;
+    std::uint64_t send_errors_ = 0;
+};
+
+} // namespace nfovpn::server
