@@ -43,6 +43,9 @@ struct Finding {
 /// The directives of a file in order. Lines that cannot be read become findings.
 std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& findings);
 
+/// "reason (hint)"
+std::string text_of(const Finding& finding);
+
 /// "server.conf:12: error: reason (hint)"
 std::string describe(const std::string& file, const Finding& finding);
 

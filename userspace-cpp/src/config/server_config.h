@@ -2,17 +2,12 @@
 //
 // A server's configuration: from the text of a file to checked values.
 //
-// Every option that is known stands in one table with what becomes of it:
-//
-//     supported   does what OpenVPN's manual says
-//     ignored     accepted with a warning that says why it has no effect here
-//     refused     an error with the reason: leaving it out silently would leave the
-//                 administrator with less security or another network than the file says
-//
+// What becomes of each option stands in one table, see option_table.h.
 // All findings of a file are reported, not just the first.
 #pragma once
 
 #include "config/lexer.h"
+#include "config/option_table.h"
 #include "util/data_keys.h"
 #include "util/endpoint.h"
 #include "util/mss_fix.h"
@@ -110,9 +105,6 @@ struct ServerConfig {
 /// How far behind the address of server-ipv6 those of the clients begin.
 std::uint32_t ipv6_pool_offset(const Prefix& network);
 
-/// What became of an option of the file.
-enum class Treatment { Supported, Ignored, Refused };
-
 /// A line of "--check"'s table.
 struct OptionUse {
     int line = 0;
@@ -134,6 +126,10 @@ using FileReader = std::function<std::optional<std::string>(const std::string&, 
 
 /// Reads from the file system.
 std::optional<std::string> read_file(const std::string& path, std::string& why_not);
+
+/// What becomes of each option of the file, a line each, with what was found about it; then what
+/// was found about lines without an option, and about the file as a whole.
+std::vector<std::string> check_report(const ParsedConfig& parsed);
 
 /// Parses a server's configuration. @p file_reader is for the files that it names.
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader = read_file);
