@@ -16,12 +16,15 @@
 #include <CLI/CLI.hpp>
 #include <openssl/crypto.h>
 
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <system_error>
 
 namespace {
 
@@ -54,6 +57,23 @@ int check(const std::string& file, const config::ParsedConfig& parsed) {
     return kOk;
 }
 
+[[noreturn]] void fail(const char* option) {
+    throw std::system_error(errno, std::generic_category(), option);
+}
+
+// Before privileges are dropped.
+void set_up_process(const config::ServerConfig& config) {
+    errno = 0;
+    if (config.nice != 0 && nice(config.nice) == -1 && errno != 0)
+        fail("nice");
+    if (!config.mlock)
+        return;
+    // The limit is for those without CAP_IPC_LOCK, as this process will be.
+    const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+        fail("mlock");
+}
+
 int serve(const std::string& file, const config::ParsedConfig& parsed) {
     for (const auto& finding : parsed.findings)
         std::fprintf(stderr, "%s\n", describe(file, finding).c_str());
@@ -68,6 +88,7 @@ int serve(const std::string& file, const config::ParsedConfig& parsed) {
         log::open(config.log_file, config.log_append);
         log::set_level(level_of(config.verb));
         log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
+        set_up_process(config);
         server::Daemon(config).run();
         return kOk;
     } catch (const std::exception& e) {

@@ -255,6 +255,11 @@ constexpr Option kOptions[] = {
     {"status", S, 1, 2, "", ""},
     {"writepid", S, 1, 1, "", ""},
     {"cd", S, 1, 1, "", ""},
+    {"user", S, 1, 1, "a name or a number; without group, the group is the user's own", ""},
+    {"group", S, 1, 1, "a name or a number", ""},
+    {"nice", S, 1, 1, "", ""},
+    {"mlock", S, 0, 0, "", ""},
+    {"nf-seccomp", S, 1, 1, "on (the default) or off: the filter for system calls", ""},
     {"nf-control", S, 1, 1, "the path of the unix socket for nf-ovpnctl", ""},
     {"ignore-unknown-option", S, 1, kAny, "", ""},
     {"mute", I, 1, 1, "repeated lines are not held back", ""},
@@ -263,18 +268,14 @@ constexpr Option kOptions[] = {
     {"machine-readable-output", I, 0, 0, "there is one format", ""},
     {"errors-to-stderr", I, 0, 0, "errors go where all lines go", ""},
     {"syslog", I, 0, 1, "lines go to standard output", kUnit},
-    {"nice", I, 1, 1, kUnit, ""},
     {"remap-usr1", I, 1, 1, "SIGUSR1 does not restart the daemon", ""},
     {"echo", I, 0, kAny, "a message for user interfaces", ""},
     {"parameter", I, 0, kAny, "a message for user interfaces", ""},
     {"gremlin", I, 1, 1, "a test of OpenVPN itself", ""},
     {"tmp-dir", I, 1, 1, "no temporary files are made", ""},
     {"daemon", R, 0, 1, "the daemon stays in the foreground", kUnit},
-    {"user", R, 1, 1, "privileges are not dropped yet", kUnit},
-    {"group", R, 1, 1, "privileges are not dropped yet", kUnit},
     {"chroot", R, 1, 1, "not supported", kUnit},
     {"setcon", R, 1, 1, "not supported", kUnit},
-    {"mlock", R, 0, 0, "not supported", kUnit},
     {"config", R, 1, 1, "files are not included", "write the options into this file"},
     {"management", R, 2, 3, kNoManagement, ""},
     {"management-client", R, 0, 0, kNoManagement, ""},
@@ -454,7 +455,7 @@ std::string mdoc_list(Treatment treatment) {
             out += std::string(name == names.front() ? " Cm " : " , ");
             out += mdoc_text(name);
         }
-        out += "\n" + mdoc_text(why.empty() ? "as in OpenVPN" : why) + ".\n";
+        out += "\n" + mdoc_text(why.empty() ? "as in OpenVPN" : why) + "\n";
     }
     return out + ".El\n";
 }

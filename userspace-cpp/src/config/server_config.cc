@@ -7,6 +7,8 @@
 
 #include "config/server_config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -89,6 +91,7 @@ private:
     void finish_addresses();
     void finish_data_channel();
     void finish_wrapping();
+    void finish_identity();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -146,7 +149,10 @@ private:
     void status(const Directive& d);
     void writepid(const Directive& d);
     void cd(const Directive& d);
+    void user_or_group(const Directive& d);
+    void nice(const Directive& d);
     void nf_fastpath(const Directive& d);
+    void nf_seccomp(const Directive& d);
     void nf_control(const Directive& d);
 
     static const HandlerOf kHandlers[];
@@ -175,6 +181,8 @@ private:
     std::optional<Framing> pushed_framing_;
     std::optional<Directive> framing_push_;
     bool mssfix_set_ = false;
+    std::string user_;
+    std::string group_;
 };
 
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
@@ -257,6 +265,11 @@ const Parser::HandlerOf Parser::kHandlers[] = {
     {"writepid", &Parser::writepid},
     {"nf-control", &Parser::nf_control},
     {"cd", &Parser::cd},
+    {"user", &Parser::user_or_group},
+    {"group", &Parser::user_or_group},
+    {"nf-seccomp", &Parser::nf_seccomp},
+    {"nice", &Parser::nice},
+    {"mlock", &Parser::flag},
     {"ignore-unknown-option", &Parser::ignore_unknown_option},
     {"route-metric", &Parser::route_metric},
 };
@@ -485,6 +498,8 @@ void Parser::flag(const Directive& d) {
         config().kernel_data_path = false;
     else if (d.name == "ccd-exclusive")
         config().ccd_exclusive = true;
+    else if (d.name == "mlock")
+        config().mlock = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
 }
@@ -906,6 +921,33 @@ void Parser::cd(const Directive& d) {
     config().directory = d.args[0];
 }
 
+void Parser::user_or_group(const Directive& d) {
+    const bool user = d.name == "user";
+    // Any group: that of the user is looked for when both are known.
+    auto found =
+        user ? find_identity(d.args[0], std::to_string(getgid())) : find_identity("", d.args[0]);
+    if (!found)
+        error(d, found.error());
+    (user ? user_ : group_) = d.args[0];
+}
+
+void Parser::nice(const Directive& d) {
+    int value = 0;
+    const auto& word = d.args[0];
+    auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (code != std::errc{} || end != word.data() + word.size() || value < -20 || value > 19)
+        error(d, "\"" + word + "\" is not a number from -20 to 19");
+    else
+        config().nice = value;
+}
+
+void Parser::nf_seccomp(const Directive& d) {
+    if (d.args[0] == "on" || d.args[0] == "off")
+        config().seccomp = d.args[0] == "on";
+    else
+        error(d, "\"" + d.args[0] + "\" is not understood", "on or off");
+}
+
 void Parser::nf_control(const Directive& d) {
     // sun_path, with its terminating zero
     if (d.args[0].empty() || d.args[0].size() > 107)
@@ -1029,6 +1071,16 @@ void Parser::finish_wrapping() {
         error(tls_auth_, "\"auth " + digest + "\" is no digest for it", "auth SHA256");
 }
 
+// That there are such a user and group was seen at their lines.
+void Parser::finish_identity() {
+    if (user_.empty() && group_.empty())
+        return;
+    if (auto found = find_identity(user_, group_))
+        config().run_as = *found;
+    else
+        error("user " + user_ + " has no group of its own", "group NAME");
+}
+
 void Parser::finish() {
     auto& c = config();
     if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
@@ -1049,6 +1101,7 @@ void Parser::finish() {
         c.tls_cipher = "SUITEB128";
     finish_data_channel();
     finish_wrapping();
+    finish_identity();
     for (auto index : routes_without_metric_)
         c.routes[index].metric = route_metric_.value_or(0);
     if (c.ccd_exclusive && c.client_config_dir.empty())

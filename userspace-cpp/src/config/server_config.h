@@ -11,6 +11,7 @@
 #include "util/data_keys.h"
 #include "util/endpoint.h"
 #include "util/mss_fix.h"
+#include "util/privileges.h"
 #include "wire/control_wrap.h"
 
 #include <chrono>
@@ -98,8 +99,12 @@ struct ServerConfig {
     std::string status_file;
     std::uint32_t status_seconds = 60;
     std::string pid_file;
-    std::string control_socket; ///< of nf-ovpnctl; empty: none
-    std::string directory;      ///< to change to at start
+    std::string control_socket;     ///< of nf-ovpnctl; empty: none
+    std::string directory;          ///< to change to at start
+    std::optional<Identity> run_as; ///< once everything is set up
+    bool seccomp = true;            ///< system calls are filtered then
+    int nice = 0;                   ///< added to the process's own
+    bool mlock = false;             ///< no page of memory is ever written to disk
 };
 
 /// How far behind the address of server-ipv6 those of the clients begin.

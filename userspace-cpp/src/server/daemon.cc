@@ -10,6 +10,7 @@
 
 #include "config/watched_file.h"
 #include "netlink/route.h"
+#include "server/confinement.h"
 #include "server/status.h"
 #include "util/log.h"
 
@@ -17,8 +18,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 
@@ -246,8 +249,8 @@ Daemon::Daemon(const config::ServerConfig& config)
 }
 
 Daemon::~Daemon() {
-    if (!config_.pid_file.empty())
-        std::remove(config_.pid_file.c_str());
+    if (!config_.pid_file.empty() && std::remove(config_.pid_file.c_str()) != 0)
+        log::warning("writepid: {} is left over: {}", config_.pid_file, std::strerror(errno));
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
@@ -300,6 +303,7 @@ void Daemon::run() {
     if (notifications_)
         wait_for_notification();
     wait_for_tun();
+    confine(config_);
     arm_status();
     context_.run();
     log::info("stopped");
@@ -409,8 +413,11 @@ void Daemon::arm_timer() {
 void Daemon::arm_status() {
     if (config_.status_file.empty())
         return;
-    if (auto failed = write_file(config_.status_file, status()))
+    // Once, and not again each time.
+    auto failed = write_file(config_.status_file, status());
+    if (failed && failed != status_failure_)
         log::warning("status: {}", *failed);
+    status_failure_ = failed;
     status_timer_.expires_after(std::chrono::seconds(config_.status_seconds));
     status_timer_.async_wait([this](const asio::error_code& error) {
         if (!error)

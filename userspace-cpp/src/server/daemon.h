@@ -89,6 +89,7 @@ private:
     asio::signal_set signals_;
     asio::steady_timer timer_;
     asio::steady_timer status_timer_;
+    std::optional<std::string> status_failure_;
     std::optional<ControlSocket> control_;
     TimePoint armed_for_ = kNever;
     Bytes tun_buffer_;
