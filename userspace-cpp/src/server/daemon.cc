@@ -52,6 +52,9 @@ std::optional<Address> listener_address(const config::ServerConfig& c) {
 // Packets taken from the device before others have their turn; they leave together.
 constexpr int kTunBatch = 64;
 
+// How old a service manager's picture of the clients may be.
+constexpr auto kTellManager = std::chrono::seconds(10);
+
 // The longest that IP has, whatever the device's MTU is changed to.
 constexpr std::size_t kMaxPacket = 65535;
 
@@ -224,11 +227,12 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 }
 
 Daemon::Daemon(const config::ServerConfig& config)
-    : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
+    : config_(config), manager_(ServiceNotify::from_environment()), tls_(require(make_tls(config))),
+      tun_(config.device), kernel_(open_kernel()),
       socket_(context_, family(config), config.local, config.port),
       data_plane_(kernel_.get(), *this), core_(core_settings(config), tls_, data_plane_, socket_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
-      timer_(context_), status_timer_(context_), tun_buffer_(kMaxPacket) {
+      timer_(context_), status_timer_(context_), manager_timer_(context_), tun_buffer_(kMaxPacket) {
     if (kernel_)
         notifications_.emplace(context_, dup(kernel_->notification_fd()));
     signals_.add(SIGHUP);
@@ -305,6 +309,11 @@ void Daemon::run() {
     wait_for_tun();
     confine(config_);
     arm_status();
+    if (!manager_.problem().empty())
+        log::warning("NOTIFY_SOCKET: {}", manager_.problem());
+    manager_.ready("serving");
+    if (manager_.connected())
+        tell_manager();
     context_.run();
     log::info("stopped");
 }
@@ -425,8 +434,30 @@ void Daemon::arm_status() {
     });
 }
 
+// From the loop that serves: when it hangs, the service manager hears nothing.
+void Daemon::tell_manager() {
+    if (stopping_)
+        return;
+    auto every = std::chrono::microseconds(kTellManager);
+    if (const auto within = manager_.watchdog()) {
+        manager_.alive();
+        every = std::min(every, *within / 2);
+    }
+    const auto clients = std::to_string(core_.clients(Clock::now()).size());
+    auto text = "serving " + clients + (clients == "1" ? " client" : " clients");
+    if (text != told_manager_)
+        manager_.status(text);
+    told_manager_ = std::move(text);
+    manager_timer_.expires_after(every);
+    manager_timer_.async_wait([this](const asio::error_code& error) {
+        if (!error)
+            tell_manager();
+    });
+}
+
 void Daemon::stop() {
     stopping_ = true;
+    manager_.stopping("telling clients");
     core_.shutdown(Clock::now());
     settle();
 }

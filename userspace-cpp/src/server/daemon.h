@@ -23,6 +23,7 @@
 #include "server/core.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
+#include "util/service_notify.h"
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -70,6 +71,7 @@ private:
     void wait_for_tun();
     void arm_timer();
     void arm_status();
+    void tell_manager();
     void stop();
     void finish_if_idle();
     [[nodiscard]] std::string status();
@@ -77,6 +79,7 @@ private:
     [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
     const config::ServerConfig& config_;
+    ServiceNotify manager_;
     asio::io_context context_;
     session::TlsContext tls_;
     TunDevice tun_;
@@ -90,6 +93,8 @@ private:
     asio::steady_timer timer_;
     asio::steady_timer status_timer_;
     std::optional<std::string> status_failure_;
+    asio::steady_timer manager_timer_;
+    std::string told_manager_;
     std::optional<ControlSocket> control_;
     TimePoint armed_for_ = kNever;
     Bytes tun_buffer_;
