@@ -70,7 +70,9 @@ void set_up_process(const config::ServerConfig& config) {
         return;
     // The limit is for those without CAP_IPC_LOCK, as this process will be.
     const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
-    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0)
+        fail("mlock: no limit for locked memory (RLIMIT_MEMLOCK)");
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
         fail("mlock");
 }
 
@@ -85,7 +87,7 @@ int serve(const std::string& file, const config::ParsedConfig& parsed) {
         return kFailed;
     }
     try {
-        log::open(config.log_file, config.log_append);
+        log::open(config.log);
         log::set_level(level_of(config.verb));
         log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
         set_up_process(config);

@@ -279,7 +279,7 @@ TEST(SyscallFilter, LetsTheDaemonDoItsWork) {
             if (drop_privileges(std::nullopt) || !filtered(FilterFor::Daemon))
                 return false;
             // files
-            log::open(log_file, false);
+            log::open({log_file});
             log::error("{}", "a line");
             const auto status = scratch.path() + "/status";
             std::string why;
@@ -369,4 +369,25 @@ TEST(SyscallFilter, LetsScriptsRunButNotChangeTheSystem) {
                                 "ptrace");
               }),
               0);
+}
+
+// All of it, by what the configuration says.
+TEST(Confinement, FollowsTheConfiguration) {
+    NEEDS_SECCOMP();
+    auto filters = [](bool seccomp, bool runs_programs) {
+        return in_child([&] {
+            config::ServerConfig c;
+            c.seccomp = seccomp;
+            c.runs_programs = runs_programs;
+            log::set_level(log::Level::Off);
+            server::confine(c);
+            auto now = own_status();
+            return expect((now["Seccomp"] == "2") == seccomp, "a filter") &&
+                   expect(now["NoNewPrivs"] == "1", "no_new_privs") &&
+                   expect(std::system("true") == 0, "a program is run");
+        });
+    };
+    EXPECT_EQ(filters(false, false), 0);
+    EXPECT_EQ(filters(true, true), 0);
+    EXPECT_NE(filters(true, false), 0) << "the daemon alone runs no program";
 }

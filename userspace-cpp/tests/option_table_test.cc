@@ -9,6 +9,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <set>
@@ -172,6 +174,30 @@ TEST(OptionTable, RouteMetricIsOfRoutesWithoutOne) {
     EXPECT_FALSE(parse(kMinimal + "route-metric many\n").ok());
 }
 
+TEST(OptionTable, Operation) {
+    auto c = parse(kMinimal + "user root\ngroup 1234\nnice -5\nmlock\nnf-seccomp off\nmute 20\n"
+                              "syslog gate\nmachine-readable-output\nsuppress-timestamps\n")
+                 .config;
+    EXPECT_EQ(c.run_as, (Identity{0, 1234}));
+    EXPECT_EQ(c.nice, -5);
+    EXPECT_TRUE(c.mlock);
+    EXPECT_FALSE(c.seccomp);
+    EXPECT_EQ(c.log.mute, 20U);
+    EXPECT_TRUE(c.log.syslog);
+    EXPECT_EQ(c.log.name, "gate");
+    EXPECT_EQ(c.log.stamp, log::Stamp::Machine);
+    EXPECT_EQ(parse(kMinimal + "suppress-timestamps\n").config.log.stamp, log::Stamp::None);
+    auto defaults = parse(kMinimal).config;
+    EXPECT_TRUE(defaults.seccomp);
+    EXPECT_FALSE(defaults.run_as);
+    EXPECT_FALSE(defaults.log.syslog);
+    EXPECT_EQ(defaults.log.name, "nf-ovpnd");
+    // Without group it is the user's own; the order does not matter.
+    EXPECT_EQ(parse(kMinimal + "group 1234\nuser root\n").config.run_as, (Identity{0, 1234}));
+    EXPECT_EQ(parse(kMinimal + "user root\n").config.run_as, (Identity{0, 0}));
+    EXPECT_EQ(parse(kMinimal + "group 1234\n").config.run_as, (Identity{getuid(), 1234}));
+}
+
 // The options of OpenVPN's sample configuration for servers, those that are commented out there as
 // well where they are for a routed network.
 TEST(OptionTable, OptionsOfTheSampleServer) {
@@ -189,7 +215,7 @@ TEST(OptionTable, OptionsOfTheSampleServer) {
         "push \"route 10.44.0.0 255.255.0.0\"\nclient-config-dir clients\n"
         "route 10.45.0.0 255.255.255.248\npush \"redirect-gateway def1 bypass-dhcp\"\n"
         "push \"dhcp-option DNS 192.0.2.53\"\nclient-to-client\nduplicate-cn\nmax-clients 50\n"
-        "log server.log\nmute 10\n";
+        "log server.log\nmute 10\nuser nobody\ngroup root\n";
     EXPECT_TRUE(parse(active + more).ok()) << all_findings(parse(active + more));
 
     for (const char* line : {"proto tcp", "dev tap", "server-bridge",

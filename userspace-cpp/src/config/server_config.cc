@@ -146,6 +146,7 @@ private:
     void allow_compression(const Directive& d);
     void client_config_dir(const Directive& d);
     void log(const Directive& d);
+    void syslog(const Directive& d);
     void status(const Directive& d);
     void writepid(const Directive& d);
     void cd(const Directive& d);
@@ -261,6 +262,10 @@ const Parser::HandlerOf Parser::kHandlers[] = {
     {"verb", &Parser::number_option},
     {"log", &Parser::log},
     {"log-append", &Parser::log},
+    {"syslog", &Parser::syslog},
+    {"mute", &Parser::number_option},
+    {"suppress-timestamps", &Parser::flag},
+    {"machine-readable-output", &Parser::flag},
     {"status", &Parser::status},
     {"writepid", &Parser::writepid},
     {"nf-control", &Parser::nf_control},
@@ -306,6 +311,22 @@ void Parser::apply(const Directive& d) {
     auto of = std::find_if(std::begin(kHandlers), std::end(kHandlers),
                            [&d](const HandlerOf& h) { return h.option == d.name; });
     (this->*of->handler)(d);
+    // The filter for system calls must let them: with any of these that the table has as supported.
+    static const std::set<std::string_view> kPrograms = {"auth-user-pass-verify",
+                                                         "client-connect",
+                                                         "client-crresponse",
+                                                         "client-disconnect",
+                                                         "down",
+                                                         "ipchange",
+                                                         "learn-address",
+                                                         "plugin",
+                                                         "route-pre-down",
+                                                         "route-up",
+                                                         "tls-crypt-v2-verify",
+                                                         "tls-verify",
+                                                         "up"};
+    if (kPrograms.contains(d.name))
+        config().runs_programs = true;
 }
 
 void Parser::unknown(const Directive& d) {
@@ -438,6 +459,7 @@ const NumberOption kNumberOptions[] = {
     {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
     {"explicit-exit-notify", 0, 2,
      [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
+    {"mute", 0, 1U << 30, [](auto& c, auto v) { c.log.mute = v; }},
     {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
 };
 
@@ -498,6 +520,10 @@ void Parser::flag(const Directive& d) {
         config().kernel_data_path = false;
     else if (d.name == "ccd-exclusive")
         config().ccd_exclusive = true;
+    else if (d.name == "machine-readable-output")
+        config().log.stamp = log::Stamp::Machine;
+    else if (d.name == "suppress-timestamps" && config().log.stamp != log::Stamp::Machine)
+        config().log.stamp = log::Stamp::None;
     else if (d.name == "mlock")
         config().mlock = true;
     else if (d.name == "client-to-client")
@@ -901,8 +927,14 @@ void Parser::connect_freq_initial(const Directive& d) {
 }
 
 void Parser::log(const Directive& d) {
-    config().log_file = d.args[0];
-    config().log_append = d.name == "log-append";
+    config().log.file = d.args[0];
+    config().log.append = d.name == "log-append";
+}
+
+void Parser::syslog(const Directive& d) {
+    config().log.syslog = true;
+    if (!d.args.empty())
+        config().log.name = d.args[0];
 }
 
 void Parser::status(const Directive& d) {

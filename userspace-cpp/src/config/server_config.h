@@ -10,6 +10,7 @@
 #include "config/option_table.h"
 #include "util/data_keys.h"
 #include "util/endpoint.h"
+#include "util/log.h"
 #include "util/mss_fix.h"
 #include "util/privileges.h"
 #include "wire/control_wrap.h"
@@ -94,8 +95,7 @@ struct ServerConfig {
     std::uint32_t connect_freq_initial_seconds = 10;
 
     int verb = 3;
-    std::string log_file; ///< empty: standard output
-    bool log_append = false;
+    log::Target log;
     std::string status_file;
     std::uint32_t status_seconds = 60;
     std::string pid_file;
@@ -103,6 +103,7 @@ struct ServerConfig {
     std::string directory;          ///< to change to at start
     std::optional<Identity> run_as; ///< once everything is set up
     bool seccomp = true;            ///< system calls are filtered then
+    bool runs_programs = false;     ///< scripts
     int nice = 0;                   ///< added to the process's own
     bool mlock = false;             ///< no page of memory is ever written to disk
 };

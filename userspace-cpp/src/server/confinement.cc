@@ -58,7 +58,8 @@ void confine(const config::ServerConfig& c) {
         log::warning("{}", path);
     if (!c.seccomp)
         return;
-    auto failed = install_syscall_filter(FilterFor::Daemon);
+    auto failed =
+        install_syscall_filter(c.runs_programs ? FilterFor::DaemonWithScripts : FilterFor::Daemon);
     if (failed && !failed->no_support)
         throw std::runtime_error("seccomp: " + failed->what);
     if (failed)
