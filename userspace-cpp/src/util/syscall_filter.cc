@@ -175,14 +175,14 @@ void allow_daemon(Rules& rules) {
         rules.add(SCMP_ACT_ALLOW, name);
     for (int family : kFamilies)
         rules.add(SCMP_ACT_ALLOW, "socket",
-                  SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
+                  SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0));
     for (unsigned long request : kRequests)
-        rules.add(SCMP_ACT_ALLOW, "ioctl", SCMP_A1(SCMP_CMP_EQ, request));
+        rules.add(SCMP_ACT_ALLOW, "ioctl", SCMP_A1(SCMP_CMP_EQ, request, 0));
     // Memory is written or executed, and what is executed is there already.
     for (const char* name : {"mmap", "mmap2", "mprotect"})
         rules.add(SCMP_ACT_ALLOW, name, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     // The limits of this process may be read, not set.
-    rules.add(SCMP_ACT_ALLOW, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0));
+    rules.add(SCMP_ACT_ALLOW, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0, 0));
 }
 
 } // namespace
