@@ -76,6 +76,8 @@ TEST(OptionTable, SaysWhyAndTakesWords) {
         if (option.treatment != Treatment::Supported) {
             EXPECT_STRNE(option.reason, "") << option.name;
         }
+        // In mdoc a line must not begin like a request.
+        EXPECT_TRUE(*option.reason != '.' && *option.reason != '\'') << option.name;
         // describe() puts them into a line of its own making.
         for (std::string text : {option.reason, option.hint})
             EXPECT_THAT(text, Not(AnyOf(HasSubstr("\n"), testing::EndsWith(".")))) << option.name;
