@@ -63,7 +63,7 @@ void confine(const config::ServerConfig& c) {
     if (failed && !failed->no_support)
         throw std::runtime_error("seccomp: " + failed->what);
     if (failed)
-        log::warning("this kernel has no seccomp: system calls are not filtered");
+        log::warning("seccomp: {}: system calls are not filtered", failed->what);
 }
 
 } // namespace nfovpn::server

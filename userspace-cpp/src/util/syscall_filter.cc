@@ -20,6 +20,10 @@ namespace nfovpn {
 
 namespace {
 
+// libseccomp's measure of what the kernel can do: filters for all threads, ending the process, and
+// the log, which came with Linux 4.14.
+constexpr unsigned kApiLevel = 3;
+
 // By name: an architecture that has not one of them goes without.
 constexpr const char* kAllowed[] = {
     // waiting
@@ -148,16 +152,12 @@ public:
     std::optional<FilterFailure> load() {
         set(SCMP_FLTATR_CTL_TSYNC, 1);
         set(SCMP_FLTATR_CTL_NNP, 0); // that is the caller's
-        if (filter_)
-            // An old kernel cannot log; that is no reason to go without a filter.
-            seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_LOG, 1);
+        set(SCMP_FLTATR_CTL_LOG, 1);
         if (code_ == 0)
             code_ = -seccomp_load(filter_.get());
         if (code_ == 0)
             return std::nullopt;
-        // libseccomp says -ECANCELED for what the kernel refused.
-        const bool none = code_ == EINVAL || code_ == ENOSYS || code_ == EOPNOTSUPP;
-        return FilterFailure{none, std::strerror(code_)};
+        return FilterFailure{false, std::strerror(code_)};
     }
 
 private:
@@ -188,6 +188,8 @@ void allow_daemon(Rules& rules) {
 } // namespace
 
 std::optional<FilterFailure> install_syscall_filter(FilterFor what) {
+    if (seccomp_api_get() < kApiLevel)
+        return FilterFailure{true, "the kernel has no seccomp, or one from before Linux 4.14"};
     if (what == FilterFor::DaemonWithScripts) {
         Rules rules(SCMP_ACT_ALLOW);
         for (const char* name : kHostile)

@@ -27,7 +27,7 @@ enum class FilterFor {
 
 /// Why there is no filter.
 struct FilterFailure {
-    bool no_support = false; ///< the kernel has none
+    bool no_support = false; ///< the kernel cannot do it
     std::string what;
 };
 
