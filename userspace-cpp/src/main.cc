@@ -2,11 +2,12 @@
 //
 // nf-ovpnd: the command line.
 //
-//     nf-ovpnd --config FILE           serve
-//     nf-ovpnd --config FILE --check   say what becomes of each option, and stop
+//     nf-ovpnd [--config] FILE     serve
+//     nf-ovpnd --check FILE        say what becomes of each option, and stop
+//     nf-ovpnd --help-options      say what becomes of which option of OpenVPN
 //
-// Exit status: 0 all well · 1 something failed while starting or running · 2 the command line or
-// the configuration is wrong.
+// Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
+// would · 2 the command line or the configuration is wrong.
 
 #include "config/server_config.h"
 #include "server/daemon.h"
@@ -15,12 +16,15 @@
 #include <CLI/CLI.hpp>
 #include <openssl/crypto.h>
 
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <system_error>
 
 namespace {
 
@@ -36,31 +40,40 @@ log::Level level_of(int verb) {
     return verb <= 3 ? log::Level::Info : log::Level::Debug;
 }
 
-const char* name_of(config::Treatment treatment) {
-    switch (treatment) {
-    case config::Treatment::Supported:
-        return "supported";
-    case config::Treatment::Ignored:
-        return "ignored";
-    case config::Treatment::Refused:
-        return "refused";
-    }
-    return "";
-}
-
+// A line an option: where, which, what becomes of it, and why. What is found about no line comes
+// behind them.
 int check(const std::string& file, const config::ParsedConfig& parsed) {
-    for (const auto& use : parsed.uses)
-        std::printf("%4d  %-9s  %s\n", use.line, name_of(use.treatment), use.name.c_str());
-    for (const auto& finding : parsed.findings)
-        std::printf("%s\n", describe(file, finding).c_str());
-    if (!parsed.ok())
-        return kBadConfiguration;
+    for (const auto& line : config::check_report(parsed))
+        std::printf("%s\n", line.c_str());
+    if (!parsed.ok()) {
+        std::printf("%s: not usable\n", file.c_str());
+        return kFailed;
+    }
     if (auto tls = server::make_tls(parsed.config); !tls) {
         std::printf("%s: error: %s\n", file.c_str(), tls.error().what.c_str());
-        return kBadConfiguration;
+        return kFailed;
     }
     std::printf("%s: usable\n", file.c_str());
     return kOk;
+}
+
+[[noreturn]] void fail(const char* option) {
+    throw std::system_error(errno, std::generic_category(), option);
+}
+
+// Before privileges are dropped.
+void set_up_process(const config::ServerConfig& config) {
+    errno = 0;
+    if (config.nice != 0 && nice(config.nice) == -1 && errno != 0)
+        fail("nice");
+    if (!config.mlock)
+        return;
+    // The limit is for those without CAP_IPC_LOCK, as this process will be.
+    const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0)
+        fail("mlock: no limit for locked memory (RLIMIT_MEMLOCK)");
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+        fail("mlock");
 }
 
 int serve(const std::string& file, const config::ParsedConfig& parsed) {
@@ -74,9 +87,10 @@ int serve(const std::string& file, const config::ParsedConfig& parsed) {
         return kFailed;
     }
     try {
-        log::open(config.log_file, config.log_append);
+        log::open(config.log);
         log::set_level(level_of(config.verb));
         log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
+        set_up_process(config);
         server::Daemon(config).run();
         return kOk;
     } catch (const std::exception& e) {
@@ -93,23 +107,34 @@ int main(int argc, char** argv) {
         "there is one"};
     std::string file;
     bool only_check = false;
-    app.add_option("--config", file, "configuration in OpenVPN's syntax")->required();
+    bool help_options = false;
+    app.add_option("--config,FILE", file, "configuration in OpenVPN's syntax");
     app.add_flag("--check", only_check,
                  "say what becomes of each option of the configuration, and stop");
+    app.add_flag("--help-options", help_options, "say what becomes of which option of OpenVPN");
     app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
-    app.footer("Signals: TERM, INT stop; USR2 writes the status to the log.\n"
-               "Exit status: 0 well, 1 failed, 2 wrong configuration.");
+    app.footer(
+        "Signals: TERM, INT stop; USR2 writes the status to the log.\n"
+        "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or command line.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? kOk : kBadConfiguration;
     }
 
+    if (help_options) {
+        std::fputs(config::options_as_text().c_str(), stdout);
+        return kOk;
+    }
+    if (file.empty()) {
+        std::fputs("no configuration is named: nf-ovpnd FILE\n", stderr);
+        return kBadConfiguration;
+    }
     std::string why;
     auto text = config::read_file(file, why);
     if (!text) {
         std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
-        return kBadConfiguration;
+        return only_check ? kFailed : kBadConfiguration;
     }
     auto parsed = config::parse_server_config(*text);
     // An inline key.

@@ -142,15 +142,16 @@ std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& fin
     return out;
 }
 
+std::string text_of(const Finding& finding) {
+    return finding.hint.empty() ? finding.reason : finding.reason + " (" + finding.hint + ")";
+}
+
 std::string describe(const std::string& file, const Finding& finding) {
     std::string out = file;
     if (finding.line > 0)
         out += ":" + std::to_string(finding.line);
     out += finding.severity == Severity::Error ? ": error: " : ": warning: ";
-    out += finding.reason;
-    if (!finding.hint.empty())
-        out += " (" + finding.hint + ")";
-    return out;
+    return out + text_of(finding);
 }
 
 } // namespace nfovpn::config

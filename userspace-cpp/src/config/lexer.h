@@ -48,6 +48,9 @@ std::optional<std::string> split_words(std::string_view line, std::vector<std::s
 /// The directives of a file in order. Lines that cannot be read become findings.
 std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& findings);
 
+/// "reason (hint)"
+std::string text_of(const Finding& finding);
+
 /// "server.conf:12: error: reason (hint)"
 std::string describe(const std::string& file, const Finding& finding);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The table of options and what each does; see server_config.h. A handler sees one directive whose
-// number of words was checked, writes into the configuration and reports what it dislikes. What
-// depends on several options (is there an address pool at all?) is settled in finish().
+// What each supported option does; see server_config.h, and option_table.h for all of them. A
+// handler sees one directive whose number of words was checked, writes into the configuration and
+// reports what it dislikes. What depends on several options (is there an address pool at all?) is
+// settled in finish().
 
 #include "config/server_config.h"
 
@@ -15,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <initializer_list>
+#include <iomanip>
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -39,26 +41,17 @@ struct Network {
     Ipv4 netmask;
 };
 
-class Parser;
-using Handler = void (Parser::*)(const Directive&);
-
-// "This many words at least and at most" and what to do with them.
-struct Option {
-    const char* name;
-    Treatment treatment;
-    std::size_t min_args;
-    std::size_t max_args;
-    Handler handler;
-    const char* reason; // for those that are ignored or refused
-    const char* hint;
-};
-
 class Parser {
 public:
     explicit Parser(const FileReader& reader) : reader_(reader) {}
 
     ParsedConfig run(std::string_view text) {
         auto directives = tokenize(text, out_.findings);
+        // Wherever it stands, also behind what it allows.
+        for (const auto& d : directives) {
+            if (d.name == "ignore-unknown-option")
+                may_be_unknown_.insert(d.args.begin(), d.args.end());
+        }
         for (auto& directive : directives) {
             apply(directive);
             // It may have been a key.
@@ -71,9 +64,14 @@ public:
         return std::move(out_);
     }
 
-    static const Option* find(std::string_view name);
-
 private:
+    using Handler = void (Parser::*)(const Directive&);
+
+    struct HandlerOf {
+        const char* option;
+        Handler handler;
+    };
+
     ServerConfig& config() { return out_.config; }
 
     void error(const Directive& d, const std::string& reason, const std::string& hint = "") {
@@ -87,12 +85,14 @@ private:
     }
 
     void apply(const Directive& d);
+    void unknown(const Directive& d);
     void finish();
     void finish_transport();
     void finish_addresses();
     void finish_data_channel();
     void finish_wrapping();
     void finish_users();
+    void finish_identity();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -118,6 +118,7 @@ private:
     void ifconfig_pool(const Directive& d);
     void topology(const Directive& d);
     void route(const Directive& d);
+    void route_metric(const Directive& d);
     void route_ipv6(const Directive& d);
     void push(const Directive& d);
     void ca(const Directive& d);
@@ -143,6 +144,7 @@ private:
     void tmp_dir(const Directive& d);
     void data_ciphers(const Directive& d);
     void data_ciphers_fallback(const Directive& d);
+    void ignore_unknown_option(const Directive& d);
     void keepalive(const Directive& d);
     void reneg_sec(const Directive& d);
     void connect_freq_initial(const Directive& d);
@@ -152,17 +154,24 @@ private:
     void allow_compression(const Directive& d);
     void client_config_dir(const Directive& d);
     void log(const Directive& d);
+    void syslog(const Directive& d);
     void status(const Directive& d);
     void writepid(const Directive& d);
     void cd(const Directive& d);
+    void user_or_group(const Directive& d);
+    void nice(const Directive& d);
     void nf_fastpath(const Directive& d);
+    void nf_seccomp(const Directive& d);
     void nf_control(const Directive& d);
 
-    static const Option kOptions[];
+    static const HandlerOf kHandlers[];
 
     const FileReader& reader_;
     ParsedConfig out_;
     std::set<std::string> seen_;
+    std::set<std::string> may_be_unknown_;
+    std::optional<std::uint32_t> route_metric_;
+    std::vector<std::size_t> routes_without_metric_;
     std::optional<Directive> proto_;
     std::optional<Directive> ipv6_only_;
     std::optional<Directive> fastpath_;
@@ -183,248 +192,123 @@ private:
     std::optional<Directive> framing_push_;
     bool mssfix_set_ = false;
     std::vector<Directive> scripts_;
+    std::string user_;
+    std::string group_;
 };
 
-constexpr auto S = Treatment::Supported;
-constexpr auto I = Treatment::Ignored;
-constexpr auto R = Treatment::Refused;
-constexpr std::size_t kAny = 16;
-
-constexpr const char* kServerOnly = "only the server's side is here";
-constexpr const char* kNoScripts = "this program is not run";
-constexpr const char* kServerIpv6 = "use server-ipv6";
-constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
                                  "CHACHA20-POLY1305 and none are";
-constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
 constexpr const char* kBadIpv6 = "not an IPv6 network with its prefix length: \"";
 constexpr const char* kNoCompression =
     "of compress: stub, stub-v2 and migrate; of comp-lzo: no; they compress nothing";
-constexpr const char* kRunFrom = "use the service manager's own setting";
 
-const Option Parser::kOptions[] = {
-    // where
-    {"local", S, 1, 1, &Parser::local, "", ""},
-    {"port", S, 1, 1, &Parser::number_option, "", ""},
-    {"lport", S, 1, 1, &Parser::number_option, "", ""},
-    {"proto", S, 1, 1, &Parser::proto, "", ""},
-    {"proto-force", S, 1, 1, &Parser::proto, "", ""},
-    {"dev", S, 1, 1, &Parser::dev, "", ""},
-    {"dev-type", S, 1, 1, &Parser::dev_type, "", ""},
-    {"tun-mtu", S, 1, 1, &Parser::number_option, "", ""},
-    {"max-packet-size", S, 1, 1, &Parser::number_option, "", ""},
-    {"multihome", S, 0, 1, &Parser::flag, "", ""},
-    {"bind", S, 0, 1, &Parser::bind, "", ""},
-    {"float", S, 0, 0, &Parser::flag, "", ""},
-    {"tcp-queue-limit", S, 1, 1, &Parser::number_option, "", ""},
-    {"nf-fastpath", S, 1, 1, &Parser::nf_fastpath, "", ""},
-    {"disable-dco", S, 0, 0, &Parser::flag, "", ""},
-    // what
-    {"mode", S, 1, 1, &Parser::mode, "", ""},
-    {"tls-server", S, 0, 0, &Parser::flag, "", ""},
-    {"server", S, 2, 3, &Parser::server, "", ""},
-    {"server-ipv6", S, 1, 1, &Parser::server_ipv6, "", ""},
-    {"ifconfig", S, 2, 2, &Parser::ifconfig, "", ""},
-    {"ifconfig-pool", S, 2, 3, &Parser::ifconfig_pool, "", ""},
-    {"topology", S, 1, 1, &Parser::topology, "", ""},
-    {"route", S, 1, 4, &Parser::route, "", ""},
-    {"route-ipv6", S, 1, 3, &Parser::route_ipv6, "", ""},
-    {"push", S, 1, 1, &Parser::push, "", ""},
-    {"client-config-dir", S, 1, 1, &Parser::client_config_dir, "", ""},
-    {"ccd-exclusive", S, 0, 0, &Parser::flag, "", ""},
-    {"max-clients", S, 1, 1, &Parser::number_option, "", ""},
-    {"duplicate-cn", S, 0, 0, &Parser::flag, "", ""},
-    {"client-to-client", S, 0, 0, &Parser::flag, "", ""},
-    {"connect-freq-initial", S, 2, 2, &Parser::connect_freq_initial, "", ""},
-    // TLS
-    {"ca", S, 1, 1, &Parser::ca, "", ""},
-    {"cert", S, 1, 1, &Parser::cert, "", ""},
-    {"key", S, 1, 1, &Parser::key, "", ""},
-    {"dh", S, 1, 1, &Parser::dh, "", ""},
-    {"tls-version-min", S, 1, 2, &Parser::tls_version, "", ""},
-    {"tls-version-max", S, 1, 1, &Parser::tls_version, "", ""},
-    {"tls-cipher", S, 1, 1, &Parser::tls_cipher, "", ""},
-    {"tls-ciphersuites", S, 1, 1, &Parser::tls_cipher, "", ""},
-    {"tls-groups", S, 1, 1, &Parser::tls_cipher, "", ""},
-    {"tls-cert-profile", S, 1, 1, &Parser::tls_cert_profile, "", ""},
-    {"tls-auth", S, 1, 2, &Parser::static_key, "", ""},
-    {"tls-crypt", S, 1, 1, &Parser::static_key, "", ""},
-    {"key-direction", S, 1, 1, &Parser::key_direction, "", ""},
-    {"tls-crypt-v2", S, 1, 2, &Parser::tls_crypt_v2, "", ""},
-    {"tls-crypt-v2-max-age", S, 1, 1, &Parser::number_option, "", ""},
-    {"remote-cert-tls", S, 1, 1, &Parser::remote_cert_tls, "", ""},
-    {"verify-x509-name", S, 1, 2, &Parser::verify_x509_name, "", ""},
-    {"crl-verify", S, 1, 2, &Parser::crl_verify, "", ""},
-    {"verify-client-cert", S, 0, 1, &Parser::verify_client_cert, "", ""},
-    // users
-    {"auth-user-pass-verify", S, 1, 2, &Parser::auth_user_pass_verify, "", ""},
-    {"auth-user-pass-optional", S, 0, 0, &Parser::flag, "", ""},
-    {"username-as-common-name", S, 0, 0, &Parser::flag, "", ""},
-    {"auth-gen-token", S, 0, 3, &Parser::auth_gen_token, "", ""},
-    {"auth-gen-token-secret", S, 1, 1, &Parser::auth_gen_token_secret, "", ""},
-    // programs
-    {"script-security", S, 1, 1, &Parser::number_option, "", ""},
-    {"client-connect", S, 1, 1, &Parser::program, "", ""},
-    {"client-disconnect", S, 1, 1, &Parser::program, "", ""},
-    {"learn-address", S, 1, 1, &Parser::program, "", ""},
-    {"setenv", S, 1, 2, &Parser::setenv, "", ""},
-    {"setenv-safe", S, 1, 2, &Parser::setenv, "", ""},
-    {"tmp-dir", S, 1, 1, &Parser::tmp_dir, "", ""},
-    // the data channel
-    {"data-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
-    {"ncp-ciphers", S, 1, 1, &Parser::data_ciphers, "", ""},
-    {"data-ciphers-fallback", S, 1, 1, &Parser::data_ciphers_fallback, "", ""},
-    {"auth", S, 1, 1, &Parser::auth, "", ""},
-    {"mssfix", S, 0, 2, &Parser::mssfix, "", ""},
-    {"compress", S, 0, 1, &Parser::compression, "", ""},
-    {"comp-lzo", S, 0, 1, &Parser::compression, "", ""},
-    {"allow-compression", S, 1, 1, &Parser::allow_compression, "", ""},
-    // time
-    {"keepalive", S, 2, 2, &Parser::keepalive, "", ""},
-    {"ping", S, 1, 1, &Parser::number_option, "", ""},
-    {"ping-restart", S, 1, 1, &Parser::number_option, "", ""},
-    {"reneg-sec", S, 1, 2, &Parser::reneg_sec, "", ""},
-    {"hand-window", S, 1, 1, &Parser::number_option, "", ""},
-    {"tran-window", S, 1, 1, &Parser::number_option, "", ""},
-    {"tls-timeout", S, 1, 1, &Parser::number_option, "", ""},
-    {"explicit-exit-notify", S, 0, 1, &Parser::number_option, "", ""},
-    // operation
-    {"verb", S, 1, 1, &Parser::number_option, "", ""},
-    {"log", S, 1, 1, &Parser::log, "", ""},
-    {"log-append", S, 1, 1, &Parser::log, "", ""},
-    {"status", S, 1, 2, &Parser::status, "", ""},
-    {"writepid", S, 1, 1, &Parser::writepid, "", ""},
-    {"nf-control", S, 1, 1, &Parser::nf_control, "", ""},
-    {"cd", S, 1, 1, &Parser::cd, "", ""},
-
-    // no effect here
-    {"tun-ipv6", I, 0, 0, nullptr, "tun devices always have IPv6", ""},
-    {"persist-tun", I, 0, 0, nullptr, "the device lives as long as the daemon", ""},
-    {"persist-key", I, 0, 0, nullptr, "keys are read once", ""},
-    {"persist-local-ip", I, 0, 0, nullptr, "addresses are read once", ""},
-    {"persist-remote-ip", I, 0, 0, nullptr, "addresses are read once", ""},
-    {"cipher", I, 1, 1, nullptr, "the data cipher is negotiated", "use data-ciphers"},
-    {"fragment", R, 1, 2, nullptr, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
-    {"link-mtu", I, 1, 1, nullptr, kKernelDoes, "use tun-mtu"},
-    {"mtu-disc", I, 1, 1, nullptr, kKernelDoes, ""},
-    {"fast-io", I, 0, 0, nullptr, "packets are taken as many as there are", ""},
-    {"sndbuf", I, 1, 1, nullptr, "few data packets pass through the socket", ""},
-    {"rcvbuf", I, 1, 1, nullptr, "few data packets pass through the socket", ""},
-    {"txqueuelen", I, 1, 1, nullptr, "few data packets queue at the device", ""},
-    {"bcast-buffers", I, 1, 1, nullptr, kKernelDoes, ""},
-    {"tcp-nodelay", I, 0, 0, nullptr, "it is always so", ""},
-    {"hash-size", I, 2, 2, nullptr, "tables grow by themselves", ""},
-    {"replay-window", I, 1, 2, nullptr, "the kernel's window has a fixed size", ""},
-    {"mute", I, 1, 1, nullptr, "repeated lines are not held back", ""},
-    {"mute-replay-warnings", I, 0, 0, nullptr, "replayed packets are counted, not logged", ""},
-    {"reneg-bytes", I, 1, 1, nullptr, "the kernel says when a key is worn out", "use reneg-sec"},
-    {"reneg-pkts", I, 1, 1, nullptr, "the kernel says when a key is worn out", "use reneg-sec"},
-    {"ecdh-curve", I, 1, 1, nullptr, "the curve is negotiated", "use tls-groups"},
-    {"ifconfig-pool-persist", I, 1, 2, nullptr,
-     "addresses are remembered as long as the daemon runs", ""},
-    {"connect-freq", I, 2, 2, nullptr, "first packets and half-open sessions have limits already",
-     ""},
-    {"disable-occ", I, 0, 0, nullptr, "options are not compared", ""},
-    {"opt-verify", I, 0, 0, nullptr, "options are not compared", ""},
-    {"ncp-disable", I, 0, 0, nullptr, "ciphers are always negotiated", "use data-ciphers"},
-    {"key-method", I, 1, 1, nullptr, "it is always 2", ""},
-    {"nice", I, 1, 1, nullptr, kRunFrom, ""},
-    {"status-version", I, 1, 1, nullptr, "there is one format", ""},
-    {"suppress-timestamps", I, 0, 0, nullptr, "lines always bear the time", ""},
-    {"machine-readable-output", I, 0, 0, nullptr, "there is one format", ""},
-    {"syslog", I, 0, 1, nullptr, "lines go to standard output", kRunFrom},
-
-    // an error, since leaving it out would change what the administrator asked for
-    {"daemon", R, 0, 1, nullptr, "the daemon stays in the foreground", kRunFrom},
-    {"user", R, 1, 1, nullptr, "privileges are not dropped yet", kRunFrom},
-    {"group", R, 1, 1, nullptr, "privileges are not dropped yet", kRunFrom},
-    {"chroot", R, 1, 1, nullptr, "not supported", kRunFrom},
-    {"inetd", R, 0, 2, nullptr, "not supported", ""},
-    {"mlock", R, 0, 0, nullptr, "not supported", kRunFrom},
-    {"client", R, 0, 0, nullptr, kServerOnly, ""},
-    {"pull", R, 0, 0, nullptr, kServerOnly, ""},
-    {"tls-client", R, 0, 0, nullptr, kServerOnly, ""},
-    {"remote", R, 1, 3, nullptr, kServerOnly, ""},
-    {"nobind", R, 0, 0, nullptr, kServerOnly, ""},
-    {"rport", R, 1, 1, nullptr, kServerOnly, ""},
-    {"secret", R, 1, 2, nullptr, "static keys have no forward secrecy", "use ca, cert and key"},
-    {"tls-crypt-v2-verify", R, 1, 1, nullptr, kNoScripts, "use tls-crypt-v2-max-age"},
-    {"pkcs12", R, 1, 1, nullptr, "not supported", "convert it by openssl pkcs12 to PEM files"},
-    {"capath", R, 1, 1, nullptr, "not supported", "put the certificates into the file of ca"},
-    {"extra-certs", R, 1, 1, nullptr, "not supported",
-     "append the certificates to the file of cert"},
-    {"askpass", R, 0, 1, nullptr, "keys with a pass phrase are not supported",
-     "decrypt the key by openssl pkey"},
-    {"x509-username-field", R, 1, 8, nullptr, "clients are known by their common name", ""},
-    {"tls-verify", R, 1, 2, nullptr, kNoScripts, ""},
-    {"remote-cert-ku", R, 0, kAny, nullptr, "not supported", "use remote-cert-tls client"},
-    {"remote-cert-eku", R, 1, 1, nullptr, "not supported", "use remote-cert-tls client"},
-    {"client-cert-not-required", R, 0, 0, nullptr, "OpenVPN has removed it",
-     "use verify-client-cert none"},
-    {"plugin", R, 1, kAny, nullptr, "plug-ins are not loaded",
-     "use auth-user-pass-verify or client-connect with a program"},
-    {"up", R, 1, 1, nullptr, kNoScripts, kRunFrom},
-    {"down", R, 1, 1, nullptr, kNoScripts, kRunFrom},
-    {"route-up", R, 1, 1, nullptr, kNoScripts, kRunFrom},
-    {"ipchange", R, 1, 1, nullptr, kNoScripts, ""},
-    {"iroute", R, 1, 2, nullptr, kOfOneClient, ""},
-    {"iroute-ipv6", R, 1, 1, nullptr, kOfOneClient, ""},
-    {"push-reset", R, 0, 0, nullptr, kOfOneClient, ""},
-    {"disable", R, 0, 0, nullptr, kOfOneClient, ""},
-    {"ifconfig-push", R, 2, 3, nullptr, kOfOneClient, ""},
-    {"ifconfig-ipv6-push", R, 1, 2, nullptr, kOfOneClient, ""},
-    {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
-    {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
-    {"ifconfig-ipv6", R, 1, 2, nullptr, "not supported yet", kServerIpv6},
-    {"ifconfig-ipv6-pool", R, 1, 1, nullptr, "not supported yet", kServerIpv6},
-    {"port-share", R, 2, 3, nullptr, "not supported", ""},
-    {"vlan-tagging", R, 0, 0, nullptr, "TAP devices are not supported", ""},
-    {"passtos", R, 0, 0, nullptr, "not supported yet", ""},
-    {"mark", R, 1, 1, nullptr, "not supported yet", "mark the packets by a rule of nftables"},
-    {"bind-dev", R, 1, 1, nullptr, "not supported yet", ""},
-    {"force-tls-key-material-export", R, 0, 0, nullptr, "not supported yet", ""},
+// Of every option that the table has as supported.
+const Parser::HandlerOf Parser::kHandlers[] = {
+    {"local", &Parser::local},
+    {"port", &Parser::number_option},
+    {"lport", &Parser::number_option},
+    {"proto", &Parser::proto},
+    {"proto-force", &Parser::proto},
+    {"dev", &Parser::dev},
+    {"dev-type", &Parser::dev_type},
+    {"tun-mtu", &Parser::number_option},
+    {"max-packet-size", &Parser::number_option},
+    {"multihome", &Parser::flag},
+    {"bind", &Parser::bind},
+    {"float", &Parser::flag},
+    {"nf-fastpath", &Parser::nf_fastpath},
+    {"disable-dco", &Parser::flag},
+    {"mode", &Parser::mode},
+    {"tls-server", &Parser::flag},
+    {"server", &Parser::server},
+    {"server-ipv6", &Parser::server_ipv6},
+    {"ifconfig", &Parser::ifconfig},
+    {"ifconfig-pool", &Parser::ifconfig_pool},
+    {"topology", &Parser::topology},
+    {"route", &Parser::route},
+    {"route-ipv6", &Parser::route_ipv6},
+    {"push", &Parser::push},
+    {"client-config-dir", &Parser::client_config_dir},
+    {"ccd-exclusive", &Parser::flag},
+    {"max-clients", &Parser::number_option},
+    {"duplicate-cn", &Parser::flag},
+    {"client-to-client", &Parser::flag},
+    {"connect-freq-initial", &Parser::connect_freq_initial},
+    {"ca", &Parser::ca},
+    {"cert", &Parser::cert},
+    {"key", &Parser::key},
+    {"dh", &Parser::dh},
+    {"tls-version-min", &Parser::tls_version},
+    {"tls-version-max", &Parser::tls_version},
+    {"tls-cipher", &Parser::tls_cipher},
+    {"tls-ciphersuites", &Parser::tls_cipher},
+    {"tls-groups", &Parser::tls_cipher},
+    {"tls-cert-profile", &Parser::tls_cert_profile},
+    {"tls-auth", &Parser::static_key},
+    {"tls-crypt", &Parser::static_key},
+    {"key-direction", &Parser::key_direction},
+    {"tls-crypt-v2", &Parser::tls_crypt_v2},
+    {"tls-crypt-v2-max-age", &Parser::number_option},
+    {"remote-cert-tls", &Parser::remote_cert_tls},
+    {"verify-x509-name", &Parser::verify_x509_name},
+    {"crl-verify", &Parser::crl_verify},
+    {"verify-client-cert", &Parser::verify_client_cert},
+    {"data-ciphers", &Parser::data_ciphers},
+    {"ncp-ciphers", &Parser::data_ciphers},
+    {"data-ciphers-fallback", &Parser::data_ciphers_fallback},
+    {"auth", &Parser::auth},
+    {"mssfix", &Parser::mssfix},
+    {"compress", &Parser::compression},
+    {"comp-lzo", &Parser::compression},
+    {"allow-compression", &Parser::allow_compression},
+    {"keepalive", &Parser::keepalive},
+    {"ping", &Parser::number_option},
+    {"ping-restart", &Parser::number_option},
+    {"reneg-sec", &Parser::reneg_sec},
+    {"hand-window", &Parser::number_option},
+    {"tran-window", &Parser::number_option},
+    {"tls-timeout", &Parser::number_option},
+    {"explicit-exit-notify", &Parser::number_option},
+    {"verb", &Parser::number_option},
+    {"log", &Parser::log},
+    {"log-append", &Parser::log},
+    {"syslog", &Parser::syslog},
+    {"mute", &Parser::number_option},
+    {"suppress-timestamps", &Parser::flag},
+    {"machine-readable-output", &Parser::flag},
+    {"status", &Parser::status},
+    {"writepid", &Parser::writepid},
+    {"nf-control", &Parser::nf_control},
+    {"cd", &Parser::cd},
+    {"user", &Parser::user_or_group},
+    {"group", &Parser::user_or_group},
+    {"nf-seccomp", &Parser::nf_seccomp},
+    {"nice", &Parser::nice},
+    {"mlock", &Parser::flag},
+    {"ignore-unknown-option", &Parser::ignore_unknown_option},
+    {"route-metric", &Parser::route_metric},
+    {"auth-user-pass-verify", &Parser::auth_user_pass_verify},
+    {"auth-user-pass-optional", &Parser::flag},
+    {"username-as-common-name", &Parser::flag},
+    {"auth-gen-token", &Parser::auth_gen_token},
+    {"auth-gen-token-secret", &Parser::auth_gen_token_secret},
+    {"script-security", &Parser::number_option},
+    {"client-connect", &Parser::program},
+    {"client-disconnect", &Parser::program},
+    {"learn-address", &Parser::program},
+    {"setenv", &Parser::setenv},
+    {"setenv-safe", &Parser::setenv},
+    {"tmp-dir", &Parser::tmp_dir},
+    {"tcp-queue-limit", &Parser::number_option},
 };
 
-const Option* Parser::find(std::string_view name) {
-    auto at = std::find_if(std::begin(kOptions), std::end(kOptions),
-                           [name](const Option& option) { return option.name == name; });
-    return at == std::end(kOptions) ? nullptr : at;
-}
-
-// How many letters must be added, removed or replaced to make one word of the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); j++)
-        row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); i++) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); j++) {
-            auto substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-        }
-    }
-    return row[b.size()];
-}
-
 void Parser::apply(const Directive& d) {
-    const Option* option = find(d.name);
+    const Option* option = find_option(d.name);
+    out_.uses.push_back({d.line, d.name, option ? option->treatment : Treatment::Refused});
     if (!option) {
-        std::string hint;
-        std::size_t best = 3;
-        for (const auto& other : kOptions) {
-            auto away = distance(d.name.substr(0, 64), other.name);
-            if (away < best) {
-                best = away;
-                hint = std::string("did you mean ") + other.name + "?";
-            }
-        }
-        error(d, "unknown option", hint);
-        out_.uses.push_back({d.line, d.name, Treatment::Refused});
+        unknown(d);
         return;
     }
-    out_.uses.push_back({d.line, d.name, option->treatment});
     if (option->treatment == Treatment::Refused) {
         error(d, option->reason, option->hint);
         return;
@@ -444,12 +328,40 @@ void Parser::apply(const Directive& d) {
         error(d, "cannot be a <block>");
         return;
     }
-    static const std::set<std::string_view> kMayRepeat = {"push", "route", "route-ipv6", "setenv",
-                                                          "setenv-safe"};
+    static const std::set<std::string_view> kMayRepeat = {
+        "push", "route", "route-ipv6", "setenv", "setenv-safe", "ignore-unknown-option"};
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
-    (this->*option->handler)(d);
+    auto of = std::find_if(std::begin(kHandlers), std::end(kHandlers),
+                           [&d](const HandlerOf& h) { return h.option == d.name; });
+    (this->*of->handler)(d);
+    // The filter for system calls must let them: with any of these that the table has as supported.
+    static const std::set<std::string_view> kPrograms = {"auth-user-pass-verify",
+                                                         "client-connect",
+                                                         "client-crresponse",
+                                                         "client-disconnect",
+                                                         "down",
+                                                         "ipchange",
+                                                         "learn-address",
+                                                         "plugin",
+                                                         "route-pre-down",
+                                                         "route-up",
+                                                         "tls-crypt-v2-verify",
+                                                         "tls-verify",
+                                                         "up"};
+    if (kPrograms.contains(d.name))
+        config().runs_programs = true;
+}
+
+void Parser::unknown(const Directive& d) {
+    if (may_be_unknown_.contains(d.name)) {
+        out_.uses.back().treatment = Treatment::Ignored;
+        warn(d, "ignored: unknown, as ignore-unknown-option allows");
+        return;
+    }
+    auto nearest = nearest_option(d.name);
+    error(d, "unknown option", nearest.empty() ? "" : "did you mean " + std::string(nearest) + "?");
 }
 
 std::optional<std::uint32_t> Parser::number(const Directive& d, std::size_t index,
@@ -583,6 +495,7 @@ const NumberOption kNumberOptions[] = {
     {"explicit-exit-notify", 0, 2,
      [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
     {"script-security", 0, 3, [](auto& c, auto v) { c.script_security = static_cast<int>(v); }},
+    {"mute", 0, 1U << 30, [](auto& c, auto v) { c.log.mute = v; }},
     {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
 };
 
@@ -610,7 +523,7 @@ void Parser::proto(const Directive& d) {
     if (kKnown.contains(p))
         proto_ = d;
     else if (p.starts_with("tcp") && p.ends_with("-client"))
-        error(d, kServerOnly, "use proto tcp-server");
+        error(d, "only the server's side is here", "use proto tcp-server");
     else
         error(d, "\"" + p + "\" is no transport protocol", "use proto udp or proto tcp");
 }
@@ -649,6 +562,12 @@ void Parser::flag(const Directive& d) {
         config().user_optional = true;
     else if (d.name == "username-as-common-name")
         config().username_as_common_name = true;
+    else if (d.name == "machine-readable-output")
+        config().log.stamp = log::Stamp::Machine;
+    else if (d.name == "suppress-timestamps" && config().log.stamp != log::Stamp::Machine)
+        config().log.stamp = log::Stamp::None;
+    else if (d.name == "mlock")
+        config().mlock = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
 }
@@ -729,8 +648,14 @@ void Parser::route(const Directive& d) {
         if (!metric)
             return;
         out.metric = *metric;
+    } else {
+        routes_without_metric_.push_back(config().routes.size());
     }
     config().routes.push_back(out);
+}
+
+void Parser::route_metric(const Directive& d) {
+    route_metric_ = number(d, 0, 0, 0x7fffffff);
 }
 
 void Parser::route_ipv6(const Directive& d) {
@@ -749,6 +674,8 @@ void Parser::route_ipv6(const Directive& d) {
         if (!metric)
             return;
         out.metric = *metric;
+    } else {
+        routes_without_metric_.push_back(config().routes.size());
     }
     config().routes.push_back(out);
 }
@@ -1134,6 +1061,9 @@ void Parser::allow_compression(const Directive& d) {
         error(d, "\"" + d.args[0] + "\" is not understood", "use no");
 }
 
+// All that it does was done before any option was looked at.
+void Parser::ignore_unknown_option(const Directive&) {}
+
 void Parser::keepalive(const Directive& d) {
     auto interval = number(d, 0, 1, 86400);
     auto timeout = number(d, 1, 1, 43200);
@@ -1160,8 +1090,14 @@ void Parser::connect_freq_initial(const Directive& d) {
 }
 
 void Parser::log(const Directive& d) {
-    config().log_file = d.args[0];
-    config().log_append = d.name == "log-append";
+    config().log.file = d.args[0];
+    config().log.append = d.name == "log-append";
+}
+
+void Parser::syslog(const Directive& d) {
+    config().log.syslog = true;
+    if (!d.args.empty())
+        config().log.name = d.args[0];
 }
 
 void Parser::status(const Directive& d) {
@@ -1178,6 +1114,33 @@ void Parser::writepid(const Directive& d) {
 
 void Parser::cd(const Directive& d) {
     config().directory = d.args[0];
+}
+
+void Parser::user_or_group(const Directive& d) {
+    const bool user = d.name == "user";
+    // Any group: that of the user is looked for when both are known.
+    auto found =
+        user ? find_identity(d.args[0], std::to_string(getgid())) : find_identity("", d.args[0]);
+    if (!found)
+        error(d, found.error());
+    (user ? user_ : group_) = d.args[0];
+}
+
+void Parser::nice(const Directive& d) {
+    int value = 0;
+    const auto& word = d.args[0];
+    auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (code != std::errc{} || end != word.data() + word.size() || value < -20 || value > 19)
+        error(d, "\"" + word + "\" is not a number from -20 to 19");
+    else
+        config().nice = value;
+}
+
+void Parser::nf_seccomp(const Directive& d) {
+    if (d.args[0] == "on" || d.args[0] == "off")
+        config().seccomp = d.args[0] == "on";
+    else
+        error(d, "\"" + d.args[0] + "\" is not understood", "on or off");
 }
 
 void Parser::nf_control(const Directive& d) {
@@ -1304,6 +1267,16 @@ void Parser::finish_wrapping() {
         error(tls_auth_, "\"auth " + digest + "\" is no digest for it", "auth SHA256");
 }
 
+// That there are such a user and group was seen at their lines.
+void Parser::finish_identity() {
+    if (user_.empty() && group_.empty())
+        return;
+    if (auto found = find_identity(user_, group_))
+        config().run_as = *found;
+    else
+        error("user " + user_ + " has no group of its own", "group NAME");
+}
+
 void Parser::finish() {
     auto& c = config();
     if (!server_ && !seen_.contains("server") && !(mode_server_ && tls_server_))
@@ -1325,6 +1298,9 @@ void Parser::finish() {
     finish_data_channel();
     finish_wrapping();
     finish_users();
+    finish_identity();
+    for (auto index : routes_without_metric_)
+        c.routes[index].metric = route_metric_.value_or(0);
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};
@@ -1445,6 +1421,38 @@ std::optional<std::string> read_file(const std::string& path, std::string& why_n
         return std::nullopt;
     }
     return text;
+}
+
+std::vector<std::string> check_report(const ParsedConfig& parsed) {
+    std::vector<std::string> out;
+    std::set<int> told;
+    // "12  supported  proto: TCP needs … (use proto udp)"; a finding begins with the option's name
+    auto line = [&out](int number, const char* what, const std::string& text) {
+        std::ostringstream row;
+        row << std::setw(4) << (number > 0 ? std::to_string(number) : "-") << "  " << std::left
+            << std::setw(9) << what << "  " << text;
+        out.push_back(row.str());
+    };
+    for (const auto& use : parsed.uses) {
+        bool found = false;
+        for (const auto& finding : parsed.findings) {
+            if (finding.line != use.line)
+                continue;
+            found = true;
+            // What is supported may still be wrong.
+            auto what = finding.severity == Severity::Error ? Treatment::Refused : use.treatment;
+            line(use.line, name_of(what), text_of(finding));
+        }
+        if (!found)
+            line(use.line, name_of(use.treatment), use.name);
+        told.insert(use.line);
+    }
+    for (const auto& finding : parsed.findings) {
+        if (!told.contains(finding.line))
+            line(finding.line, finding.severity == Severity::Error ? "error" : "warning",
+                 text_of(finding));
+    }
+    return out;
 }
 
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader) {

@@ -2,21 +2,18 @@
 //
 // A server's configuration: from the text of a file to checked values.
 //
-// Every option that is known stands in one table with what becomes of it:
-//
-//     supported   does what OpenVPN's manual says
-//     ignored     accepted with a warning that says why it has no effect here
-//     refused     an error with the reason: leaving it out silently would leave the
-//                 administrator with less security or another network than the file says
-//
+// What becomes of each option stands in one table, see option_table.h.
 // All findings of a file are reported, not just the first.
 #pragma once
 
 #include "config/lexer.h"
+#include "config/option_table.h"
 #include "util/data_keys.h"
 #include "util/endpoint.h"
 #include "util/environment.h"
+#include "util/log.h"
 #include "util/mss_fix.h"
+#include "util/privileges.h"
 #include "wire/control_wrap.h"
 #include "wire/static_key.h"
 
@@ -122,20 +119,21 @@ struct ServerConfig {
     std::uint32_t connect_freq_initial_seconds = 10;
 
     int verb = 3;
-    std::string log_file; ///< empty: standard output
-    bool log_append = false;
+    log::Target log;
     std::string status_file;
     std::uint32_t status_seconds = 60;
     std::string pid_file;
-    std::string control_socket; ///< of nf-ovpnctl; empty: none
-    std::string directory;      ///< to change to at start
+    std::string control_socket;     ///< of nf-ovpnctl; empty: none
+    std::string directory;          ///< to change to at start
+    std::optional<Identity> run_as; ///< once everything is set up
+    bool seccomp = true;            ///< system calls are filtered then
+    bool runs_programs = false;     ///< scripts
+    int nice = 0;                   ///< added to the process's own
+    bool mlock = false;             ///< no page of memory is ever written to disk
 };
 
 /// How far behind the address of server-ipv6 those of the clients begin.
 std::uint32_t ipv6_pool_offset(const Prefix& network);
-
-/// What became of an option of the file.
-enum class Treatment { Supported, Ignored, Refused };
 
 /// A line of "--check"'s table.
 struct OptionUse {
@@ -158,6 +156,10 @@ using FileReader = std::function<std::optional<std::string>(const std::string&, 
 
 /// Reads from the file system.
 std::optional<std::string> read_file(const std::string& path, std::string& why_not);
+
+/// What becomes of each option of the file, a line each, with what was found about it; then what
+/// was found about lines without an option, and about the file as a whole.
+std::vector<std::string> check_report(const ParsedConfig& parsed);
 
 /// Parses a server's configuration. @p file_reader is for the files that it names.
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader = read_file);

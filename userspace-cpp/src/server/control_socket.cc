@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <sstream>
 #include <system_error>
 
@@ -106,7 +107,8 @@ ControlSocket::ControlSocket(asio::io_context& context, const std::string& path,
 }
 
 ControlSocket::~ControlSocket() {
-    unlink(path_.c_str());
+    if (unlink(path_.c_str()) != 0)
+        log::warning("nf-control: {} is left over: {}", path_, std::strerror(errno));
 }
 
 void ControlSocket::accept() {

@@ -11,6 +11,7 @@
 #include "config/watched_file.h"
 #include "netlink/route.h"
 #include "server/client_files.h"
+#include "server/confinement.h"
 #include "server/status.h"
 #include "util/log.h"
 
@@ -20,8 +21,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 
@@ -67,6 +70,9 @@ std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::S
 
 // Packets taken from the device before others have their turn; they leave together.
 constexpr int kTunBatch = 64;
+
+// How old a service manager's picture of the clients may be.
+constexpr auto kTellManager = std::chrono::seconds(10);
 
 // The longest that IP has, whatever the device's MTU is changed to.
 constexpr std::size_t kMaxPacket = 65535;
@@ -268,13 +274,14 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 }
 
 Daemon::Daemon(const config::ServerConfig& config)
-    : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
-      udp_(udp_socket(context_, config)), tcp_(tcp_server(context_, config)),
+    : config_(config), manager_(ServiceNotify::from_environment()), tls_(require(make_tls(config))),
+      tun_(config.device), kernel_(open_kernel()), udp_(udp_socket(context_, config)),
+      tcp_(tcp_server(context_, config)),
       link_(config.tcp ? static_cast<Link&>(*tcp_) : *udp_), data_plane_(kernel_.get(), *this),
       hooks_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(config), tls_, data_plane_, link_, &hooks_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
-      timer_(context_), status_timer_(context_), tun_buffer_(kMaxPacket) {
+      timer_(context_), status_timer_(context_), manager_timer_(context_), tun_buffer_(kMaxPacket) {
     if (kernel_)
         notifications_.emplace(context_, dup(kernel_->notification_fd()));
     signals_.add(SIGHUP);
@@ -295,8 +302,8 @@ Daemon::Daemon(const config::ServerConfig& config)
 }
 
 Daemon::~Daemon() {
-    if (!config_.pid_file.empty())
-        std::remove(config_.pid_file.c_str());
+    if (!config_.pid_file.empty() && std::remove(config_.pid_file.c_str()) != 0)
+        log::warning("writepid: {} is left over: {}", config_.pid_file, std::strerror(errno));
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
@@ -355,7 +362,13 @@ void Daemon::run() {
     if (notifications_)
         wait_for_notification();
     wait_for_tun();
+    confine(config_);
     arm_status();
+    if (!manager_.problem().empty())
+        log::warning("NOTIFY_SOCKET: {}", manager_.problem());
+    manager_.ready("serving");
+    if (manager_.connected())
+        tell_manager();
     context_.run();
     log::info("stopped");
 }
@@ -464,8 +477,11 @@ void Daemon::arm_timer() {
 void Daemon::arm_status() {
     if (config_.status_file.empty())
         return;
-    if (auto failed = write_file(config_.status_file, status()))
+    // Once, and not again each time.
+    auto failed = write_file(config_.status_file, status());
+    if (failed && failed != status_failure_)
         log::warning("status: {}", *failed);
+    status_failure_ = failed;
     status_timer_.expires_after(std::chrono::seconds(config_.status_seconds));
     status_timer_.async_wait([this](const asio::error_code& error) {
         if (!error)
@@ -473,8 +489,30 @@ void Daemon::arm_status() {
     });
 }
 
+// From the loop that serves: when it hangs, the service manager hears nothing.
+void Daemon::tell_manager() {
+    if (stopping_)
+        return;
+    auto every = std::chrono::microseconds(kTellManager);
+    if (const auto within = manager_.watchdog()) {
+        manager_.alive();
+        every = std::min(every, *within / 2);
+    }
+    const auto clients = std::to_string(core_.clients(Clock::now()).size());
+    auto text = "serving " + clients + (clients == "1" ? " client" : " clients");
+    if (text != told_manager_)
+        manager_.status(text);
+    told_manager_ = std::move(text);
+    manager_timer_.expires_after(every);
+    manager_timer_.async_wait([this](const asio::error_code& error) {
+        if (!error)
+            tell_manager();
+    });
+}
+
 void Daemon::stop() {
     stopping_ = true;
+    manager_.stopping("telling clients");
     core_.shutdown(Clock::now());
     settle();
 }

@@ -25,6 +25,7 @@
 #include "server/tcp_server.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
+#include "util/service_notify.h"
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -67,6 +68,7 @@ private:
     void wait_for_tun();
     void arm_timer();
     void arm_status();
+    void tell_manager();
     void stop();
     void finish_if_idle();
     [[nodiscard]] std::string status();
@@ -74,6 +76,7 @@ private:
     [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
     const config::ServerConfig& config_;
+    ServiceNotify manager_;
     asio::io_context context_;
     session::TlsContext tls_;
     TunDevice tun_;
@@ -89,6 +92,9 @@ private:
     asio::signal_set signals_;
     asio::steady_timer timer_;
     asio::steady_timer status_timer_;
+    std::optional<std::string> status_failure_;
+    asio::steady_timer manager_timer_;
+    std::string told_manager_;
     std::optional<ControlSocket> control_;
     TimePoint armed_for_ = kNever;
     Bytes tun_buffer_;

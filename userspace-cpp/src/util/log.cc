@@ -5,9 +5,13 @@
 
 #include "util/log.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
+
+#include <syslog.h>
 
 #include <stdexcept>
 
@@ -31,20 +35,78 @@ spdlog::level::level_enum native(Level level) {
     return spdlog::level::off;
 }
 
+// What OpenVPN's machine-readable lines have behind the time: M_NONFATAL, M_WARN, the level of
+// M_INFO, M_DEBUG.
+class OpenVpnFlags final : public spdlog::custom_flag_formatter {
+public:
+    void format(const spdlog::details::log_msg& message, const std::tm&,
+                spdlog::memory_buf_t& out) override {
+        std::string_view flags = "80";
+        if (message.level >= spdlog::level::err)
+            flags = "20";
+        else if (message.level == spdlog::level::warn)
+            flags = "40";
+        else if (message.level == spdlog::level::info)
+            flags = "1";
+        out.append(flags.data(), flags.data() + flags.size());
+    }
+    [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+        return std::make_unique<OpenVpnFlags>();
+    }
+};
+
+std::unique_ptr<spdlog::formatter> formatter(Stamp stamp) {
+    auto out = std::make_unique<spdlog::pattern_formatter>();
+    out->add_flag<OpenVpnFlags>('*');
+    if (stamp == Stamp::Machine)
+        out->set_pattern("%E.%f %* %v");
+    else
+        out->set_pattern(stamp == Stamp::None ? "%^%l%$ %v" : "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+    return out;
+}
+
+// Consecutive lines of one kind, for Target::mute.
+struct Run {
+    unsigned limit = 0;
+    const void* kind = nullptr;
+    unsigned length = 0;
+};
+
+Run& run() {
+    static Run the_run;
+    return the_run;
+}
+
+// Whether a line is one too many. The end of a run says how many there were.
+bool muted(const void* kind) {
+    auto& r = run();
+    if (kind != r.kind) {
+        if (r.length > r.limit)
+            spdlog::default_logger()->info("{} more of that kind, muted", r.length - r.limit);
+        r.kind = kind;
+        r.length = 0;
+    }
+    return ++r.length > r.limit;
+}
+
 } // namespace
 
-void open(const std::string& file, bool append) {
+void open(const Target& target) {
     try {
         spdlog::sink_ptr sink;
-        if (file.empty())
-            sink = std::make_shared<spdlog::sinks::stdout_color_sink_st>();
+        if (!target.file.empty())
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(target.file, !target.append);
+        else if (target.syslog)
+            sink = std::make_shared<spdlog::sinks::syslog_sink_st>(target.name, LOG_PID, LOG_DAEMON,
+                                                                   false);
         else
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(file, !append);
+            sink = std::make_shared<spdlog::sinks::stdout_color_sink_st>();
         auto logger = std::make_shared<spdlog::logger>("nf-ovpnd", std::move(sink));
-        logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+        logger->set_formatter(formatter(target.stamp));
         logger->flush_on(spdlog::level::debug);
         logger->set_level(spdlog::default_logger()->level());
         spdlog::set_default_logger(std::move(logger));
+        run() = {target.mute, nullptr, 0};
     } catch (const spdlog::spdlog_ex& e) {
         throw std::runtime_error(e.what());
     }
@@ -58,8 +120,10 @@ bool enabled(Level level) {
     return spdlog::default_logger()->should_log(native(level));
 }
 
-void write(Level level, std::string_view text) {
-    spdlog::default_logger()->log(native(level), text);
+void write(Level level, const void* kind, std::string_view text) {
+    // Errors are never too many.
+    if (run().limit == 0 || level == Level::Error || !muted(kind))
+        spdlog::default_logger()->log(native(level), text);
 }
 
 } // namespace nfovpn::log

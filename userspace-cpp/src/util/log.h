@@ -14,21 +14,39 @@ namespace nfovpn::log {
 
 enum class Level { Debug, Info, Warning, Error, Off };
 
-/// Sends lines to standard output, or to @p file if it is not empty.
-/// Throws std::runtime_error when the file cannot be opened.
-void open(const std::string& file, bool append);
+/// What is in front of each line. Syslog has stamps of its own.
+enum class Stamp {
+    LocalTime, ///< and the level
+    None,      ///< the level alone
+    Machine    ///< seconds since 1970 with six digits behind the point, OpenVPN's flags in hex
+};
+
+/// Where lines go, and how.
+struct Target {
+    std::string file; ///< empty: standard output
+    bool append = false;
+    bool syslog = false; ///< unless there is a file
+    std::string name = "nf-ovpnd";
+    Stamp stamp = Stamp::LocalTime;
+    unsigned mute =
+        0; ///< of more consecutive lines of one kind only the number is written; 0: never
+};
+
+/// Sends lines there. Throws std::runtime_error when the file cannot be opened.
+void open(const Target& target);
 
 /// Lines below this level are dropped.
 void set_level(Level level);
 bool enabled(Level level);
 
-/// Writes one line.
-void write(Level level, std::string_view text);
+/// Writes one line. Lines of one kind have the same @p kind, the address of their format.
+void write(Level level, const void* kind, std::string_view text);
 
 template <typename... Args>
 void emit(Level level, fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(level))
-        write(level, fmt::format(format, std::forward<Args>(args)...));
+        write(level, fmt::string_view(format).data(),
+              fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <typename... Args>

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The table, see option_table.h. tests/data/openvpn-options.txt says which names must be in it.
+
+#include "config/option_table.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace nfovpn::config {
+
+namespace {
+
+constexpr auto S = Treatment::Supported;
+constexpr auto I = Treatment::Ignored;
+constexpr auto R = Treatment::Refused;
+constexpr std::size_t kAny = 16; // the most words of a line
+
+constexpr const char* kServerOnly = "only the server's side is here";
+constexpr const char* kPushIt = "to give it to clients, push it";
+constexpr const char* kNoScripts = "this program is not run";
+constexpr const char* kServerIpv6 = "use server-ipv6";
+constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
+constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
+constexpr const char* kNoTap = "TAP devices are not supported";
+constexpr const char* kNoPkcs11 = "keys on PKCS#11 tokens are not supported";
+constexpr const char* kKeyFile = "use cert and key with files";
+constexpr const char* kNoManagement = "the management interface is not there yet";
+constexpr const char* kWindows = "a setting of Windows";
+constexpr const char* kCommand = "a command of openvpn and not a setting";
+constexpr const char* kRunIt = "run openvpn with it";
+constexpr const char* kInternal = "set by negotiation, not by hand";
+constexpr const char* kRemoved = "OpenVPN has removed it";
+constexpr const char* kNotCompared = "options are not compared";
+constexpr const char* kFewPackets = "few data packets pass through the socket";
+constexpr const char* kWornOut = "the kernel says when a key is worn out";
+constexpr const char* kNoNames = "names are not looked up";
+constexpr const char* kNoUpDown = "scripts before and after the device's set-up are not run";
+constexpr const char* kRandom = "random numbers are OpenSSL's";
+constexpr const char* kUnit = "use the service manager's own setting";
+
+constexpr Option kOptions[] = {
+    // the transport
+    {"local", S, 1, 1, "an address; names are not looked up", ""},
+    {"port", S, 1, 1, "", ""},
+    {"lport", S, 1, 1, "", ""},
+    {"proto", S, 1, 1, "udp, udp4, udp6, and tcp-server likewise", ""},
+    {"proto-force", S, 1, 1, "as proto", ""},
+    {"multihome", S, 0, 1, "answers always leave from where the question arrived", ""},
+    {"bind", S, 0, 1, "", ""},
+    {"float", S, 0, 0, "clients may always change their address", ""},
+    {"max-packet-size", S, 1, 1, "", ""},
+    {"bind-dev", R, 1, 1, "not supported yet", ""},
+    {"mark", R, 1, 1, "not supported yet", "mark the packets by a rule of nftables"},
+    {"passtos", R, 0, 0, "not supported yet", ""},
+    {"port-share", R, 2, 3, "not supported", ""},
+    {"tcp-queue-limit", S, 1, 1, "", ""},
+    {"tcp-nodelay", I, 0, 0, "it is always so", ""},
+    {"socket-flags", I, 0, kAny, "connections always have TCP_NODELAY", ""},
+    {"sndbuf", I, 1, 1, kFewPackets, ""},
+    {"rcvbuf", I, 1, 1, kFewPackets, ""},
+    {"fast-io", I, 0, 0, "packets are taken as many as there are", ""},
+    {"mtu-disc", I, 1, 1, kKernelDoes, ""},
+    {"preresolve", I, 0, 0, kNoNames, ""},
+    {"resolv-retry", I, 1, 1, kNoNames, ""},
+    {"persist-local-ip", I, 0, 0, "addresses are read once", ""},
+    {"persist-remote-ip", I, 0, 0, "addresses are read once", ""},
+
+    // the device and its network
+    {"dev", S, 1, 1, "", ""},
+    {"dev-type", S, 1, 1, "only tun", ""},
+    {"tun-mtu", S, 1, 1, "", ""},
+    {"topology", S, 1, 1, "only subnet", ""},
+    {"ifconfig", S, 2, 2, "an address and a netmask", ""},
+    {"route", S, 1, 4, "by the device, without a gateway", ""},
+    {"route-ipv6", S, 1, 3, "by the device, without a gateway", ""},
+    {"route-metric", S, 1, 1, "", ""},
+    {"nf-fastpath", S, 1, 1,
+     "off, accepted (the default) or eager: when the kernel may carry a flow past the rules", ""},
+    {"disable-dco", S, 0, 0, "data packets go by the daemon's own data path", ""},
+    {"tun-ipv6", I, 0, 0, "tun devices always have IPv6", ""},
+    {"persist-tun", I, 0, 0, "the device lives as long as the daemon", ""},
+    {"txqueuelen", I, 1, 1, "few data packets queue at the device", ""},
+    {"bcast-buffers", I, 1, 1, kKernelDoes, ""},
+    {"link-mtu", I, 1, 1, kKernelDoes, "use tun-mtu"},
+    {"udp-mtu", I, 1, 1, kKernelDoes, "use tun-mtu"},
+    {"tun-mtu-extra", I, 1, 1, "buffers have room for any packet", ""},
+    {"tun-mtu-max", I, 1, 1, "clients are told this server's tun-mtu", ""},
+    {"mtu-test", I, 0, 0, "paths are not measured", ""},
+    {"mtu-dynamic", I, 0, 2, kRemoved, ""},
+    {"route-delay", I, 0, 2, "routes are set as soon as the device is up", ""},
+    {"route-gateway", I, 1, 1, "routes lead to the device", ""},
+    {"route-ipv6-gateway", I, 1, 1, "routes lead to the device", ""},
+    {"max-routes", I, 1, 1, "there is no limit", ""},
+    {"ifconfig-nowarn", I, 0, 0, kNotCompared, ""},
+    {"iproute", I, 1, 1, "no command is run, the device is set up by netlink", ""},
+    {"fragment", R, 1, 2, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
+    {"ifconfig-ipv6", R, 1, 2, "not supported yet", kServerIpv6},
+    {"ifconfig-noexec", R, 0, 0, "the daemon gives the device its addresses itself", ""},
+    {"route-noexec", R, 0, 0, "the daemon sets routes itself",
+     "remove it, and the routes that are not wanted"},
+    {"route-table", R, 1, 1, "not supported yet", ""},
+    {"lladdr", R, 1, 1, kNoTap, ""},
+    {"server-bridge", R, 0, kAny, kNoTap, "use dev tun"},
+    {"vlan-tagging", R, 0, 0, kNoTap, ""},
+    {"vlan-accept", R, 1, 1, kNoTap, ""},
+    {"vlan-pvid", R, 1, 1, kNoTap, ""},
+    {"dev-node", R, 1, 1, "the device is always made by /dev/net/tun", ""},
+    {"mktun", R, 0, 0, kCommand, "use ip tuntap add"},
+    {"rmtun", R, 0, 0, kCommand, "use ip tuntap del"},
+    {"shaper", R, 1, 1, "not supported", "use tc"},
+
+    // the server and its clients
+    {"mode", S, 1, 1, "only server", ""},
+    {"tls-server", S, 0, 0, "", ""},
+    {"server", S, 2, 3, "", ""},
+    {"server-ipv6", S, 1, 1, "", ""},
+    {"ifconfig-pool", S, 2, 3, "the third word has no effect", ""},
+    {"push", S, 1, 1, "options that are negotiated cannot be pushed by hand", ""},
+    {"client-config-dir", S, 1, 1,
+     "its files may have iroute, iroute-ipv6, push, push-reset and disable", ""},
+    {"ccd-exclusive", S, 0, 0, "", ""},
+    {"max-clients", S, 1, 1, "", ""},
+    {"duplicate-cn", S, 0, 0, "", ""},
+    {"client-to-client", S, 0, 0,
+     "packets between clients pass the kernel's FORWARD rules, which decide", ""},
+    {"connect-freq-initial", S, 2, 2, "", ""},
+    {"connect-freq", I, 2, 2, "first packets and half-open sessions have limits already", ""},
+    {"ifconfig-pool-persist", I, 1, 2, "addresses are remembered as long as the daemon runs", ""},
+    {"hash-size", I, 2, 2, "tables grow by themselves", ""},
+    {"max-routes-per-client", I, 1, 1, "a client has at most 100 networks", ""},
+    {"stale-routes-check", I, 1, 2, "networks of a client live as long as its session", ""},
+    {"push-continuation", R, 1, 1, kInternal, ""},
+    {"peer-id", R, 1, 1, kInternal, ""},
+    {"protocol-flags", R, 1, kAny, kInternal, ""},
+    {"key-derivation", R, 1, 1, kInternal, ""},
+    {"iroute", R, 1, 2, kOfOneClient, ""},
+    {"iroute-ipv6", R, 1, 1, kOfOneClient, ""},
+    {"push-reset", R, 0, 0, kOfOneClient, ""},
+    {"disable", R, 0, 0, kOfOneClient, ""},
+    {"push-remove", R, 1, 1, "not supported",
+     "use push-reset and push in a file of client-config-dir"},
+    {"ifconfig-push", R, 2, 3, kOfOneClient, ""},
+    {"ifconfig-ipv6-push", R, 1, 2, kOfOneClient, ""},
+    {"ifconfig-push-constraint", R, 2, 2, "not supported", ""},
+    {"ifconfig-ipv6-pool", R, 1, 1, "not supported yet", kServerIpv6},
+    {"ifconfig-pool-linear", R, 0, 0, kRemoved, "use topology subnet"},
+    {"inactive", R, 1, 2, "idle clients stay connected", ""},
+    {"session-timeout", R, 1, 1, "sessions have no greatest length", ""},
+
+    // who is let in
+    {"ca", S, 1, 1, "", ""},
+    {"cert", S, 1, 1, "a file, no URI", ""},
+    {"key", S, 1, 1, "a file, no URI, without a pass phrase", ""},
+    {"dh", S, 1, 1, "key exchange is always by elliptic curves", ""},
+    {"tls-version-min", S, 1, 2, "only 1.2 and 1.3", ""},
+    {"tls-version-max", S, 1, 1, "only 1.2 and 1.3", ""},
+    {"tls-cipher", S, 1, 1, "", ""},
+    {"tls-ciphersuites", S, 1, 1, "", ""},
+    {"tls-groups", S, 1, 1, "", ""},
+    {"tls-cert-profile", S, 1, 1, "", ""},
+    {"tls-auth", S, 1, 2, "", ""},
+    {"tls-crypt", S, 1, 1, "", ""},
+    {"key-direction", S, 1, 1, "", ""},
+    {"tls-crypt-v2", S, 1, 2, "", ""},
+    {"tls-crypt-v2-max-age", S, 1, 1, "", ""},
+    {"remote-cert-tls", S, 1, 1, "only client", ""},
+    {"verify-x509-name", S, 1, 2, "", ""},
+    {"crl-verify", S, 1, 2, "a file in PEM; directories are refused", ""},
+    {"verify-client-cert", S, 0, 1, "", ""},
+    {"persist-key", I, 0, 0, "keys are read once", ""},
+    {"ecdh-curve", I, 1, 1, "the curve is negotiated", "use tls-groups"},
+    {"prng", I, 1, 2, kRandom, ""},
+    {"use-prediction-resistance", I, 0, 0, kRandom, ""},
+    {"auth-nocache", I, 0, 0, "passwords are not kept", ""},
+    {"tls-exit", R, 0, 0, kServerOnly, ""},
+    {"capath", R, 1, 1, "not supported", "put the certificates into the file of ca"},
+    {"extra-certs", R, 1, 1, "not supported", "append the certificates to the file of cert"},
+    {"pkcs12", R, 1, 1, "not supported", "convert it by openssl pkcs12 to PEM files"},
+    {"askpass", R, 0, 1, "keys with a pass phrase are not supported",
+     "decrypt the key by openssl pkey"},
+    {"engine", R, 0, 1, "OpenSSL's engines are not used", kKeyFile},
+    {"providers", R, 1, kAny, "not supported", "name them in openssl.cnf"},
+    {"pkcs11-cert-private", R, 0, kAny, kNoPkcs11, kKeyFile},
+    {"pkcs11-id", R, 1, 1, kNoPkcs11, kKeyFile},
+    {"pkcs11-id-management", R, 0, 0, kNoPkcs11, kKeyFile},
+    {"pkcs11-pin-cache", R, 1, 1, kNoPkcs11, kKeyFile},
+    {"pkcs11-private-mode", R, 1, kAny, kNoPkcs11, kKeyFile},
+    {"pkcs11-protected-authentication", R, 0, kAny, kNoPkcs11, kKeyFile},
+    {"pkcs11-providers", R, 1, kAny, kNoPkcs11, kKeyFile},
+    {"secret", R, 1, 2, "static keys have no forward secrecy", "use ca, cert and key"},
+    {"allow-deprecated-insecure-static-crypto", R, 0, 0, "static keys have no forward secrecy",
+     "use ca, cert and key"},
+    {"peer-fingerprint", R, 1, 1, "not supported yet", "use ca"},
+    {"verify-hash", R, 1, 2, "not supported", "put only that authority into the file of ca"},
+    {"remote-cert-ku", R, 0, kAny, "not supported", "use remote-cert-tls client"},
+    {"remote-cert-eku", R, 1, 1, "not supported", "use remote-cert-tls client"},
+    {"ns-cert-type", R, 1, 1, kRemoved, "use remote-cert-tls client"},
+    {"client-cert-not-required", R, 0, 0, kRemoved, "use verify-client-cert none"},
+    {"x509-username-field", R, 1, 8, "clients are known by their common name", ""},
+    {"username-as-common-name", S, 0, 0, "", ""},
+    {"compat-names", R, 0, 1, kRemoved, ""},
+    {"no-name-remapping", R, 0, 0, kRemoved, ""},
+    {"auth-user-pass-verify", S, 1, 2, "", ""},
+    {"auth-user-pass-optional", S, 0, 0, "", ""},
+    {"auth-gen-token", S, 0, 3, "tokens are verified by this server only", ""},
+    {"auth-gen-token-secret", S, 1, 1, "", ""},
+    {"override-username", R, 1, 1, "user names and passwords are not checked yet", ""},
+    {"replay-persist", R, 1, 1, "packet IDs are not stored", "remove it"},
+    {"force-tls-key-material-export", R, 0, 0, "not supported yet", ""},
+
+    // the data channel
+    {"data-ciphers", S, 1, 1, "", ""},
+    {"ncp-ciphers", S, 1, 1, "the older name of data-ciphers", ""},
+    {"data-ciphers-fallback", S, 1, 1, "", ""},
+    {"auth", S, 1, 1, "SHA1, SHA256 and none; with tls-auth, any digest of OpenSSL", ""},
+    {"mssfix", S, 0, 2, "", ""},
+    {"compress", S, 0, 1, "only what compresses nothing: stub, stub-v2, migrate", ""},
+    {"comp-lzo", S, 0, 1, "only what compresses nothing: no", ""},
+    {"allow-compression", S, 1, 1, "nothing is compressed, whatever it says", ""},
+    {"cipher", I, 1, 1, "the data cipher is negotiated", "use data-ciphers"},
+    {"comp-noadapt", I, 0, 0, "nothing is compressed", ""},
+    {"replay-window", I, 1, 2, "the kernel's window has a fixed size", ""},
+    {"mute-replay-warnings", I, 0, 0, "replayed packets are counted, not logged", ""},
+    {"disable-occ", I, 0, 0, kNotCompared, ""},
+    {"opt-verify", I, 0, 0, kNotCompared, ""},
+    {"ncp-disable", I, 0, 0, "ciphers are always negotiated", "use data-ciphers"},
+    {"key-method", I, 1, 1, "it is always 2", ""},
+    {"no-iv", R, 0, 0, kRemoved, "remove it"},
+    {"no-replay", R, 0, 0, kRemoved, "remove it"},
+    {"compat-mode", R, 1, 1, "defaults are those of OpenVPN 2.7",
+     "state what is needed, as data-ciphers-fallback"},
+    {"keying-material-exporter", R, 2, 2, "there is nobody to give the exported keys to", ""},
+
+    // time
+    {"keepalive", S, 2, 2, "", ""},
+    {"ping", S, 1, 1, "", ""},
+    {"ping-restart", S, 1, 1, "", ""},
+    {"reneg-sec", S, 1, 2, "the second number has no effect", ""},
+    {"hand-window", S, 1, 1, "", ""},
+    {"tran-window", S, 1, 1, "", ""},
+    {"tls-timeout", S, 1, 1, "", ""},
+    {"explicit-exit-notify", S, 0, 1, "", ""},
+    {"ping-timer-rem", I, 0, 0, "only clients that are connected are timed", ""},
+    {"reneg-bytes", I, 1, 1, kWornOut, "use reneg-sec"},
+    {"reneg-pkts", I, 1, 1, kWornOut, "use reneg-sec"},
+    {"ping-exit", R, 1, 1, "a server does not end when a client is silent", "use ping-restart"},
+
+    // operation
+    {"verb", S, 1, 1, "0: errors; 1 to 3: what happens; 4 and more: in detail, never each packet",
+     ""},
+    {"log", S, 1, 1, "", ""},
+    {"log-append", S, 1, 1, "", ""},
+    {"syslog", S, 0, 1, "log and log-append take precedence", ""},
+    {"mute", S, 1, 1, "errors are never muted", ""},
+    {"suppress-timestamps", S, 0, 0, "", ""},
+    {"machine-readable-output", S, 0, 0, "", ""},
+    {"status", S, 1, 2, "", ""},
+    {"writepid", S, 1, 1, "", ""},
+    {"cd", S, 1, 1, "", ""},
+    {"user", S, 1, 1, "a name or a number; without group, the group is the user's own", ""},
+    {"group", S, 1, 1, "a name or a number", ""},
+    {"nice", S, 1, 1, "", ""},
+    {"mlock", S, 0, 0, "", ""},
+    {"nf-seccomp", S, 1, 1, "on (the default) or off: the filter for system calls", ""},
+    {"nf-control", S, 1, 1, "the path of the unix socket for nf-ovpnctl", ""},
+    {"ignore-unknown-option", S, 1, kAny, "", ""},
+    {"status-version", I, 1, 1, "there is one format", ""},
+    {"errors-to-stderr", I, 0, 0, "errors go where all lines go", ""},
+    {"remap-usr1", I, 1, 1, "SIGUSR1 does not restart the daemon", ""},
+    {"echo", I, 0, kAny, "a message for user interfaces", ""},
+    {"parameter", I, 0, kAny, "a message for user interfaces", ""},
+    {"gremlin", I, 1, 1, "a test of OpenVPN itself", ""},
+    {"tmp-dir", S, 1, 1, "", ""},
+    {"daemon", R, 0, 1, "the daemon stays in the foreground", kUnit},
+    {"chroot", R, 1, 1, "not supported", kUnit},
+    {"setcon", R, 1, 1, "not supported", kUnit},
+    {"config", R, 1, 1, "files are not included", "write the options into this file"},
+    {"management", R, 2, 3, kNoManagement, ""},
+    {"management-client", R, 0, 0, kNoManagement, ""},
+    {"management-client-auth", R, 0, 0, kNoManagement, ""},
+    {"management-client-group", R, 1, 1, kNoManagement, ""},
+    {"management-client-pf", R, 0, 0, kNoManagement, ""},
+    {"management-client-user", R, 1, 1, kNoManagement, ""},
+    {"management-external-cert", R, 1, 1, kNoManagement, ""},
+    {"management-external-key", R, 0, kAny, kNoManagement, ""},
+    {"management-forget-disconnect", R, 0, 0, kNoManagement, ""},
+    {"management-hold", R, 0, 0, kNoManagement, ""},
+    {"management-log-cache", R, 1, 1, kNoManagement, ""},
+    {"management-query-passwords", R, 0, 0, kNoManagement, ""},
+    {"management-query-proxy", R, 0, 0, kNoManagement, ""},
+    {"management-query-remote", R, 0, 0, kNoManagement, ""},
+    {"management-signal", R, 0, 0, kNoManagement, ""},
+    {"management-up-down", R, 0, 0, kNoManagement, ""},
+
+    // scripts
+    {"setenv", S, 1, 2, "", ""},
+    {"setenv-safe", S, 1, 2, "", ""},
+    {"script-security", S, 1, 1, "", ""},
+    {"down-pre", I, 0, 0, kNoUpDown, ""},
+    {"up-restart", I, 0, 0, kNoUpDown, ""},
+    {"up", R, 1, 1, kNoUpDown, ""},
+    {"down", R, 1, 1, kNoUpDown, ""},
+    {"route-up", R, 1, 1, kNoUpDown, ""},
+    {"route-pre-down", R, 1, 1, kNoUpDown, ""},
+    {"plugin", R, 1, kAny, "plug-ins are not loaded",
+     "use auth-user-pass-verify or client-connect with a program"},
+    {"ipchange", R, 1, 1, kNoScripts, ""},
+    {"client-connect", S, 1, 1,
+     "answers are waited for without holding up others, so none is deferred", ""},
+    {"client-disconnect", S, 1, 1, "", ""},
+    {"client-crresponse", R, 1, 1, kNoScripts, ""},
+    {"learn-address", S, 1, 1, "", ""},
+    {"tls-verify", R, 1, 2, kNoScripts, ""},
+    {"tls-crypt-v2-verify", R, 1, 1, kNoScripts, "use tls-crypt-v2-max-age"},
+    {"tls-export-cert", R, 1, 1, kNoScripts, ""},
+    {"x509-track", R, 1, 1, kNoScripts, ""},
+
+    // the other side
+    {"client", R, 0, 0, kServerOnly, ""},
+    {"pull", R, 0, 0, kServerOnly, ""},
+    {"tls-client", R, 0, 0, kServerOnly, ""},
+    {"remote", R, 1, 3, kServerOnly, ""},
+    {"nobind", R, 0, 0, kServerOnly, ""},
+    {"rport", R, 1, 1, kServerOnly, ""},
+    {"connection", R, 1, 1, kServerOnly, ""},
+    {"remote-random", R, 0, 0, kServerOnly, ""},
+    {"remote-random-hostname", R, 0, 0, kServerOnly, ""},
+    {"ip-remote-hint", R, 1, 1, kServerOnly, ""},
+    {"connect-retry", R, 1, 2, kServerOnly, ""},
+    {"connect-retry-max", R, 1, 1, kServerOnly, ""},
+    {"connect-timeout", R, 1, 1, kServerOnly, ""},
+    {"server-poll-timeout", R, 1, 1, kServerOnly, ""},
+    {"single-session", R, 0, 0, kServerOnly, ""},
+    {"up-delay", R, 0, 0, kServerOnly, ""},
+    {"auth-user-pass", R, 0, 2, kServerOnly, ""},
+    {"auth-retry", R, 1, 1, kServerOnly, ""},
+    {"auth-token", R, 1, 1, kServerOnly, ""},
+    {"auth-token-user", R, 1, 1, kServerOnly, ""},
+    {"static-challenge", R, 2, 3, kServerOnly, ""},
+    {"http-proxy", R, 1, 4, kServerOnly, ""},
+    {"http-proxy-option", R, 1, 3, kServerOnly, ""},
+    {"http-proxy-override", R, 2, 3, kServerOnly, ""},
+    {"http-proxy-retry", R, 0, 0, kServerOnly, ""},
+    {"http-proxy-timeout", R, 1, 1, kServerOnly, ""},
+    {"http-proxy-user-pass", R, 1, 1, kServerOnly, ""},
+    {"socks-proxy", R, 1, 3, kServerOnly, ""},
+    {"socks-proxy-retry", R, 0, 0, kServerOnly, ""},
+    {"allow-pull-fqdn", R, 0, 0, kServerOnly, ""},
+    {"allow-recursive-routing", R, 0, 0, kServerOnly, ""},
+    {"pull-filter", R, 2, 2, kServerOnly, ""},
+    {"push-peer-info", R, 0, 0, kServerOnly, ""},
+    {"route-nopull", R, 0, 0, kServerOnly, ""},
+    {"client-nat", R, 4, 4, kServerOnly, ""},
+    {"dns-updown", R, 1, 2, kServerOnly, ""},
+    {"redirect-gateway", R, 0, kAny, kServerOnly, kPushIt},
+    {"redirect-private", R, 0, kAny, kServerOnly, kPushIt},
+    {"dhcp-option", R, 1, 3, kServerOnly, kPushIt},
+    {"dns", R, 2, kAny, kServerOnly, kPushIt},
+    {"block-ipv6", R, 0, 0, kServerOnly, kPushIt},
+
+    // Windows
+    {"allow-nonadmin", I, 0, 1, kWindows, ""},
+    {"block-outside-dns", I, 0, 0, kWindows, kPushIt},
+    {"dhcp-internal", I, 1, 1, kWindows, ""},
+    {"dhcp-pre-release", I, 0, 0, kWindows, ""},
+    {"dhcp-release", I, 0, 0, kWindows, ""},
+    {"dhcp-renew", I, 0, 0, kWindows, ""},
+    {"ip-win32", I, 1, 3, kWindows, ""},
+    {"msg-channel", I, 1, 1, kWindows, ""},
+    {"pause-exit", I, 0, 0, kWindows, ""},
+    {"rdns-internal", I, 0, 0, kWindows, ""},
+    {"register-dns", I, 0, 0, kWindows, kPushIt},
+    {"route-method", I, 1, 1, kWindows, ""},
+    {"show-net-up", I, 0, 0, kWindows, ""},
+    {"tap-sleep", I, 1, 1, kWindows, ""},
+    {"win-sys", I, 1, 1, kWindows, ""},
+    {"windows-driver", I, 1, 1, kWindows, ""},
+    {"cryptoapicert", R, 1, 1, kWindows, kKeyFile},
+    {"service", R, 1, 2, kWindows, kUnit},
+
+    // commands
+    {"help", R, 0, 0, kCommand, "nf-ovpnd --help"},
+    {"version", R, 0, 0, kCommand, "nf-ovpnd --version"},
+    {"genkey", R, 0, 3, kCommand, kRunIt},
+    {"test-crypto", R, 0, 0, kCommand, kRunIt},
+    {"show-adapters", R, 0, 0, kCommand, kRunIt},
+    {"show-ciphers", R, 0, 0, kCommand, kRunIt},
+    {"show-curves", R, 0, 0, kCommand, kRunIt},
+    {"show-digests", R, 0, 0, kCommand, kRunIt},
+    {"show-engines", R, 0, 0, kCommand, kRunIt},
+    {"show-gateway", R, 0, 1, kCommand, kRunIt},
+    {"show-groups", R, 0, 0, kCommand, kRunIt},
+    {"show-net", R, 0, 0, kCommand, kRunIt},
+    {"show-pkcs11-ids", R, 0, 2, kCommand, kRunIt},
+    {"show-tls", R, 0, 0, kCommand, kRunIt},
+    {"show-valid-subnets", R, 0, 0, kCommand, kRunIt},
+};
+
+// How many letters must be added, removed or replaced to make one word of the other.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); j++)
+        row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); i++) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); j++) {
+            auto substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+        }
+    }
+    return row[b.size()];
+}
+
+std::string explanation(const Option& option) {
+    std::string out = option.reason;
+    if (*option.hint != '\0')
+        out += std::string(" (") + option.hint + ")";
+    return out;
+}
+
+// Only what begins a line or is an escape has a meaning in mdoc; a lone "." does not occur.
+std::string mdoc_text(const std::string& text) {
+    std::string out;
+    for (char c : text) {
+        if (c == '\\')
+            out += "\\e";
+        else if (c == '-')
+            out += "\\-";
+        else
+            out += c;
+    }
+    return out;
+}
+
+std::string mdoc_list(Treatment treatment) {
+    std::vector<std::pair<std::string, std::vector<const char*>>> explained;
+    for (const auto& option : kOptions) {
+        if (option.treatment != treatment)
+            continue;
+        auto why = explanation(option);
+        auto same = [&why](const auto& group) { return group.first == why; };
+        auto group = std::find_if(explained.begin(), explained.end(), same);
+        if (group == explained.end()) {
+            explained.push_back({why, {}});
+            group = explained.end() - 1;
+        }
+        group->second.push_back(option.name);
+    }
+    std::string out = ".Bl -tag -width Ds\n";
+    for (const auto& [why, names] : explained) {
+        out += ".It";
+        for (const char* name : names) {
+            out += std::string(name == names.front() ? " Cm " : " , ");
+            out += mdoc_text(name);
+        }
+        out += "\n" + mdoc_text(why.empty() ? "as in OpenVPN" : why) + "\n";
+    }
+    return out + ".El\n";
+}
+
+} // namespace
+
+std::span<const Option> options() {
+    return kOptions;
+}
+
+const Option* find_option(std::string_view name) {
+    auto at = std::find_if(std::begin(kOptions), std::end(kOptions),
+                           [name](const Option& option) { return option.name == name; });
+    return at == std::end(kOptions) ? nullptr : at;
+}
+
+std::string_view nearest_option(std::string_view name) {
+    std::string_view nearest;
+    std::size_t best = 3;
+    for (const auto& option : kOptions) {
+        auto away = distance(name.substr(0, 64), option.name);
+        if (away < best) {
+            best = away;
+            nearest = option.name;
+        }
+    }
+    return nearest;
+}
+
+const char* name_of(Treatment treatment) {
+    switch (treatment) {
+    case Treatment::Supported:
+        return "supported";
+    case Treatment::Ignored:
+        return "ignored";
+    case Treatment::Refused:
+        return "refused";
+    }
+    return "";
+}
+
+std::string options_as_text() {
+    std::string out;
+    for (const auto& option : kOptions) {
+        std::string line = option.name;
+        line.resize(std::max<std::size_t>(line.size() + 1, 26), ' ');
+        line += name_of(option.treatment);
+        auto why = explanation(option);
+        if (!why.empty()) {
+            line.resize(std::max<std::size_t>(line.size() + 1, 37), ' ');
+            line += why;
+        }
+        out += line + "\n";
+    }
+    return out;
+}
+
+std::string options_as_mdoc() {
+    return ".Ss Supported options\n" + mdoc_list(Treatment::Supported) + ".Ss Ignored options\n" +
+           mdoc_list(Treatment::Ignored) + ".Ss Refused options\n" + mdoc_list(Treatment::Refused);
+}
+
+} // namespace nfovpn::config

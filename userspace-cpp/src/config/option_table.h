@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The options of OpenVPN's manual, and our own "nf-…", with what becomes of each in a server's
+// configuration:
+//
+//     supported   does what OpenVPN's manual says, apart from what the note says
+//     ignored     accepted with a warning that says why it has no effect here
+//     refused     an error with the reason: leaving it out silently would leave the
+//                 administrator with less security or another network than the file says
+//
+// The parser, "nf-ovpnd --check", "nf-ovpnd --help-options" and the manual page read this table;
+// what a supported option does is the parser's business.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace nfovpn::config {
+
+/// What becomes of an option of the file.
+enum class Treatment { Supported, Ignored, Refused };
+
+/// A row of the table. All text lives as long as the program.
+struct Option {
+    const char* name;
+    Treatment treatment;
+    std::size_t min_args; ///< words behind the name, at least
+    std::size_t max_args; ///< and at most; of refused options neither is checked
+    const char* reason;   ///< why ignored or refused; a note, or empty, for a supported one
+    const char* hint;     ///< what to do instead; may be empty
+};
+
+/// The table, in the order of the manual page: by subject.
+std::span<const Option> options();
+
+/// The row of an option; null if there is none.
+const Option* find_option(std::string_view name);
+
+/// The name that was meant by one that is not in the table; empty if none is near.
+std::string_view nearest_option(std::string_view name);
+
+/// "supported", "ignored" or "refused".
+const char* name_of(Treatment treatment);
+
+/// The table as text, a line an option.
+std::string options_as_text();
+
+/// The table as three lists in mdoc(7), options with the same reason together.
+std::string options_as_mdoc();
+
+} // namespace nfovpn::config

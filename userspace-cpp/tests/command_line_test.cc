@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// nf-ovpnd as a command: what it prints and its exit status, for all that does not serve.
+
+#include "config/option_table.h"
+#include "support/pki.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using namespace nfovpn;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+namespace {
+
+struct Outcome {
+    int status = -1; ///< the exit status; -1 if there is none
+    std::string output;
+};
+
+Outcome nf_ovpnd(std::vector<std::string> words) {
+    words.insert(words.begin(), NF_OVPND);
+    std::array<int, 2> pipe_ends{};
+    EXPECT_EQ(pipe(pipe_ends.data()), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        std::vector<char*> argv;
+        argv.reserve(words.size() + 1);
+        for (auto& word : words)
+            argv.push_back(word.data());
+        argv.push_back(nullptr);
+        dup2(pipe_ends[1], STDOUT_FILENO);
+        dup2(pipe_ends[1], STDERR_FILENO);
+        close(pipe_ends[0]);
+        execv(NF_OVPND, argv.data());
+        _exit(127);
+    }
+    close(pipe_ends[1]);
+    Outcome out;
+    std::array<char, 4096> part{};
+    for (ssize_t n = 0; (n = read(pipe_ends[0], part.data(), part.size())) > 0;)
+        out.output.append(part.data(), static_cast<std::size_t>(n));
+    close(pipe_ends[0]);
+    int status = 0;
+    if (waitpid(child, &status, 0) == child && WIFEXITED(status))
+        out.status = WEXITSTATUS(status);
+    return out;
+}
+
+class CommandLine : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "command-line-XXXXXX";
+        directory_ = mkdtemp(name.data());
+        test::Authority authority;
+        auto server = authority.issue({.common_name = "gate", .server = true});
+        write("ca.crt", authority.certificate());
+        write("gate.crt", server.certificate);
+        write("gate.key", server.private_key);
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream(directory_ + "/" + name) << text;
+    }
+
+    /// A configuration with these lines in front of those that it cannot do without.
+    [[nodiscard]] std::string configuration(const std::string& lines) const {
+        write("gate.conf", lines + "cd " + directory_ +
+                               "\ndev tun\nserver 10.8.0.0 255.255.255.0\nca ca.crt\n"
+                               "cert gate.crt\nkey gate.key\n");
+        return directory_ + "/gate.conf";
+    }
+
+    std::string directory_;
+};
+
+} // namespace
+
+TEST_F(CommandLine, CheckSaysWhatWouldRun) {
+    auto file = configuration("persist-tun\nport 1194\n");
+    for (const auto& words : {std::vector<std::string>{"--check", file},
+                              std::vector<std::string>{"--config", file, "--check"}}) {
+        auto good = nf_ovpnd(words);
+        EXPECT_EQ(good.status, 0) << good.output;
+        EXPECT_THAT(good.output, StartsWith("   1  ignored    persist-tun: ignored: "));
+        EXPECT_THAT(good.output, HasSubstr("\n   2  supported  port\n"));
+        EXPECT_THAT(good.output, HasSubstr(file + ": usable\n"));
+    }
+}
+
+TEST_F(CommandLine, CheckSaysWhatWouldNot) {
+    auto file = configuration("fragment 1300\n");
+    auto refused = nf_ovpnd({"--check", file});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.output, StartsWith("   1  refused    fragment: "));
+    EXPECT_THAT(refused.output, HasSubstr(file + ": not usable\n"));
+
+    // Each line is right, and the key is of another certificate.
+    test::Authority other;
+    write("gate.key", other.issue({.common_name = "gate", .server = true}).private_key);
+    auto wrong_key = nf_ovpnd({"--check", configuration("")});
+    EXPECT_EQ(wrong_key.status, 1);
+    EXPECT_THAT(wrong_key.output, HasSubstr("error: "));
+
+    EXPECT_EQ(nf_ovpnd({"--check", directory_ + "/missing.conf"}).status, 1);
+}
+
+TEST_F(CommandLine, WrongConfigurationsAreNotServed) {
+    auto file = configuration("fragment 1300\n");
+    auto refused = nf_ovpnd({"--config", file});
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.output, StartsWith(file + ":1: error: fragment: "));
+    EXPECT_EQ(nf_ovpnd({directory_ + "/missing.conf"}).status, 2);
+    EXPECT_EQ(nf_ovpnd({}).status, 2);
+    EXPECT_EQ(nf_ovpnd({"--no-such-option"}).status, 2);
+}
+
+TEST_F(CommandLine, Questions) {
+    auto options = nf_ovpnd({"--help-options"});
+    EXPECT_EQ(options.status, 0);
+    EXPECT_EQ(options.output, config::options_as_text());
+    EXPECT_EQ(nf_ovpnd({"--help"}).status, 0);
+    auto version = nf_ovpnd({"--version"});
+    EXPECT_EQ(version.status, 0);
+    EXPECT_THAT(version.output, StartsWith("nf-ovpnd "));
+}
