@@ -5,6 +5,7 @@
 
 #include "config/watched_file.h"
 #include "netlink/message.h"
+#include "server/client_files.h"
 #include "server/confinement.h"
 #include "server/daemon.h"
 #include "server/status.h"
@@ -312,7 +313,7 @@ TEST(SyscallFilter, LetsTheDaemonDoItsWork) {
             asio::steady_timer timer(context, std::chrono::milliseconds(1));
             bool fired = false;
             timer.async_wait([&](const asio::error_code& error) { fired = !error; });
-            server::UdpSocket udp(context, server::UdpSocket::Family::Both, std::nullopt, 0);
+            server::UdpSocket udp(context, server::Family::Both, std::nullopt, 0);
             context.run();
             netlink::Socket route(NETLINK_ROUTE);
             held = held && expect(accepted && fired, "asio");
