@@ -41,9 +41,9 @@ class ServerCore::Client final : public session::SessionHost {
 public:
     Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
            std::optional<wire::Opcode> reset, TimePoint now)
-        : path(from.path), created(now), channel(std::move(from.channel)),
-          session(server.settings_.session, server.tls_, *this, from.packet.session_id, local_id,
-                  now, reset),
+        : id(server.next_client_id_++), path(from.path), created(now),
+          channel(std::move(from.channel)), session(server.settings_.session, server.tls_, *this,
+                                                    from.packet.session_id, local_id, now, reset),
           core_(server) {}
 
     [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
@@ -82,6 +82,7 @@ public:
         log::warning("{}: {}", label(), text);
     }
 
+    std::uint64_t id;
     Path path;
     TimePoint created;
     session::WrappedChannel channel;
@@ -92,6 +93,7 @@ public:
     bool known_to_data_plane = false; ///< and to be removed there
     std::optional<Ipv6> address6;     ///< its own inside the tunnel
     std::vector<Prefix> networks;     ///< behind it
+    dataplane::PeerStats traffic;     ///< as it was last known
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -130,6 +132,8 @@ void ServerCore::Client::up(session::Session&) {
               session::derivation_name(session.choice().derivation),
               milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
               info.platform);
+    if (core_.observer_)
+        core_.observer_->connected(core_.status_of(*this, created + session.handshake_time()));
 }
 
 std::size_t ServerCore::KeyHash::operator()(const Key& key) const noexcept {
@@ -449,6 +453,10 @@ void ServerCore::remove(Client& client, TimePoint now) {
         log::warning("{}: not connected: {}", client.label(), client.session.close_reason());
     }
     if (const auto& given = client.session.assignment()) {
+        if (client.is_up && observer_) {
+            remember_traffic();
+            observer_->disconnected(status_of(client, now));
+        }
         if (client.known_to_data_plane) {
             if (auto failure = data_plane_.remove_peer(given->peer_id))
                 log::error("{}: peer removal: {}", client.label(), failure->what);
@@ -575,36 +583,85 @@ void ServerCore::shutdown(TimePoint now) {
         if (settings_.restart_message.empty())
             client.session.close("server stops");
         else
-            client.session.restart_client(now, settings_.restart_message);
+            client.session.restart_client(now, settings_.restart_message, "server stops");
         settle(client, now);
     }
 }
 
-std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
-    std::unordered_map<std::uint32_t, dataplane::PeerStats> traffic;
-    if (auto peers = data_plane_.stats()) {
-        for (const auto& peer : *peers)
-            traffic.emplace(peer.id, peer);
+std::size_t ServerCore::kill(const std::vector<Client*>& victims, TimePoint now) {
+    for (auto* client : victims) {
+        client->session.close("killed by an administrator");
+        settle(*client, now);
     }
+    return victims.size();
+}
+
+std::size_t ServerCore::kill_by_name(const std::string& common_name, TimePoint now) {
+    std::vector<Client*> victims;
+    auto [first, last] = by_name_.equal_range(common_name);
+    for (auto at = first; at != last; ++at)
+        victims.push_back(at->second);
+    return kill(victims, now);
+}
+
+std::size_t ServerCore::kill_by_remote(const Endpoint& remote, TimePoint now) {
+    std::vector<Client*> victims;
+    for (const auto& [id, client] : by_peer_id_) {
+        if (client->path.remote == remote)
+            victims.push_back(client);
+    }
+    return kill(victims, now);
+}
+
+bool ServerCore::kill_by_id(std::uint64_t client_id, const std::string& message, TimePoint now) {
+    auto found = std::find_if(clients_.begin(), clients_.end(), [client_id](const auto& entry) {
+        return entry.second->id == client_id;
+    });
+    if (found == clients_.end())
+        return false;
+    Client& client = *found->second;
+    client.session.restart_client(now, message, "killed by an administrator");
+    settle(client, now);
+    return true;
+}
+
+void ServerCore::remember_traffic() {
+    auto peers = data_plane_.stats();
+    if (!peers)
+        return;
+    for (const auto& peer : *peers) {
+        if (auto* client = by_peer_id(peer.id))
+            client->traffic = peer;
+    }
+}
+
+ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
+    const auto& session = client.session;
+    ClientStatus status;
+    status.client_id = client.id;
+    status.common_name = session.common_name();
+    status.remote = client.path.remote;
+    status.address = session.assignment()->address;
+    status.netmask = session.assignment()->netmask;
+    status.address6 = client.address6;
+    status.networks = client.networks;
+    status.peer_id = session.assignment()->peer_id;
+    status.connected_since = unix_time(client.created);
+    status.connected_for = now - client.created;
+    status.tls = session.tls().version() + " " + session.tls().cipher();
+    status.cipher = cipher_name(session.choice().format.cipher);
+    status.renegotiations = session.renegotiations();
+    status.rx_bytes = client.traffic.rx_bytes;
+    status.tx_bytes = client.traffic.tx_bytes;
+    return status;
+}
+
+std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
+    remember_traffic();
     std::vector<ClientStatus> out;
     for (const auto& [id, client] : by_peer_id_) {
-        if (!client->is_up)
-            continue;
-        ClientStatus status;
-        status.common_name = client->session.common_name();
-        status.remote = client->path.remote;
-        status.address = client->session.assignment()->address;
-        status.peer_id = id;
-        status.connected_for = now - client->created;
-        status.tls = client->session.tls().version() + " " + client->session.tls().cipher();
-        status.cipher = cipher_name(client->session.choice().format.cipher);
-        status.renegotiations = client->session.renegotiations();
-        auto counted = traffic.find(id);
-        if (counted != traffic.end()) {
-            status.rx_bytes = counted->second.rx_bytes;
-            status.tx_bytes = counted->second.tx_bytes;
-        }
-        out.push_back(std::move(status));
+        if (client->is_up)
+            out.push_back(status_of(*client, now));
     }
     std::sort(out.begin(), out.end(),
               [](const ClientStatus& a, const ClientStatus& b) { return a.address < b.address; });

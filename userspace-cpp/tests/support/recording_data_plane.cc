@@ -101,6 +101,8 @@ std::optional<std::vector<dataplane::PeerStats>> RecordingDataPlane::stats() {
     for (const auto& [id, peer] : peers) {
         dataplane::PeerStats stats;
         stats.id = id;
+        stats.rx_bytes = peer.rx_bytes;
+        stats.tx_bytes = peer.tx_bytes;
         out.push_back(stats);
     }
     return out;
@@ -134,8 +136,9 @@ std::optional<Bytes> RecordingDataPlane::receive(const Endpoint& from, ByteView 
 }
 
 std::optional<Bytes> RecordingDataPlane::send(std::uint32_t peer_id, ByteView plaintext) {
-    auto& [known, keepalive, slots] = peers.at(peer_id);
-    auto& primary = slots[0];
+    auto& peer = peers.at(peer_id);
+    const auto& known = peer.peer;
+    auto& primary = peer.slots[0];
     if (!primary)
         return std::nullopt;
     return encrypt_data(primary->keys, primary->key_id, peer_id, primary->next_packet_id++,
