@@ -498,7 +498,7 @@ TEST(ServerConfig, DataPath) {
 TEST(ServerConfig, IgnoredOptionsWarn) {
     for (const char* line :
          {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA512", "fast-io", "sndbuf 0",
-          "dh dh.pem", "mute 20", "ifconfig-pool-persist ipp.txt", "status-version 3"}) {
+          "dh dh.pem", "mute 20", "ifconfig-pool-persist ipp.txt"}) {
         auto text = kMinimal + line + "\n";
         auto parsed = parse(text);
         EXPECT_TRUE(parsed.ok()) << line;
@@ -637,4 +637,11 @@ TEST(WatchedFile, IsReadAgainWhenItHasChanged) {
     std::filesystem::remove(path);
     EXPECT_EQ(file.changed(), "");
     std::filesystem::remove_all(pattern);
+}
+
+TEST(ServerConfig, StatusVersion) {
+    EXPECT_EQ(parse(kMinimal).config.status_version, 1) << "OpenVPN's default";
+    EXPECT_EQ(parse(kMinimal + "status-version 3\n").config.status_version, 3);
+    EXPECT_THAT(described(kMinimal + "status-version 4\n"),
+                ElementsAre(HasSubstr("f:6: error: status-version: \"4\" is not a number from 1")));
 }

@@ -267,6 +267,7 @@ const Option Parser::kOptions[] = {
     {"log-append", S, 1, 1, &Parser::log, "", ""},
     {"status", S, 1, 2, &Parser::status, "", ""},
     {"writepid", S, 1, 1, &Parser::writepid, "", ""},
+    {"status-version", S, 1, 1, &Parser::number_option, "", ""},
     {"nf-control", S, 1, 1, &Parser::nf_control, "", ""},
     {"cd", S, 1, 1, &Parser::cd, "", ""},
 
@@ -305,7 +306,6 @@ const Option Parser::kOptions[] = {
     {"setenv-safe", I, 1, 2, nullptr, kNoScripts, ""},
     {"script-security", I, 1, 2, nullptr, kNoScripts, ""},
     {"nice", I, 1, 1, nullptr, kRunFrom, ""},
-    {"status-version", I, 1, 1, nullptr, "there is one format", ""},
     {"suppress-timestamps", I, 0, 0, nullptr, "lines always bear the time", ""},
     {"machine-readable-output", I, 0, 0, nullptr, "there is one format", ""},
     {"syslog", I, 0, 1, nullptr, "lines go to standard output", kRunFrom},
@@ -549,6 +549,7 @@ const NumberOption kNumberOptions[] = {
     {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
     {"explicit-exit-notify", 0, 2,
      [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
+    {"status-version", 1, 3, [](auto& c, auto v) { c.status_version = static_cast<int>(v); }},
     {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
 };
 

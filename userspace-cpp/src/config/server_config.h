@@ -102,6 +102,7 @@ struct ServerConfig {
     bool log_append = false;
     std::string status_file;
     std::uint32_t status_seconds = 60;
+    int status_version = 1;
     std::string pid_file;
     std::string control_socket; ///< of nf-ovpnctl; empty: none
     std::string directory;      ///< to change to at start

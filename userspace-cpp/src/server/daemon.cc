@@ -10,7 +10,6 @@
 
 #include "config/watched_file.h"
 #include "netlink/route.h"
-#include "server/status.h"
 #include "util/log.h"
 
 #include <linux/netlink.h>
@@ -21,6 +20,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <sstream>
 
 namespace nfovpn::server {
 
@@ -100,15 +100,6 @@ std::optional<Ipv6Pool> ipv6_pool(const config::ServerConfig& c) {
         return std::nullopt;
     const Ipv6 base{c.network6->address};
     return Ipv6Pool{base + 1, base + config::ipv6_pool_offset(*c.network6), c.network6->length};
-}
-
-std::string wall_time() {
-    std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    char text[32] = "";
-    if (localtime_r(&now, &parts))
-        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-    return text;
 }
 
 } // namespace
@@ -332,7 +323,7 @@ void Daemon::wait_for_signal() {
         if (error)
             return;
         if (signal == SIGUSR2) {
-            log::info("status\n{}", status());
+            log_status();
         } else if (signal == SIGHUP || signal == SIGUSR1) {
             log::warning("signal {}: restarting is for the service manager, nothing done", signal);
         } else if (stopping_) {
@@ -409,7 +400,8 @@ void Daemon::arm_timer() {
 void Daemon::arm_status() {
     if (config_.status_file.empty())
         return;
-    if (auto failed = write_file(config_.status_file, status()))
+    if (auto failed = write_file(config_.status_file,
+                                 format_openvpn_status(report(), config_.status_version)))
         log::warning("status: {}", *failed);
     status_timer_.expires_after(std::chrono::seconds(config_.status_seconds));
     status_timer_.async_wait([this](const asio::error_code& error) {
@@ -429,9 +421,18 @@ void Daemon::finish_if_idle() {
         context_.stop();
 }
 
-std::string Daemon::status() {
+// Line by line, as whoever reads the log expects.
+void Daemon::log_status() {
+    std::istringstream lines(format_openvpn_status(report(), config_.status_version));
+    for (std::string line; std::getline(lines, line);)
+        log::info("{}", line);
+}
+
+StatusReport Daemon::report() {
     StatusReport report;
-    report.time = wall_time();
+    report.title = std::string("nf-ovpnd ") + NF_OVPND_VERSION;
+    report.unix_time = std::time(nullptr);
+    report.kernel_path = kernel_ != nullptr;
     report.clients = core_.clients(Clock::now());
     report.half_open = core_.half_open();
     report.counters = core_.counters();
@@ -447,7 +448,7 @@ std::string Daemon::status() {
     for (auto& client : report.clients)
         client.data_path =
             data_plane_.holder(client.peer_id) == dataplane::Holder::Kernel ? "kernel" : "daemon";
-    return format_status(report);
+    return report;
 }
 
 std::string Daemon::control(const std::vector<std::string>& words) {
@@ -457,7 +458,7 @@ std::string Daemon::control(const std::vector<std::string>& words) {
         return answer;
     }
     if (words.size() == 1 && words[0] == "status")
-        return status();
+        return format_status(report());
     return "error: not understood: offload PEER on, offload PEER off, status\n";
 }
 

@@ -21,6 +21,7 @@
 #include "dataplane/movable.h"
 #include "server/control_socket.h"
 #include "server/core.h"
+#include "server/status.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
 
@@ -72,7 +73,8 @@ private:
     void arm_status();
     void stop();
     void finish_if_idle();
-    [[nodiscard]] std::string status();
+    [[nodiscard]] StatusReport report();
+    void log_status();
     [[nodiscard]] std::string control(const std::vector<std::string>& words);
     [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
