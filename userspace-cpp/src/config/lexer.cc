@@ -5,7 +5,6 @@
 #include "config/lexer.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace nfovpn::config {
 
@@ -45,7 +44,16 @@ private:
     int number_ = 0;
 };
 
-// The words of a line; an error text instead if it cannot be read.
+// The name in "<name>", if that is all there is on the line.
+std::optional<std::string> block_name(std::string_view line) {
+    line = trim(line);
+    if (line.size() < 3 || line.front() != '<' || line.back() != '>' || line[1] == '/')
+        return std::nullopt;
+    return std::string(line.substr(1, line.size() - 2));
+}
+
+} // namespace
+
 std::optional<std::string> split_words(std::string_view line, std::vector<std::string>& words) {
     std::size_t i = 0;
     for (;;) {
@@ -79,16 +87,6 @@ std::optional<std::string> split_words(std::string_view line, std::vector<std::s
         words.push_back(std::move(word));
     }
 }
-
-// The name in "<name>", if that is all there is on the line.
-std::optional<std::string> block_name(std::string_view line) {
-    line = trim(line);
-    if (line.size() < 3 || line.front() != '<' || line.back() != '>' || line[1] == '/')
-        return std::nullopt;
-    return std::string(line.substr(1, line.size() - 2));
-}
-
-} // namespace
 
 std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& findings) {
     // Editors on some systems put a byte order mark in front.

@@ -15,6 +15,7 @@
 // Nothing here knows any option.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,9 @@ struct Finding {
     std::string reason; ///< what is wrong
     std::string hint;   ///< what to do about it, may be empty
 };
+
+/// The words of one line, up to a comment; an error text instead if it cannot be read.
+std::optional<std::string> split_words(std::string_view line, std::vector<std::string>& words);
 
 /// The directives of a file in order. Lines that cannot be read become findings.
 std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& findings);

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace nfovpn::log {
 
@@ -30,6 +31,9 @@ spdlog::level::level_enum native(Level level) {
     }
     return spdlog::level::off;
 }
+
+int current_verb = 3;
+std::function<void(Level, std::string_view)> current_listener;
 
 } // namespace
 
@@ -58,8 +62,26 @@ bool enabled(Level level) {
     return spdlog::default_logger()->should_log(native(level));
 }
 
+void set_verb(int verb) {
+    current_verb = verb;
+    if (verb == 0)
+        set_level(Level::Error);
+    else
+        set_level(verb <= 3 ? Level::Info : Level::Debug);
+}
+
+int verb() {
+    return current_verb;
+}
+
+void set_listener(std::function<void(Level, std::string_view)> listener) {
+    current_listener = std::move(listener);
+}
+
 void write(Level level, std::string_view text) {
     spdlog::default_logger()->log(native(level), text);
+    if (current_listener)
+        current_listener(level, text);
 }
 
 } // namespace nfovpn::log
