@@ -6,6 +6,9 @@
 
 #include "config/server_config.h"
 
+#include <grp.h>
+#include <pwd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -90,6 +93,7 @@ private:
     void finish_addresses();
     void finish_data_channel();
     void finish_wrapping();
+    void finish_management();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -97,7 +101,7 @@ private:
                                         std::uint32_t high);
     std::optional<Ipv4> address(const Directive& d, std::size_t index);
     std::optional<Network> network(const Directive& d, std::size_t index);
-    std::string path_of(const Directive& d);
+    std::string path_of(const Directive& d, std::size_t index = 0);
     std::optional<std::string> contents(const Directive& d);
     bool only(const Directive& d, std::string_view word, const std::string& reason);
 
@@ -147,6 +151,11 @@ private:
     void cd(const Directive& d);
     void nf_fastpath(const Directive& d);
     void nf_control(const Directive& d);
+    void management(const Directive& d);
+    void management_password(const Directive& d);
+    void management_client(const Directive& d);
+    void management_log_cache(const Directive& d);
+    bool is_socket_path(const Directive& d);
 
     static const Option kOptions[];
 
@@ -171,6 +180,9 @@ private:
     std::optional<Framing> pushed_framing_;
     std::optional<Directive> framing_push_;
     bool mssfix_set_ = false;
+    ManagementConfig management_;
+    std::optional<Directive> management_use_;    ///< the last option that needs the interface
+    std::optional<Directive> management_client_; ///< and the one that says whom it is for
 };
 
 constexpr auto S = Treatment::Supported;
@@ -269,6 +281,12 @@ const Option Parser::kOptions[] = {
     {"writepid", S, 1, 1, &Parser::writepid, "", ""},
     {"status-version", S, 1, 1, &Parser::number_option, "", ""},
     {"nf-control", S, 1, 1, &Parser::nf_control, "", ""},
+    {"management", S, 2, 3, &Parser::management, "", ""},
+    {"management-client-user", S, 1, 1, &Parser::management_client, "", ""},
+    {"management-client-group", S, 1, 1, &Parser::management_client, "", ""},
+    {"management-hold", S, 0, 0, &Parser::flag, "", ""},
+    {"management-signal", S, 0, 0, &Parser::flag, "", ""},
+    {"management-log-cache", S, 1, 1, &Parser::management_log_cache, "", ""},
     {"cd", S, 1, 1, &Parser::cd, "", ""},
 
     // no effect here
@@ -307,6 +325,9 @@ const Option Parser::kOptions[] = {
     {"script-security", I, 1, 2, nullptr, kNoScripts, ""},
     {"nice", I, 1, 1, nullptr, kRunFrom, ""},
     {"suppress-timestamps", I, 0, 0, nullptr, "lines always bear the time", ""},
+    {"management-forget-disconnect", I, 0, 0, nullptr, "no password is kept", ""},
+    {"management-query-passwords", I, 0, 0, nullptr, "there is no password to ask for", ""},
+    {"management-up-down", I, 0, 0, nullptr, "the device is there as long as the daemon", ""},
     {"machine-readable-output", I, 0, 0, nullptr, "there is one format", ""},
     {"syslog", I, 0, 1, nullptr, "lines go to standard output", kRunFrom},
 
@@ -353,7 +374,15 @@ const Option Parser::kOptions[] = {
     {"push-reset", R, 0, 0, nullptr, kOfOneClient, ""},
     {"disable", R, 0, 0, nullptr, kOfOneClient, ""},
     {"ifconfig-push", R, 2, 3, nullptr, "fixed addresses of clients are not supported yet", ""},
-    {"management", R, 2, 3, nullptr, "the management interface is not there yet", ""},
+    {"management-client", R, 0, 0, nullptr, "the management interface only listens", ""},
+    {"management-client-auth", R, 0, 0, nullptr,
+     "clients cannot be authenticated by the management interface yet", ""},
+    {"management-client-pf", R, 0, 0, nullptr, "OpenVPN itself has it no more",
+     "filter by rules of nftables"},
+    {"management-external-key", R, 0, 3, nullptr, "not supported", "use key"},
+    {"management-external-cert", R, 1, 1, nullptr, "not supported", "use cert"},
+    {"management-query-proxy", R, 0, 0, nullptr, kServerOnly, ""},
+    {"management-query-remote", R, 0, 0, nullptr, kServerOnly, ""},
     {"server-bridge", R, 0, kAny, nullptr, "TAP devices are not supported", "use dev tun"},
     {"ifconfig-ipv6", R, 1, 2, nullptr, "not supported yet", kServerIpv6},
     {"ifconfig-ipv6-pool", R, 1, 1, nullptr, "not supported yet", kServerIpv6},
@@ -472,10 +501,10 @@ std::optional<Network> Parser::network(const Directive& d, std::size_t index) {
     return out;
 }
 
-std::string Parser::path_of(const Directive& d) {
+std::string Parser::path_of(const Directive& d, std::size_t index) {
     const auto& directory = config().directory;
-    return directory.empty() || d.args[0].starts_with('/') ? d.args[0]
-                                                           : directory + "/" + d.args[0];
+    const auto& path = d.args[index];
+    return directory.empty() || path.starts_with('/') ? path : directory + "/" + path;
 }
 
 std::optional<std::string> Parser::contents(const Directive& d) {
@@ -612,6 +641,12 @@ void Parser::flag(const Directive& d) {
         config().ccd_exclusive = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
+    else if (d.name == "management-hold")
+        management_.hold = true;
+    else if (d.name == "management-signal")
+        management_.restart_on_disconnect = true;
+    if (d.name.starts_with("management-"))
+        management_use_ = d;
 }
 
 void Parser::server(const Directive& d) {
@@ -1020,12 +1055,97 @@ void Parser::cd(const Directive& d) {
     config().directory = d.args[0];
 }
 
-void Parser::nf_control(const Directive& d) {
+bool Parser::is_socket_path(const Directive& d) {
     // sun_path, with its terminating zero
-    if (d.args[0].empty() || d.args[0].size() > 107)
+    const bool fits = !d.args[0].empty() && d.args[0].size() <= 107;
+    if (!fits)
         error(d, "the path of a socket has at most 107 bytes");
-    else
+    return fits;
+}
+
+void Parser::nf_control(const Directive& d) {
+    if (is_socket_path(d))
         config().control_socket = d.args[0];
+}
+
+void Parser::management(const Directive& d) {
+    auto& m = management_;
+    m.socket_path.clear();
+    m.listen.reset();
+    m.password.wipe();
+    if (d.args[1] == "unix") {
+        if (is_socket_path(d))
+            m.socket_path = d.args[0];
+    } else {
+        auto host = parse_address(d.args[0] == "localhost" ? "127.0.0.1" : d.args[0]);
+        if (!host) {
+            error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
+                  "management PATH unix, or management 127.0.0.1 PORT");
+            return;
+        }
+        if (!is_loopback(*host)) {
+            error(d, "everybody on the way could read and command, for nothing is encrypted",
+                  "a loopback address, or management PATH unix");
+            return;
+        }
+        if (auto port = number(d, 1, 1, 65535))
+            m.listen = Endpoint{*host, static_cast<std::uint16_t>(*port)};
+        if (d.args.size() < 3)
+            warn(d, "every user of this machine may command the daemon",
+                 "management IP PORT PASSWORD-FILE, or management PATH unix");
+    }
+    if (d.args.size() == 3)
+        management_password(d);
+}
+
+void Parser::management_password(const Directive& d) {
+    if (d.args[2] == "stdin") {
+        error(d, "passwords are not asked for", "put it into the first line of a file");
+        return;
+    }
+    const auto path = path_of(d, 2);
+    std::string why;
+    auto text = reader_(path, why);
+    if (!text) {
+        error(d, "cannot read " + path + ": " + why);
+        return;
+    }
+    auto line = std::string_view(*text).substr(0, text->find_first_of("\r\n"));
+    if (line.empty())
+        error(d, path + ": the first line is empty", "it is to be the password");
+    else
+        management_.password = SecretBytes(as_bytes(line));
+    OPENSSL_cleanse(text->data(), text->size());
+}
+
+void Parser::management_client(const Directive& d) {
+    management_use_ = management_client_ = d;
+    if (d.name == "management-client-user") {
+        if (const auto* user = getpwnam(d.args[0].c_str()))
+            management_.client_user = user->pw_uid;
+        else
+            error(d, "there is no user \"" + d.args[0] + "\"");
+    } else if (const auto* group = getgrnam(d.args[0].c_str())) {
+        management_.client_group = group->gr_gid;
+    } else {
+        error(d, "there is no group \"" + d.args[0] + "\"");
+    }
+}
+
+void Parser::management_log_cache(const Directive& d) {
+    management_use_ = d;
+    if (auto lines = number(d, 0, 1, 100000))
+        management_.log_cache = *lines;
+}
+
+void Parser::finish_management() {
+    const bool there = seen_.contains("management");
+    if (!there && management_use_)
+        error(*management_use_, "there is no management interface", "management PATH unix");
+    if (management_client_ && management_.listen)
+        error(*management_client_, "nobody can tell who connects by TCP", "management PATH unix");
+    if (there)
+        config().management = std::move(management_);
 }
 
 void Parser::nf_fastpath(const Directive& d) {
@@ -1163,6 +1283,7 @@ void Parser::finish() {
         c.tls_cipher = "SUITEB128";
     finish_data_channel();
     finish_wrapping();
+    finish_management();
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};

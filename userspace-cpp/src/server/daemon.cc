@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <sstream>
@@ -211,8 +212,9 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
     return session::TlsContext::create(tls);
 }
 
-Daemon::Daemon(const config::ServerConfig& config)
-    : config_(config), tls_(require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
+Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
+    : config_(config), surroundings_(std::move(surroundings)), tls_(require(make_tls(config))),
+      tun_(config.device), kernel_(open_kernel()),
       socket_(context_, family(config), config.local, config.port),
       data_plane_(kernel_.get(), *this), core_(core_settings(config), tls_, data_plane_, socket_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
@@ -226,6 +228,11 @@ Daemon::Daemon(const config::ServerConfig& config)
         !std::filesystem::is_directory(config_.client_config_dir))
         throw std::runtime_error("client-config-dir: " + config_.client_config_dir +
                                  " is no directory");
+    if (surroundings_.sockets)
+        management_.emplace(context_, *surroundings_.sockets, *surroundings_.protocol);
+    if (surroundings_.protocol)
+        link_.emplace(*surroundings_.protocol, core_, config_.status_version,
+                      ManagementLink::Hooks{[this] { return report(); }, [this] { settle(); }});
     set_up_device();
     if (!config_.control_socket.empty())
         control_.emplace(context_, config_.control_socket,
@@ -264,6 +271,7 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
 }
 
 void Daemon::set_up_device() {
+    tell_state(management::State::AssignIp);
     netlink::Socket route(NETLINK_ROUTE);
     check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
     auto add = [&](const Prefix& address) {
@@ -273,12 +281,14 @@ void Daemon::set_up_device() {
     add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
     if (const auto ipv6 = ipv6_pool(config_))
         add(ipv6_prefix(ipv6->server, ipv6->length));
+    if (!config_.routes.empty())
+        tell_state(management::State::AddRoutes);
     for (const auto& r : config_.routes)
         check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
               "route to " + to_string(r.network));
 }
 
-void Daemon::run() {
+End Daemon::run() {
     // A log that nobody reads any more is no reason to stop.
     std::signal(SIGPIPE, SIG_IGN);
     const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
@@ -292,8 +302,25 @@ void Daemon::run() {
         wait_for_notification();
     wait_for_tun();
     arm_status();
+    tell_state(management::State::Connected, "SUCCESS");
     context_.run();
     log::info("stopped");
+    return end_;
+}
+
+void Daemon::tell_state(management::State state, const std::string& reason) {
+    if (!surroundings_.protocol)
+        return;
+    management::StateDetails details;
+    details.reason = reason;
+    if (state == management::State::AssignIp || state == management::State::Connected) {
+        details.address = config_.address;
+        if (const auto ipv6 = ipv6_pool(config_))
+            details.address6 = ipv6->server;
+    }
+    if (state == management::State::Connected && config_.local)
+        details.local = Endpoint{*config_.local, config_.port};
+    surroundings_.protocol->state(state, details);
 }
 
 void Daemon::received(const Path& path, ByteView datagram) {
@@ -322,19 +349,28 @@ void Daemon::wait_for_signal() {
     signals_.async_wait([this](const asio::error_code& error, int signal) {
         if (error)
             return;
-        if (signal == SIGUSR2) {
-            log_status();
-        } else if (signal == SIGHUP || signal == SIGUSR1) {
-            log::warning("signal {}: restarting is for the service manager, nothing done", signal);
-        } else if (stopping_) {
-            context_.stop();
-            return;
-        } else {
-            log::info("signal {}: stopping", signal);
-            stop();
-        }
+        signalled(signal);
         wait_for_signal();
     });
+}
+
+void Daemon::signalled(int signal) {
+    const auto name = std::string("SIG") + sigabbrev_np(signal);
+    if (signal == SIGUSR2) {
+        log_status();
+    } else if (signal == SIGHUP || signal == SIGUSR1) {
+        if (stopping_ || (signal == SIGHUP && !surroundings_.reload()))
+            return;
+        log::info("{}: restarting", name);
+        tell_state(management::State::Reconnecting, name);
+        stop(signal == SIGHUP ? End::Reload : End::Restart);
+    } else if (stopping_ && end_ == End::Stop) {
+        context_.stop();
+    } else {
+        log::info("{}: stopping", name);
+        tell_state(management::State::Exiting, name);
+        stop(End::Stop);
+    }
 }
 
 void Daemon::wait_for_notification() {
@@ -410,7 +446,8 @@ void Daemon::arm_status() {
     });
 }
 
-void Daemon::stop() {
+void Daemon::stop(End end) {
+    end_ = end;
     stopping_ = true;
     core_.shutdown(Clock::now());
     settle();

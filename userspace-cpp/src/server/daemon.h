@@ -12,15 +12,21 @@
 //
 //     SIGTERM, SIGINT   tell the clients, wait for their acknowledgements, remove everything;
 //                       a second one does not wait
+//     SIGUSR1           the same, and run() says that the daemon is to be made anew
+//     SIGHUP            likewise, with another configuration; with one that has errors nothing is
+//                       done but to log them
 //     SIGUSR2           write the status to the log
-//     SIGHUP, SIGUSR1   a restart in OpenVPN; here a line in the log that it is not done
+//
+// The management interface lives longer than a daemon, see main.cc.
 #pragma once
 
 #include "config/server_config.h"
 #include "dataplane/kernel.h"
 #include "dataplane/movable.h"
+#include "management/server.h"
 #include "server/control_socket.h"
 #include "server/core.h"
+#include "server/management_link.h"
 #include "server/status.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
@@ -46,16 +52,27 @@ std::optional<ClientSettings> read_client_settings(const std::string& directory,
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
 
+/// What there is besides a daemon, and outlives it.
+struct Surroundings {
+    management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
+    management::Protocol* protocol = nullptr;
+    /// Reads the configuration for the next daemon; false if it cannot be used.
+    std::function<bool()> reload = [] { return false; };
+};
+
+/// Why a daemon has ended.
+enum class End { Stop, Restart, Reload };
+
 class Daemon final : private dataplane::PacketOutput {
 public:
     /// Sets everything up. Throws std::runtime_error with what failed.
-    explicit Daemon(const config::ServerConfig& config);
+    explicit Daemon(const config::ServerConfig& config, Surroundings surroundings = {});
     ~Daemon() override;
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
     /// Serves until a signal stops it.
-    void run();
+    End run();
 
 private:
     void set_up_device();
@@ -71,14 +88,17 @@ private:
     void wait_for_tun();
     void arm_timer();
     void arm_status();
-    void stop();
+    void signalled(int signal);
+    void stop(End end);
     void finish_if_idle();
+    void tell_state(management::State state, const std::string& reason = "");
     [[nodiscard]] StatusReport report();
     void log_status();
     [[nodiscard]] std::string control(const std::vector<std::string>& words);
     [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
     const config::ServerConfig& config_;
+    Surroundings surroundings_;
     asio::io_context context_;
     session::TlsContext tls_;
     TunDevice tun_;
@@ -92,9 +112,12 @@ private:
     asio::steady_timer timer_;
     asio::steady_timer status_timer_;
     std::optional<ControlSocket> control_;
+    std::optional<ManagementLink> link_;
+    std::optional<management::Server> management_;
     TimePoint armed_for_ = kNever;
     Bytes tun_buffer_;
     bool stopping_ = false;
+    End end_ = End::Stop;
 };
 
 } // namespace nfovpn::server
