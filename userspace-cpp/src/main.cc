@@ -204,9 +204,11 @@ int serve(const Source& source, config::ParsedConfig parsed) {
         std::fprintf(stderr, "%s\n", describe(source.file(), finding).c_str());
     if (!parsed.ok())
         return kBadConfiguration;
-    // Without anybody who waits for them these would end the process between two daemons.
+    // Between two daemons nobody waits for signals; these are then kept for the next one.
     asio::io_context nobody;
-    const asio::signal_set kept(nobody, SIGHUP, SIGUSR1, SIGUSR2);
+    asio::signal_set kept(nobody, SIGHUP, SIGUSR1, SIGUSR2);
+    kept.add(SIGTERM);
+    kept.add(SIGINT);
     try {
         for (bool first = true;; first = false) {
             const auto& config = parsed.config;

@@ -32,6 +32,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kReadSize = 4096;
 
+// That may still be ready to run when a hold ends.
+constexpr int kLastHandlers = 100;
+
 [[noreturn]] void fail(const std::string& what) {
     throw std::system_error(errno, std::generic_category(), "management " + what);
 }
@@ -307,6 +310,9 @@ int wait_for_release(Sockets& sockets, Protocol& protocol) {
     });
     while (protocol.holding() && stopped_by == 0)
         context.run_one();
+    // A signal that came together with the release.
+    for (int i = 0; i < kLastHandlers && context.poll_one() > 0; i++) {
+    }
     protocol.end_hold();
     return stopped_by;
 }

@@ -22,6 +22,7 @@
 #include <ctime>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 namespace nfovpn::server {
 
@@ -52,6 +53,10 @@ constexpr int kTunBatch = 64;
 
 // The longest that IP has, whatever the device's MTU is changed to.
 constexpr std::size_t kMaxPacket = 65535;
+
+// What may still be ready to run when a daemon ends: one for each thing that it waits for, and some
+// signals.
+constexpr int kLastHandlers = 100;
 
 bool is_data(ByteView datagram) {
     auto opcode = wire::opcode_of(datagram);
@@ -304,6 +309,12 @@ End Daemon::run() {
     arm_status();
     tell_state(management::State::Connected, "SUCCESS");
     context_.run();
+    // A signal that came right behind the one that ended this is not the next daemon's any more.
+    for (int i = 0; i < kLastHandlers; i++) {
+        context_.restart();
+        if (context_.poll_one() == 0)
+            break;
+    }
     log::info("stopped");
     return end_;
 }
@@ -359,7 +370,9 @@ void Daemon::signalled(int signal) {
     if (signal == SIGUSR2) {
         log_status();
     } else if (signal == SIGHUP || signal == SIGUSR1) {
-        if (stopping_ || (signal == SIGHUP && !surroundings_.reload()))
+        // While it stops a restart can still become one with another configuration.
+        const bool too_late = stopping_ && (end_ == End::Stop || signal == SIGUSR1);
+        if (too_late || (signal == SIGHUP && !surroundings_.reload()))
             return;
         log::info("{}: restarting", name);
         tell_state(management::State::Reconnecting, name);
@@ -448,7 +461,8 @@ void Daemon::arm_status() {
 
 void Daemon::stop(End end) {
     end_ = end;
-    stopping_ = true;
+    if (std::exchange(stopping_, true))
+        return;
     core_.shutdown(Clock::now());
     settle();
 }
