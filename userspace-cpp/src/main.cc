@@ -6,24 +6,37 @@
 //     nf-ovpnd --check FILE        say what becomes of each option, and stop
 //     nf-ovpnd --help-options      say what becomes of which option of OpenVPN
 //
+// A daemon serves until a signal ends it. After SIGUSR1 another one begins with the same
+// configuration, after SIGHUP one with what the file says now; the management interface stays open
+// from one to the next in the first case.
+//
 // Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
 // would · 2 the command line or the configuration is wrong.
 
 #include "config/server_config.h"
+#include "management/server.h"
 #include "server/daemon.h"
 #include "util/log.h"
+#include "util/service_notify.h"
 
 #include <CLI/CLI.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
 #include <openssl/crypto.h>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <exception>
+#include <functional>
+#include <optional>
 #include <system_error>
 
 namespace {
@@ -33,12 +46,6 @@ using namespace nfovpn;
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kBadConfiguration = 2;
-
-log::Level level_of(int verb) {
-    if (verb == 0)
-        return log::Level::Error;
-    return verb <= 3 ? log::Level::Info : log::Level::Debug;
-}
 
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
@@ -76,23 +83,188 @@ void set_up_process(const config::ServerConfig& config) {
         fail("mlock");
 }
 
-int serve(const std::string& file, const config::ParsedConfig& parsed) {
+void begin(const config::ServerConfig& config, const ServiceNotify& service) {
+    log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
+    if (!service.problem().empty())
+        log::warning("NOTIFY_SOCKET: {}", service.problem());
+    set_up_process(config);
+}
+
+/// The configuration's file, read from where the process was started, however often.
+class Source {
+public:
+    explicit Source(const std::string& file) : file_(file), start_(open(".", O_PATH | O_CLOEXEC)) {}
+    ~Source() { close(start_); }
+    Source(const Source&) = delete;
+    Source& operator=(const Source&) = delete;
+
+    [[nodiscard]] const std::string& file() const { return file_; }
+
+    /// Changes to the directory of the start.
+    [[nodiscard]] bool go_back() const { return fchdir(start_) == 0; }
+
+    /// Nothing if the file cannot be read, with the reason.
+    std::optional<config::ParsedConfig> read(std::string& why) const {
+        auto text = config::read_file(file_, why);
+        if (!text)
+            return std::nullopt;
+        auto parsed = config::parse_server_config(*text);
+        // An inline key.
+        OPENSSL_cleanse(text->data(), text->size());
+        return parsed;
+    }
+
+private:
+    std::string file_;
+    int start_;
+};
+
+void enter(const std::string& directory) {
+    if (!directory.empty() && chdir(directory.c_str()) != 0)
+        throw std::system_error(errno, std::generic_category(), "cd " + directory);
+}
+
+/// What the file says now. Nothing if it cannot be used, with the reasons in the log. What this
+/// process has given up when it served by @p now the first time it cannot take back.
+std::optional<config::ParsedConfig> read_again(const Source& source,
+                                               const config::ServerConfig& now) {
+    std::string why;
+    std::optional<config::ParsedConfig> next;
+    if (source.go_back())
+        next = source.read(why);
+    else
+        why = std::strerror(errno);
+    if (!next)
+        log::error("{}: {}", source.file(), why);
+    for (const auto& finding : next ? next->findings : std::vector<config::Finding>{})
+        log::emit(finding.severity == config::Severity::Error ? log::Level::Error
+                                                              : log::Level::Warning,
+                  "{}", describe(source.file(), finding));
+    bool usable = next && next->ok();
+    if (usable) {
+        auto tls = server::make_tls(next->config);
+        if (!tls)
+            log::error("{}: {}", source.file(), tls.error().what);
+        usable = static_cast<bool>(tls);
+        const auto& c = next->config;
+        if (c.runs_programs && !now.runs_programs && now.seccomp) {
+            log::error("{}: programs cannot be run before a new start (nf-seccomp)", source.file());
+            usable = false;
+        }
+        if (c.run_as != now.run_as || c.seccomp != now.seccomp || c.mlock != now.mlock ||
+            c.nice != now.nice)
+            log::warning("{}: user, group, nf-seccomp, mlock and nice have effect at a new start "
+                         "only",
+                         source.file());
+    }
+    enter(now.directory);
+    if (usable)
+        return next;
+    log::error("{}: cannot be used, and so nothing is changed", source.file());
+    return std::nullopt;
+}
+
+/// The management interface, which gets every line of the log as long as it is there.
+class Management {
+public:
+    explicit Management(const config::ManagementConfig& c)
+        : sockets_(where(c)), protocol_(settings(c)) {
+        log::set_listener(
+            [this](log::Level level, std::string_view text) { protocol_.log_line(level, text); });
+        protocol_.state(management::State::Connecting);
+    }
+    ~Management() { log::set_listener(nullptr); }
+    Management(const Management&) = delete;
+    Management& operator=(const Management&) = delete;
+
+    /// False if a signal says that there is nothing to wait for any more.
+    bool wait() {
+        protocol_.begin_hold();
+        if (!protocol_.holding())
+            return true;
+        log::info("management: waiting for \"hold release\"");
+        const int signal = management::wait_for_release(sockets_, protocol_);
+        if (signal != 0)
+            log::info("SIG{}: stopping", sigabbrev_np(signal));
+        return signal == 0;
+    }
+
+    management::Sockets& sockets() { return sockets_; }
+    management::Protocol& protocol() { return protocol_; }
+
+private:
+    static management::Listen where(const config::ManagementConfig& c) {
+        return {c.socket_path, c.listen, !c.password.empty(), c.client_user, c.client_group};
+    }
+    static management::Settings settings(const config::ManagementConfig& c) {
+        management::Settings s;
+        s.version = std::string("nf-ovpnd ") + NF_OVPND_VERSION;
+        s.password = SecretBytes(c.password.view());
+        s.log_cache = c.log_cache;
+        s.hold = c.hold;
+        s.restart_on_disconnect = c.restart_on_disconnect;
+        s.unix_time = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
+        s.raise = [](int signal) { ::raise(signal); };
+        return s;
+    }
+
+    management::Sockets sockets_;
+    management::Protocol protocol_;
+};
+
+/// Serves by one configuration. @p reload reads the next one.
+server::End serve_by(const config::ServerConfig& config, ServiceNotify& service,
+                     std::function<bool()> reload) {
+    std::optional<Management> management;
+    server::Surroundings surroundings;
+    surroundings.service = &service;
+    surroundings.reload = std::move(reload);
+    if (config.management) {
+        management.emplace(*config.management);
+        surroundings.sockets = &management->sockets();
+        surroundings.protocol = &management->protocol();
+    }
+    auto end = server::End::Restart;
+    while (end == server::End::Restart) {
+        if (management && !management->wait())
+            return server::End::Stop;
+        end = server::Daemon(config, surroundings).run();
+    }
+    return end;
+}
+
+int serve(const Source& source, config::ParsedConfig parsed) {
     for (const auto& finding : parsed.findings)
-        std::fprintf(stderr, "%s\n", describe(file, finding).c_str());
+        std::fprintf(stderr, "%s\n", describe(source.file(), finding).c_str());
     if (!parsed.ok())
         return kBadConfiguration;
-    const auto& config = parsed.config;
-    if (!config.directory.empty() && chdir(config.directory.c_str()) != 0) {
-        std::fprintf(stderr, "cd %s: %s\n", config.directory.c_str(), std::strerror(errno));
-        return kFailed;
-    }
+    auto service = ServiceNotify::from_environment();
+    // Between two daemons nobody waits for signals; these are then kept for the next one.
+    asio::io_context nobody;
+    asio::signal_set kept(nobody, SIGHUP, SIGUSR1, SIGUSR2);
+    kept.add(SIGTERM);
+    kept.add(SIGINT);
     try {
-        log::open(config.log);
-        log::set_level(level_of(config.verb));
-        log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
-        set_up_process(config);
-        server::Daemon(config).run();
-        return kOk;
+        for (bool first = true;; first = false) {
+            const auto& config = parsed.config;
+            if (!source.go_back())
+                throw std::system_error(errno, std::generic_category(), "where it was started");
+            enter(config.directory);
+            auto target = config.log;
+            target.append = target.append || !first;
+            log::open(target);
+            log::set_verb(config.verb);
+            if (first)
+                begin(config, service);
+            std::optional<config::ParsedConfig> next;
+            const auto end = serve_by(config, service, [&] {
+                next = read_again(source, config);
+                return next.has_value();
+            });
+            if (end == server::End::Stop)
+                return kOk;
+            parsed = std::move(*next);
+        }
     } catch (const std::exception& e) {
         log::error("{}", e.what());
         return kFailed;
@@ -113,9 +285,10 @@ int main(int argc, char** argv) {
                  "say what becomes of each option of the configuration, and stop");
     app.add_flag("--help-options", help_options, "say what becomes of which option of OpenVPN");
     app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
-    app.footer(
-        "Signals: TERM, INT stop; USR2 writes the status to the log.\n"
-        "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or command line.");
+    app.footer("Signals: TERM, INT stop; HUP reads the configuration again, USR1 does not, and\n"
+               "both let the clients connect anew; USR2 writes the status to the log.\n"
+               "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
+               "command line.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
@@ -130,14 +303,12 @@ int main(int argc, char** argv) {
         std::fputs("no configuration is named: nf-ovpnd FILE\n", stderr);
         return kBadConfiguration;
     }
+    const Source source(file);
     std::string why;
-    auto text = config::read_file(file, why);
-    if (!text) {
+    auto parsed = source.read(why);
+    if (!parsed) {
         std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
         return only_check ? kFailed : kBadConfiguration;
     }
-    auto parsed = config::parse_server_config(*text);
-    // An inline key.
-    OPENSSL_cleanse(text->data(), text->size());
-    return only_check ? check(file, parsed) : serve(file, parsed);
+    return only_check ? check(file, *parsed) : serve(source, std::move(*parsed));
 }

@@ -17,6 +17,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 using namespace nfovpn;
 using namespace nfovpn::config;
@@ -542,7 +543,8 @@ TEST(ServerConfig, DataPath) {
 TEST(ServerConfig, IgnoredOptionsWarn) {
     for (const char* line :
          {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA512", "fast-io", "sndbuf 0",
-          "dh dh.pem", "hash-size 1 2", "ifconfig-pool-persist ipp.txt", "status-version 3"}) {
+          "dh dh.pem", "hash-size 1 2", "ifconfig-pool-persist ipp.txt",
+          "management-forget-disconnect", "management-query-passwords", "management-up-down"}) {
         auto text = kMinimal + line + "\n";
         auto parsed = parse(text);
         EXPECT_TRUE(parsed.ok()) << line;
@@ -731,4 +733,92 @@ TEST(WatchedFile, IsReadAgainWhenItHasChanged) {
     std::filesystem::remove(path);
     EXPECT_EQ(file.changed(), "");
     std::filesystem::remove_all(pattern);
+}
+
+TEST(ServerConfig, StatusVersion) {
+    EXPECT_EQ(parse(kMinimal).config.status_version, 1) << "OpenVPN's default";
+    EXPECT_EQ(parse(kMinimal + "status-version 3\n").config.status_version, 3);
+    EXPECT_THAT(described(kMinimal + "status-version 4\n"),
+                ElementsAre(HasSubstr("f:6: error: status-version: \"4\" is not a number from 1")));
+}
+
+TEST(ServerConfig, ManagementInterface) {
+    EXPECT_FALSE(parse(kMinimal).config.management);
+    auto parsed = parse("cd /etc/vpn\n" + kMinimal +
+                        "management /run/m unix pw\nmanagement-client-user root\n"
+                        "management-client-group root\nmanagement-hold\nmanagement-signal\n"
+                        "management-log-cache 300\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    const auto& m = parsed.config.management.value();
+    EXPECT_EQ(m.socket_path, "/run/m");
+    EXPECT_FALSE(m.listen);
+    EXPECT_EQ(as_text(m.password.view()), "contents of /etc/vpn/pw");
+    EXPECT_EQ(m.client_user, 0U);
+    EXPECT_EQ(m.client_group, 0U);
+    EXPECT_TRUE(m.hold);
+    EXPECT_TRUE(m.restart_on_disconnect);
+    EXPECT_EQ(m.log_cache, 300U);
+
+    for (const auto& [words, expected] : std::map<std::string, std::string>{
+             {"127.0.0.1 7505 pw", "127.0.0.1:7505"},
+             {"localhost 7505 pw", "127.0.0.1:7505"},
+             {"::1 7505 pw", "[::1]:7505"},
+             {"127.9.9.9 1 pw", "127.9.9.9:1"},
+         }) {
+        auto tcp = parse(kMinimal + "management " + words + "\n");
+        ASSERT_TRUE(tcp.ok()) << words;
+        EXPECT_TRUE(tcp.findings.empty()) << words;
+        EXPECT_EQ(to_string(tcp.config.management->listen.value()), expected);
+        EXPECT_TRUE(tcp.config.management->socket_path.empty());
+        EXPECT_FALSE(tcp.config.management->hold);
+        EXPECT_EQ(tcp.config.management->log_cache, 250U);
+    }
+    // The first line alone, and the last option of that name.
+    auto reader = [](const std::string&, std::string&) {
+        return std::optional<std::string>("secret word\r\nmore\n");
+    };
+    auto lines = parse_server_config(
+        kMinimal + "management /run/m unix\nmanagement /run/n unix pw\n", reader);
+    EXPECT_EQ(as_text(lines.config.management.value().password.view()), "secret word");
+    EXPECT_EQ(lines.config.management->socket_path, "/run/n");
+    EXPECT_THAT(described(kMinimal + "management 127.0.0.1 7505\n"),
+                ElementsAre(HasSubstr("f:6: warning: management: every user of this machine")));
+}
+
+TEST(ServerConfig, ManagementInterfaceRefusals) {
+    auto no_password = [](const std::string& path, std::string&) {
+        return std::optional<std::string>(path == "pw" ? "\nmore" : "x");
+    };
+    auto empty = parse_server_config(kMinimal + "management /run/m unix pw\n", no_password);
+    ASSERT_EQ(empty.findings.size(), 1U);
+    EXPECT_THAT(empty.findings[0].reason, HasSubstr("pw: the first line is empty"));
+
+    for (const auto& [line, expected] : std::map<std::string, std::string>{
+             {"management 192.0.2.1 7505", "f:6: error: management: everybody on the way"},
+             {"management ::2 7505", "f:6: error: management: everybody on the way"},
+             {"management tunnel 7505", "\"tunnel\" is neither an IPv4 nor an IPv6 address"},
+             {"management 127.0.0.1 0", "\"0\" is not a number from 1 to 65535"},
+             {"management 127.0.0.1 7505x", "is not a number from 1 to 65535"},
+             {"management /run/m", "f:6: error: management: a word is missing"},
+             {"management " + std::string(108, 'x') + " unix", "at most 107 bytes"},
+             {"management /run/m unix missing", "cannot read missing: No such file or directory"},
+             {"management /run/m unix stdin", "passwords are not asked for"},
+             {"management-hold", "f:6: error: management-hold: there is no management interface"},
+             {"management-log-cache 5", "there is no management interface"},
+             {"management /run/m unix\nmanagement-log-cache 0", "not a number from 1 to 100000"},
+             {"management /run/m unix\nmanagement-client-user no-such-user",
+              "f:7: error: management-client-user: there is no user \"no-such-user\""},
+             {"management /run/m unix\nmanagement-client-group no-such-group",
+              "there is no group \"no-such-group\""},
+             {"management 127.0.0.1 7505 pw\nmanagement-client-user root",
+              "f:7: error: management-client-user: nobody can tell who connects by TCP"},
+             {"management-client", "f:6: error: management-client: the management interface only"},
+             {"management-client-auth", "f:6: error: management-client-auth: not supported yet"},
+             {"management-external-key", "f:6: error: management-external-key: not supported"},
+             {"management-query-remote", "only the server's side is here"},
+         }) {
+        auto text = kMinimal + line + "\n";
+        EXPECT_FALSE(parse(text).ok()) << line;
+        EXPECT_THAT(described(text), Contains(HasSubstr(expected))) << line;
+    }
 }

@@ -4,7 +4,6 @@
 // understood, or left alone when they are about something else or damaged.
 
 #include "netlink/nf_ovpn.h"
-#include "server/status.h"
 #include "session/keys.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +16,6 @@
 
 using namespace nfovpn;
 using namespace nfovpn::netlink;
-using testing::HasSubstr;
 
 namespace {
 
@@ -255,29 +253,4 @@ TEST(Notification, OthersAndDamagedOnesAreLeftAlone) {
         m.get()->nlmsg_len = length - 1;
         EXPECT_FALSE(parse_notification(m.get(), kDevice)) << length - 1;
     }
-}
-
-TEST(Status, OneLineAClientAndOneACounter) {
-    server::StatusReport report;
-    report.time = "now";
-    server::ClientStatus client;
-    client.common_name = "a,b";
-    client.remote = {Ipv4{0xc0000201}, 5};
-    client.address = Ipv4{0x0a080002};
-    client.rx_bytes = 10;
-    client.tx_bytes = 20;
-    client.connected_for = std::chrono::seconds(61);
-    client.tls = "TLSv1.3 X";
-    client.cipher = "AES-256-GCM";
-    client.data_path = "daemon";
-    report.clients.push_back(client);
-    report.user_drops.push_back({"drops.replay", 2});
-    report.kernel.push_back({"drops.replay", 3});
-    auto text = format_status(report);
-    EXPECT_THAT(text, HasSubstr("CLIENT_LIST,a_b,192.0.2.1:5,10.8.0.2,0,10,20,61,0,TLSv1.3 X,"
-                                "AES-256-GCM,daemon\n"));
-    EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,clients,1\n"));
-    EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,daemon drops.replay,2\n"));
-    EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,kernel drops.replay,3\n"));
-    EXPECT_THAT(text, testing::EndsWith("END\n"));
 }

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 namespace {
 
@@ -1004,4 +1005,96 @@ TEST_F(WrappedTest, LimitForPacketsIncludesTheWrapping) {
     EXPECT_TRUE(connect(sim.add_wrapped_client("alice", v2_client())));
     EXPECT_LE(longest, 500U);
     EXPECT_GT(longest, 450U);
+}
+
+namespace {
+
+// Who came and who went.
+class Visitors final : public server::ClientObserver {
+public:
+    void connected(const server::ClientStatus& client) override {
+        seen.push_back("+" + std::to_string(client.client_id) + " " + client.common_name);
+        last = client;
+    }
+    void disconnected(const server::ClientStatus& client) override {
+        seen.push_back("-" + std::to_string(client.client_id) + " " + client.common_name);
+        last = client;
+    }
+
+    std::vector<std::string> seen;
+    server::ClientStatus last;
+};
+
+} // namespace
+
+TEST_F(ServerCoreTest, AnObserverHearsOfClientsThatWereUp) {
+    Visitors visitors;
+    sim.settings.unix_time_of_zero = 1000000s;
+    sim.settings.ipv6 = server::Ipv6Pool{*parse_ipv6("fd00:8::1"), *parse_ipv6("fd00:8::1000"), 64};
+    sim.settings.client_lookup = [](const std::string& name) {
+        server::ClientSettings special;
+        special.disabled = name == "nobody";
+        special.networks = {ipv4_prefix(Ipv4{0x0a320000}, 24)};
+        return std::optional(special);
+    };
+    sim.start_server();
+    sim.core->observe(&visitors);
+    const auto began = sim.now;
+    ASSERT_TRUE(connect(sim.add_client("alice")));
+    sim.run(100s);
+    EXPECT_THAT(visitors.seen, ElementsAre("+0 alice"));
+    EXPECT_EQ(to_string(visitors.last.address), "10.8.0.2");
+    EXPECT_EQ(to_string(visitors.last.netmask), "255.255.255.0");
+    EXPECT_EQ(to_string(visitors.last.address6.value()), "fd00:8::1000");
+    ASSERT_EQ(visitors.last.networks.size(), 1U);
+    EXPECT_EQ(to_string(visitors.last.networks[0]), "10.50.0.0/24");
+    const auto zero = std::chrono::duration_cast<std::chrono::seconds>(began.time_since_epoch());
+    EXPECT_EQ(visitors.last.connected_since, 1000000 + zero.count());
+    sim.add_client("nobody");
+    sim.run(20s);
+    ASSERT_TRUE(connect(sim.add_client("bob")));
+    // The traffic is asked for as long as the data plane knows the peer.
+    sim.plane.peers.at(0).rx_bytes = 10;
+    sim.plane.peers.at(0).tx_bytes = 20;
+    EXPECT_EQ(sim.core->kill_by_name("alice", sim.now), 1U);
+    EXPECT_THAT(visitors.seen, ElementsAre("+0 alice", "+2 bob", "-0 alice"));
+    EXPECT_EQ(visitors.last.rx_bytes, 10U);
+    EXPECT_EQ(visitors.last.tx_bytes, 20U);
+    EXPECT_GE(visitors.last.connected_for, 100s);
+    // Once it has forgotten it, what was asked last.
+    sim.plane.peers.at(1).rx_bytes = 30;
+    EXPECT_EQ(sim.core->clients(sim.now).at(0).rx_bytes, 30U);
+    sim.plane.peers.erase(1);
+    sim.core->notified(dataplane::PeerDeleted{1, true}, sim.now);
+    EXPECT_EQ(visitors.seen.back(), "-2 bob");
+    EXPECT_EQ(visitors.last.rx_bytes, 30U);
+    sim.core->observe(nullptr);
+}
+
+TEST_F(ServerCoreTest, KillsByNameAddressAndNumber) {
+    sim.settings.duplicate_cn = true;
+    sim.start_server();
+    std::vector<Host*> hosts;
+    for (const char* name : {"twin", "twin", "bob", "carol"}) {
+        hosts.push_back(&sim.add_client(name));
+        ASSERT_TRUE(connect(*hosts.back()));
+    }
+    EXPECT_EQ(sim.core->kill_by_name("nobody", sim.now), 0U);
+    EXPECT_EQ(sim.core->kill_by_name("twin", sim.now), 2U);
+    EXPECT_THAT(hosts[0]->client->messages, Not(Contains("RESTART"))) << "nothing is said";
+    auto elsewhere = hosts[2]->endpoint;
+    elsewhere.port++;
+    EXPECT_EQ(sim.core->kill_by_remote(elsewhere, sim.now), 0U);
+    EXPECT_EQ(sim.core->kill_by_remote(hosts[2]->endpoint, sim.now), 1U);
+    ASSERT_EQ(sim.core->clients(sim.now).size(), 1U);
+    const auto carol = sim.core->clients(sim.now)[0];
+    EXPECT_EQ(carol.common_name, "carol");
+    EXPECT_EQ(carol.client_id, 3U);
+    EXPECT_FALSE(sim.core->kill_by_id(0, "RESTART", sim.now)) << "gone already";
+    EXPECT_FALSE(sim.core->kill_by_id(99, "RESTART", sim.now));
+    EXPECT_TRUE(sim.core->kill_by_id(3, "HALT,go home", sim.now));
+    sim.run(5s);
+    EXPECT_THAT(hosts[3]->client->messages, Contains("HALT,go home"));
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_TRUE(sim.plane.peers.empty());
 }

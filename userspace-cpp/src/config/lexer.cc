@@ -5,7 +5,6 @@
 #include "config/lexer.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace nfovpn::config {
 

@@ -26,7 +26,6 @@ constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
 constexpr const char* kNoTap = "TAP devices are not supported";
 constexpr const char* kNoPkcs11 = "keys on PKCS#11 tokens are not supported";
 constexpr const char* kKeyFile = "use cert and key with files";
-constexpr const char* kNoManagement = "the management interface is not there yet";
 constexpr const char* kWindows = "a setting of Windows";
 constexpr const char* kCommand = "a command of openvpn and not a setting";
 constexpr const char* kRunIt = "run openvpn with it";
@@ -266,7 +265,7 @@ constexpr Option kOptions[] = {
     {"nf-seccomp", S, 1, 1, "on (the default) or off: the filter for system calls", ""},
     {"nf-control", S, 1, 1, "the path of the unix socket for nf-ovpnctl", ""},
     {"ignore-unknown-option", S, 1, kAny, "", ""},
-    {"status-version", I, 1, 1, "there is one format", ""},
+    {"status-version", S, 1, 1, "1 (the default), 2 or 3", ""},
     {"errors-to-stderr", I, 0, 0, "errors go where all lines go", ""},
     {"remap-usr1", I, 1, 1, "SIGUSR1 does not restart the daemon", ""},
     {"echo", I, 0, kAny, "a message for user interfaces", ""},
@@ -277,22 +276,22 @@ constexpr Option kOptions[] = {
     {"chroot", R, 1, 1, "not supported", kUnit},
     {"setcon", R, 1, 1, "not supported", kUnit},
     {"config", R, 1, 1, "files are not included", "write the options into this file"},
-    {"management", R, 2, 3, kNoManagement, ""},
-    {"management-client", R, 0, 0, kNoManagement, ""},
-    {"management-client-auth", R, 0, 0, kNoManagement, ""},
-    {"management-client-group", R, 1, 1, kNoManagement, ""},
-    {"management-client-pf", R, 0, 0, kNoManagement, ""},
-    {"management-client-user", R, 1, 1, kNoManagement, ""},
-    {"management-external-cert", R, 1, 1, kNoManagement, ""},
-    {"management-external-key", R, 0, kAny, kNoManagement, ""},
-    {"management-forget-disconnect", R, 0, 0, kNoManagement, ""},
-    {"management-hold", R, 0, 0, kNoManagement, ""},
-    {"management-log-cache", R, 1, 1, kNoManagement, ""},
-    {"management-query-passwords", R, 0, 0, kNoManagement, ""},
-    {"management-query-proxy", R, 0, 0, kNoManagement, ""},
-    {"management-query-remote", R, 0, 0, kNoManagement, ""},
-    {"management-signal", R, 0, 0, kNoManagement, ""},
-    {"management-up-down", R, 0, 0, kNoManagement, ""},
+    {"management", S, 2, 3, "a unix socket, or a loopback address and port", ""},
+    {"management-client", R, 0, 0, "the management interface only listens", ""},
+    {"management-client-auth", R, 0, 0, "not supported yet", "use auth-user-pass-verify"},
+    {"management-client-group", S, 1, 1, "", ""},
+    {"management-client-pf", R, 0, 0, kRemoved, "filter by rules of nftables"},
+    {"management-client-user", S, 1, 1, "", ""},
+    {"management-external-cert", R, 1, 1, "not supported", "use cert"},
+    {"management-external-key", R, 0, kAny, "not supported", "use key"},
+    {"management-forget-disconnect", I, 0, 0, "no password is kept", ""},
+    {"management-hold", S, 0, 0, "", ""},
+    {"management-log-cache", S, 1, 1, "", ""},
+    {"management-query-passwords", I, 0, 0, "there is no password to ask for", ""},
+    {"management-query-proxy", R, 0, 0, kServerOnly, ""},
+    {"management-query-remote", R, 0, 0, kServerOnly, ""},
+    {"management-signal", S, 0, 0, "", ""},
+    {"management-up-down", I, 0, 0, "the device is there as long as the daemon", ""},
 
     // scripts
     {"setenv", S, 1, 2, "", ""},

@@ -7,6 +7,8 @@
 
 #include "config/server_config.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,6 +95,7 @@ private:
     void finish_wrapping();
     void finish_users();
     void finish_identity();
+    void finish_management();
     void check_push_option(const Directive& d, const std::string& option);
 
     // Words to values; each reports what is wrong and then answers nothing.
@@ -100,7 +103,7 @@ private:
                                         std::uint32_t high);
     std::optional<Ipv4> address(const Directive& d, std::size_t index);
     std::optional<Network> network(const Directive& d, std::size_t index);
-    std::string path_of(const Directive& d);
+    std::string path_of(const Directive& d, std::size_t index = 0);
     std::optional<std::string> contents(const Directive& d);
     bool only(const Directive& d, std::string_view word, const std::string& reason);
 
@@ -163,6 +166,11 @@ private:
     void nf_fastpath(const Directive& d);
     void nf_seccomp(const Directive& d);
     void nf_control(const Directive& d);
+    void management(const Directive& d);
+    void management_password(const Directive& d);
+    void management_client(const Directive& d);
+    void management_log_cache(const Directive& d);
+    bool is_socket_path(const Directive& d);
 
     static const HandlerOf kHandlers[];
 
@@ -194,6 +202,9 @@ private:
     std::vector<Directive> scripts_;
     std::string user_;
     std::string group_;
+    ManagementConfig management_;
+    std::optional<Directive> management_use_;    ///< the last option that needs the interface
+    std::optional<Directive> management_client_; ///< and the one that says whom it is for
 };
 
 constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
@@ -300,6 +311,13 @@ const Parser::HandlerOf Parser::kHandlers[] = {
     {"setenv-safe", &Parser::setenv},
     {"tmp-dir", &Parser::tmp_dir},
     {"tcp-queue-limit", &Parser::number_option},
+    {"status-version", &Parser::number_option},
+    {"management", &Parser::management},
+    {"management-client-user", &Parser::management_client},
+    {"management-client-group", &Parser::management_client},
+    {"management-hold", &Parser::flag},
+    {"management-signal", &Parser::flag},
+    {"management-log-cache", &Parser::management_log_cache},
 };
 
 void Parser::apply(const Directive& d) {
@@ -407,10 +425,10 @@ std::optional<Network> Parser::network(const Directive& d, std::size_t index) {
     return out;
 }
 
-std::string Parser::path_of(const Directive& d) {
+std::string Parser::path_of(const Directive& d, std::size_t index) {
     const auto& directory = config().directory;
-    return directory.empty() || d.args[0].starts_with('/') ? d.args[0]
-                                                           : directory + "/" + d.args[0];
+    const auto& path = d.args[index];
+    return directory.empty() || path.starts_with('/') ? path : directory + "/" + path;
 }
 
 std::optional<std::string> Parser::contents(const Directive& d) {
@@ -496,6 +514,7 @@ const NumberOption kNumberOptions[] = {
      [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
     {"script-security", 0, 3, [](auto& c, auto v) { c.script_security = static_cast<int>(v); }},
     {"mute", 0, 1U << 30, [](auto& c, auto v) { c.log.mute = v; }},
+    {"status-version", 1, 3, [](auto& c, auto v) { c.status_version = static_cast<int>(v); }},
     {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
 };
 
@@ -570,6 +589,12 @@ void Parser::flag(const Directive& d) {
         config().mlock = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
+    else if (d.name == "management-hold")
+        management_.hold = true;
+    else if (d.name == "management-signal")
+        management_.restart_on_disconnect = true;
+    if (d.name.starts_with("management-"))
+        management_use_ = d;
 }
 
 void Parser::server(const Directive& d) {
@@ -1143,12 +1168,97 @@ void Parser::nf_seccomp(const Directive& d) {
         error(d, "\"" + d.args[0] + "\" is not understood", "on or off");
 }
 
-void Parser::nf_control(const Directive& d) {
+bool Parser::is_socket_path(const Directive& d) {
     // sun_path, with its terminating zero
-    if (d.args[0].empty() || d.args[0].size() > 107)
+    const bool fits = !d.args[0].empty() && d.args[0].size() <= 107;
+    if (!fits)
         error(d, "the path of a socket has at most 107 bytes");
-    else
+    return fits;
+}
+
+void Parser::nf_control(const Directive& d) {
+    if (is_socket_path(d))
         config().control_socket = d.args[0];
+}
+
+void Parser::management(const Directive& d) {
+    auto& m = management_;
+    m.socket_path.clear();
+    m.listen.reset();
+    m.password.wipe();
+    if (d.args[1] == "unix") {
+        if (is_socket_path(d))
+            m.socket_path = d.args[0];
+    } else {
+        auto host = parse_address(d.args[0] == "localhost" ? "127.0.0.1" : d.args[0]);
+        if (!host) {
+            error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
+                  "management PATH unix, or management 127.0.0.1 PORT");
+            return;
+        }
+        if (!is_loopback(*host)) {
+            error(d, "everybody on the way could read and command, for nothing is encrypted",
+                  "a loopback address, or management PATH unix");
+            return;
+        }
+        if (auto port = number(d, 1, 1, 65535))
+            m.listen = Endpoint{*host, static_cast<std::uint16_t>(*port)};
+        if (d.args.size() < 3)
+            warn(d, "every user of this machine may command the daemon",
+                 "management IP PORT PASSWORD-FILE, or management PATH unix");
+    }
+    if (d.args.size() == 3)
+        management_password(d);
+}
+
+void Parser::management_password(const Directive& d) {
+    if (d.args[2] == "stdin") {
+        error(d, "passwords are not asked for", "put it into the first line of a file");
+        return;
+    }
+    const auto path = path_of(d, 2);
+    std::string why;
+    auto text = reader_(path, why);
+    if (!text) {
+        error(d, "cannot read " + path + ": " + why);
+        return;
+    }
+    auto line = std::string_view(*text).substr(0, text->find_first_of("\r\n"));
+    if (line.empty())
+        error(d, path + ": the first line is empty", "it is to be the password");
+    else
+        management_.password = SecretBytes(as_bytes(line));
+    OPENSSL_cleanse(text->data(), text->size());
+}
+
+void Parser::management_client(const Directive& d) {
+    management_use_ = management_client_ = d;
+    if (d.name == "management-client-user") {
+        if (const auto* user = getpwnam(d.args[0].c_str()))
+            management_.client_user = user->pw_uid;
+        else
+            error(d, "there is no user \"" + d.args[0] + "\"");
+    } else if (const auto* group = getgrnam(d.args[0].c_str())) {
+        management_.client_group = group->gr_gid;
+    } else {
+        error(d, "there is no group \"" + d.args[0] + "\"");
+    }
+}
+
+void Parser::management_log_cache(const Directive& d) {
+    management_use_ = d;
+    if (auto lines = number(d, 0, 1, 100000))
+        management_.log_cache = *lines;
+}
+
+void Parser::finish_management() {
+    const bool there = seen_.contains("management");
+    if (!there && management_use_)
+        error(*management_use_, "there is no management interface", "management PATH unix");
+    if (management_client_ && management_.listen)
+        error(*management_client_, "nobody can tell who connects by TCP", "management PATH unix");
+    if (there)
+        config().management = std::move(management_);
 }
 
 void Parser::nf_fastpath(const Directive& d) {
@@ -1301,6 +1411,7 @@ void Parser::finish() {
     finish_identity();
     for (auto index : routes_without_metric_)
         c.routes[index].metric = route_metric_.value_or(0);
+    finish_management();
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};

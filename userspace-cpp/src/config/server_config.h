@@ -40,6 +40,18 @@ enum class PeerCertificates { Required, Optional, Unasked };
 /// What the name of verify-x509-name is compared with.
 enum class NameType { None, Subject, CommonName, Prefix };
 
+/// OpenVPN's management interface. It listens on one of both.
+struct ManagementConfig {
+    std::string socket_path;
+    std::optional<Endpoint> listen;            ///< a loopback address, TCP
+    SecretBytes password;                      ///< empty: none is asked for
+    std::optional<std::uint32_t> client_user;  ///< whom the socket is for, by number
+    std::optional<std::uint32_t> client_group; ///< likewise
+    std::uint32_t log_cache = 250;             ///< lines of the log that are kept
+    bool hold = false;                         ///< wait for "hold release" before anything
+    bool restart_on_disconnect = false;
+};
+
 /// Everything that the daemon is told.
 struct ServerConfig {
     std::optional<Address> local;
@@ -122,6 +134,8 @@ struct ServerConfig {
     log::Target log;
     std::string status_file;
     std::uint32_t status_seconds = 60;
+    int status_version = 1;
+    std::optional<ManagementConfig> management;
     std::string pid_file;
     std::string control_socket;     ///< of nf-ovpnctl; empty: none
     std::string directory;          ///< to change to at start

@@ -50,6 +50,10 @@ std::vector<std::string> unusable_paths(const config::ServerConfig& c) {
 }
 
 void confine(const config::ServerConfig& c) {
+    static bool confined = false;
+    if (confined)
+        return;
+    confined = true;
     if (auto failed = drop_privileges(c.run_as))
         throw std::runtime_error("privileges cannot be dropped: " + *failed);
     if (c.run_as)

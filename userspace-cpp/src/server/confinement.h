@@ -16,7 +16,8 @@ namespace nfovpn::server {
 std::vector<std::string> unusable_paths(const config::ServerConfig& config);
 
 /// Becomes the configured user, keeps no capability but CAP_NET_ADMIN, and installs the filter for
-/// system calls. Warns in the log of paths that it then cannot use. Throws std::runtime_error.
+/// system calls. Once and for all: after a restart there is nothing left to give up. Warns in the
+/// log of paths that it then cannot use. Throws std::runtime_error.
 void confine(const config::ServerConfig& config);
 
 } // namespace nfovpn::server

@@ -57,7 +57,7 @@ class ServerCore::Client final : public session::SessionHost {
 public:
     Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
            std::optional<wire::Opcode> reset, TimePoint now)
-        : id(++server.last_client_id_), path(from.path), created(now),
+        : id(server.next_client_id_++), path(from.path), created(now),
           channel(std::move(from.channel)), session(server.settings_.session, server.tls_, *this,
                                                     from.packet.session_id, local_id, now, reset),
           core_(server) {}
@@ -118,6 +118,7 @@ public:
     std::optional<session::Assignment> granted; ///< what it has, before the session is told
     std::optional<Ipv6> address6;               ///< its own inside the tunnel
     std::vector<Prefix> networks;               ///< behind it
+    dataplane::PeerStats traffic;               ///< as it was last known
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -157,6 +158,8 @@ void ServerCore::Client::up(session::Session&) {
               session::derivation_name(session.choice().derivation),
               milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
               info.platform);
+    if (core_.observer_)
+        core_.observer_->connected(core_.status_of(*this, created + session.handshake_time()));
 }
 
 void ServerCore::Client::renegotiated(session::Session&, Duration took) {
@@ -641,19 +644,21 @@ void ServerCore::learned(const Client& client, Learned what) {
         hooks_->learn_address(what, to_string(network), all);
 }
 
-// The hooks are told that a client which they know leaves.
+// Those who know a client are told that it leaves.
 void ServerCore::goes(Client& client, TimePoint now) {
+    const bool counted = client.connected || (client.is_up && observer_);
+    if (counted && client.known_to_data_plane)
+        client.traffic = data_plane_.peer_stats(client.peer_id()).value_or(client.traffic);
+    if (client.is_up && observer_)
+        observer_->disconnected(status_of(client, now));
     if (client.is_up)
         learned(client, Learned::Deleted);
     if (client.connected) {
         auto all = environment(client);
-        dataplane::PeerStats traffic;
-        if (client.known_to_data_plane)
-            traffic = data_plane_.peer_stats(client.peer_id()).value_or(traffic);
         const auto seconds =
             std::chrono::duration_cast<std::chrono::seconds>(now - client.created).count();
-        all.emplace_back("bytes_received", std::to_string(traffic.rx_bytes));
-        all.emplace_back("bytes_sent", std::to_string(traffic.tx_bytes));
+        all.emplace_back("bytes_received", std::to_string(client.traffic.rx_bytes));
+        all.emplace_back("bytes_sent", std::to_string(client.traffic.tx_bytes));
         all.emplace_back("time_duration", std::to_string(seconds));
         hooks_->disconnect(all);
     }
@@ -859,37 +864,83 @@ void ServerCore::shutdown(TimePoint now) {
         if (settings_.restart_message.empty())
             client.session.close("server stops");
         else
-            client.session.restart_client(now, settings_.restart_message);
+            client.session.restart_client(now, settings_.restart_message, "server stops");
         settle(client, now);
     }
 }
 
-std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
-    std::unordered_map<std::uint32_t, dataplane::PeerStats> traffic;
-    if (auto peers = data_plane_.stats()) {
-        for (const auto& peer : *peers)
-            traffic.emplace(peer.id, peer);
+std::size_t ServerCore::kill(const std::vector<Client*>& victims, TimePoint now) {
+    for (auto* client : victims) {
+        client->session.close("killed by an administrator");
+        settle(*client, now);
     }
+    return victims.size();
+}
+
+std::size_t ServerCore::kill_by_name(const std::string& common_name, TimePoint now) {
+    std::vector<Client*> victims;
+    auto [first, last] = by_name_.equal_range(common_name);
+    for (auto at = first; at != last; ++at)
+        victims.push_back(at->second);
+    return kill(victims, now);
+}
+
+std::size_t ServerCore::kill_by_remote(const Endpoint& remote, TimePoint now) {
+    std::vector<Client*> victims;
+    for (const auto& [id, client] : by_peer_id_) {
+        if (client->path.remote == remote)
+            victims.push_back(client);
+    }
+    return kill(victims, now);
+}
+
+bool ServerCore::kill_by_id(ClientId client_id, const std::string& message, TimePoint now) {
+    auto* client = by_client_id(client_id);
+    if (!client)
+        return false;
+    client->session.restart_client(now, message, "killed by an administrator");
+    settle(*client, now);
+    return true;
+}
+
+void ServerCore::remember_traffic() {
+    auto peers = data_plane_.stats();
+    if (!peers)
+        return;
+    for (const auto& peer : *peers) {
+        if (auto* client = by_peer_id(peer.id))
+            client->traffic = peer;
+    }
+}
+
+ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
+    const auto& session = client.session;
+    ClientStatus status;
+    status.client_id = client.id;
+    status.common_name = session.common_name();
+    status.username = client.username;
+    status.remote = client.path.remote;
+    status.address = client.granted->address;
+    status.netmask = client.granted->netmask;
+    status.address6 = client.address6;
+    status.networks = client.networks;
+    status.peer_id = client.granted->peer_id;
+    status.connected_since = unix_time(client.created);
+    status.connected_for = now - client.created;
+    status.tls = session.tls().version() + " " + session.tls().cipher();
+    status.cipher = cipher_name(session.choice().format.cipher);
+    status.renegotiations = session.renegotiations();
+    status.rx_bytes = client.traffic.rx_bytes;
+    status.tx_bytes = client.traffic.tx_bytes;
+    return status;
+}
+
+std::vector<ClientStatus> ServerCore::clients(TimePoint now) {
+    remember_traffic();
     std::vector<ClientStatus> out;
     for (const auto& [id, client] : by_peer_id_) {
-        if (!client->is_up)
-            continue;
-        ClientStatus status;
-        status.common_name = client->session.common_name();
-        status.remote = client->path.remote;
-        status.username = client->username;
-        status.address = client->granted->address;
-        status.peer_id = id;
-        status.connected_for = now - client->created;
-        status.tls = client->session.tls().version() + " " + client->session.tls().cipher();
-        status.cipher = cipher_name(client->session.choice().format.cipher);
-        status.renegotiations = client->session.renegotiations();
-        auto counted = traffic.find(id);
-        if (counted != traffic.end()) {
-            status.rx_bytes = counted->second.rx_bytes;
-            status.tx_bytes = counted->second.tx_bytes;
-        }
-        out.push_back(std::move(status));
+        if (client->is_up)
+            out.push_back(status_of(*client, now));
     }
     std::sort(out.begin(), out.end(),
               [](const ClientStatus& a, const ClientStatus& b) { return a.address < b.address; });

@@ -128,11 +128,16 @@ struct CoreCounters {
 
 /// One client, for status output.
 struct ClientStatus {
+    ClientId client_id = 0; ///< counts up from 0, never used again
     std::string common_name;
     std::string username; ///< empty if none was asked for
     Endpoint remote;
     Ipv4 address;
+    Ipv4 netmask;
+    std::optional<Ipv6> address6;
+    std::vector<Prefix> networks; ///< behind it
     std::uint32_t peer_id = 0;
+    std::int64_t connected_since = 0; ///< Unix time
     Duration connected_for{};
     std::string tls;       ///< version and cipher
     std::string cipher;    ///< of the data channel
@@ -140,6 +145,16 @@ struct ClientStatus {
     unsigned renegotiations = 0;
     std::uint64_t rx_bytes = 0;
     std::uint64_t tx_bytes = 0;
+};
+
+/// Hears of clients that come and go. Must not call the core from there.
+class ClientObserver {
+public:
+    virtual ~ClientObserver() = default;
+    /// A client is up: its keys are in place and it was told its address.
+    virtual void connected(const ClientStatus& client) = 0;
+    /// A client that was up is gone; its bytes are those that were last known.
+    virtual void disconnected(const ClientStatus& client) = 0;
 };
 
 /// See the head of this file.
@@ -170,6 +185,16 @@ public:
     /// Tells every client that the server stops. Done when finished().
     void shutdown(TimePoint now);
     [[nodiscard]] bool finished() const { return clients_.empty(); }
+
+    /// @p observer must outlive the core or be taken back; null: nobody.
+    void observe(ClientObserver* observer) { observer_ = observer; }
+
+    /// Ends sessions without a word to the client, which finds out by its own timeout. How many.
+    std::size_t kill_by_name(const std::string& common_name, TimePoint now);
+    std::size_t kill_by_remote(const Endpoint& remote, TimePoint now);
+    /// Tells a client @p message ("RESTART", "HALT", …) and ends its session. False if there is no
+    /// such client.
+    bool kill_by_id(ClientId client_id, const std::string& message, TimePoint now);
 
     /// The clients that are up, by address.
     [[nodiscard]] std::vector<ClientStatus> clients(TimePoint now);
@@ -233,6 +258,9 @@ private:
     void reschedule(Client& client, TimePoint now);
     void move(Client& client, const Endpoint& remote, TimePoint now);
     Client* by_peer_id(std::uint32_t id);
+    std::size_t kill(const std::vector<Client*>& victims, TimePoint now);
+    void remember_traffic();
+    ClientStatus status_of(const Client& client, TimePoint now) const;
 
     CoreSettings settings_;
     const session::TlsContext& tls_;
@@ -256,8 +284,9 @@ private:
     std::size_t half_open_ = 0;
     std::set<std::pair<TimePoint, Client*>> schedule_;
     CoreCounters counters_;
-    ClientId last_client_id_ = 0;
+    ClientId next_client_id_ = 0;
     bool stopping_ = false;
+    ClientObserver* observer_ = nullptr;
 };
 
 } // namespace nfovpn::server

@@ -27,6 +27,8 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <sstream>
+#include <utility>
 
 namespace nfovpn::server {
 
@@ -76,6 +78,10 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 
 // The longest that IP has, whatever the device's MTU is changed to.
 constexpr std::size_t kMaxPacket = 65535;
+
+// What may still be ready to run when a daemon ends: one for each thing that it waits for, and some
+// signals.
+constexpr int kLastHandlers = 100;
 
 bool is_data(ByteView datagram) {
     auto opcode = wire::opcode_of(datagram);
@@ -179,15 +185,6 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
     return out;
 }
 
-std::string wall_time() {
-    std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    char text[32] = "";
-    if (localtime_r(&now, &parts))
-        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-    return text;
-}
-
 } // namespace
 
 CoreSettings core_settings(const config::ServerConfig& c) {
@@ -273,11 +270,11 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
     return session::TlsContext::create(tls);
 }
 
-Daemon::Daemon(const config::ServerConfig& config)
-    : config_(config), manager_(ServiceNotify::from_environment()), tls_(require(make_tls(config))),
+Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
+    : config_(config), surroundings_(std::move(surroundings)), tls_(require(make_tls(config))),
       tun_(config.device), kernel_(open_kernel()), udp_(udp_socket(context_, config)),
-      tcp_(tcp_server(context_, config)),
-      link_(config.tcp ? static_cast<Link&>(*tcp_) : *udp_), data_plane_(kernel_.get(), *this),
+      tcp_(tcp_server(context_, config)), link_(config.tcp ? static_cast<Link&>(*tcp_) : *udp_),
+      data_plane_(kernel_.get(), *this),
       hooks_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(config), tls_, data_plane_, link_, &hooks_),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
@@ -291,6 +288,12 @@ Daemon::Daemon(const config::ServerConfig& config)
         !std::filesystem::is_directory(config_.client_config_dir))
         throw std::runtime_error("client-config-dir: " + config_.client_config_dir +
                                  " is no directory");
+    if (surroundings_.sockets)
+        management_.emplace(context_, *surroundings_.sockets, *surroundings_.protocol);
+    if (surroundings_.protocol)
+        management_link_.emplace(
+            *surroundings_.protocol, core_, config_.status_version,
+            ManagementLink::Hooks{[this] { return report(); }, [this] { settle(); }});
     set_up_device();
     if (!config_.control_socket.empty())
         control_.emplace(context_, config_.control_socket,
@@ -330,6 +333,7 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
 }
 
 void Daemon::set_up_device() {
+    tell_state(management::State::AssignIp);
     netlink::Socket route(NETLINK_ROUTE);
     check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
     auto add = [&](const Prefix& address) {
@@ -339,12 +343,14 @@ void Daemon::set_up_device() {
     add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
     if (const auto ipv6 = ipv6_pool(config_))
         add(ipv6_prefix(ipv6->server, ipv6->length));
+    if (!config_.routes.empty())
+        tell_state(management::State::AddRoutes);
     for (const auto& r : config_.routes)
         check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
               "route to " + to_string(r.network));
 }
 
-void Daemon::run() {
+End Daemon::run() {
     // A log that nobody reads any more is no reason to stop.
     std::signal(SIGPIPE, SIG_IGN);
     const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
@@ -364,13 +370,36 @@ void Daemon::run() {
     wait_for_tun();
     confine(config_);
     arm_status();
-    if (!manager_.problem().empty())
-        log::warning("NOTIFY_SOCKET: {}", manager_.problem());
-    manager_.ready("serving");
-    if (manager_.connected())
-        tell_manager();
+    if (auto* service = surroundings_.service) {
+        service->ready("serving");
+        if (service->connected())
+            tell_manager();
+    }
+    tell_state(management::State::Connected, "SUCCESS");
     context_.run();
+    // A signal that came right behind the one that ended this is not the next daemon's any more.
+    for (int i = 0; i < kLastHandlers; i++) {
+        context_.restart();
+        if (context_.poll_one() == 0)
+            break;
+    }
     log::info("stopped");
+    return end_;
+}
+
+void Daemon::tell_state(management::State state, const std::string& reason) {
+    if (!surroundings_.protocol)
+        return;
+    management::StateDetails details;
+    details.reason = reason;
+    if (state == management::State::AssignIp || state == management::State::Connected) {
+        details.address = config_.address;
+        if (const auto ipv6 = ipv6_pool(config_))
+            details.address6 = ipv6->server;
+    }
+    if (state == management::State::Connected && config_.local)
+        details.local = Endpoint{*config_.local, config_.port};
+    surroundings_.protocol->state(state, details);
 }
 
 void Daemon::received(const Path& path, ByteView datagram) {
@@ -399,19 +428,30 @@ void Daemon::wait_for_signal() {
     signals_.async_wait([this](const asio::error_code& error, int signal) {
         if (error)
             return;
-        if (signal == SIGUSR2) {
-            log::info("status\n{}", status());
-        } else if (signal == SIGHUP || signal == SIGUSR1) {
-            log::warning("signal {}: restarting is for the service manager, nothing done", signal);
-        } else if (stopping_) {
-            context_.stop();
-            return;
-        } else {
-            log::info("signal {}: stopping", signal);
-            stop();
-        }
+        signalled(signal);
         wait_for_signal();
     });
+}
+
+void Daemon::signalled(int signal) {
+    const auto name = std::string("SIG") + sigabbrev_np(signal);
+    if (signal == SIGUSR2) {
+        log_status();
+    } else if (signal == SIGHUP || signal == SIGUSR1) {
+        // While it stops a restart can still become one with another configuration.
+        const bool too_late = stopping_ && (end_ == End::Stop || signal == SIGUSR1);
+        if (too_late || (signal == SIGHUP && !surroundings_.reload()))
+            return;
+        log::info("{}: restarting", name);
+        tell_state(management::State::Reconnecting, name);
+        stop(signal == SIGHUP ? End::Reload : End::Restart);
+    } else if (stopping_ && end_ == End::Stop) {
+        context_.stop();
+    } else {
+        log::info("{}: stopping", name);
+        tell_state(management::State::Exiting, name);
+        stop(End::Stop);
+    }
 }
 
 void Daemon::wait_for_notification() {
@@ -478,7 +518,8 @@ void Daemon::arm_status() {
     if (config_.status_file.empty())
         return;
     // Once, and not again each time.
-    auto failed = write_file(config_.status_file, status());
+    auto failed =
+        write_file(config_.status_file, format_openvpn_status(report(), config_.status_version));
     if (failed && failed != status_failure_)
         log::warning("status: {}", *failed);
     status_failure_ = failed;
@@ -494,14 +535,15 @@ void Daemon::tell_manager() {
     if (stopping_)
         return;
     auto every = std::chrono::microseconds(kTellManager);
-    if (const auto within = manager_.watchdog()) {
-        manager_.alive();
+    auto& service = *surroundings_.service;
+    if (const auto within = service.watchdog()) {
+        service.alive();
         every = std::min(every, *within / 2);
     }
     const auto clients = std::to_string(core_.clients(Clock::now()).size());
     auto text = "serving " + clients + (clients == "1" ? " client" : " clients");
     if (text != told_manager_)
-        manager_.status(text);
+        service.status(text);
     told_manager_ = std::move(text);
     manager_timer_.expires_after(every);
     manager_timer_.async_wait([this](const asio::error_code& error) {
@@ -510,9 +552,12 @@ void Daemon::tell_manager() {
     });
 }
 
-void Daemon::stop() {
-    stopping_ = true;
-    manager_.stopping("telling clients");
+void Daemon::stop(End end) {
+    end_ = end;
+    if (std::exchange(stopping_, true))
+        return;
+    if (surroundings_.service && end == End::Stop)
+        surroundings_.service->stopping("telling clients");
     core_.shutdown(Clock::now());
     settle();
 }
@@ -522,9 +567,18 @@ void Daemon::finish_if_idle() {
         context_.stop();
 }
 
-std::string Daemon::status() {
+// Line by line, as whoever reads the log expects.
+void Daemon::log_status() {
+    std::istringstream lines(format_openvpn_status(report(), config_.status_version));
+    for (std::string line; std::getline(lines, line);)
+        log::info("{}", line);
+}
+
+StatusReport Daemon::report() {
     StatusReport report;
-    report.time = wall_time();
+    report.title = std::string("nf-ovpnd ") + NF_OVPND_VERSION;
+    report.unix_time = std::time(nullptr);
+    report.kernel_path = kernel_ != nullptr;
     report.clients = core_.clients(Clock::now());
     report.half_open = core_.half_open();
     report.counters = core_.counters();
@@ -540,7 +594,7 @@ std::string Daemon::status() {
     for (auto& client : report.clients)
         client.data_path =
             data_plane_.holder(client.peer_id) == dataplane::Holder::Kernel ? "kernel" : "daemon";
-    return format_status(report);
+    return report;
 }
 
 std::string Daemon::control(const std::vector<std::string>& words) {
@@ -550,7 +604,7 @@ std::string Daemon::control(const std::vector<std::string>& words) {
         return answer;
     }
     if (words.size() == 1 && words[0] == "status")
-        return status();
+        return format_status(report());
     return "error: not understood: offload PEER on, offload PEER off, status\n";
 }
 

@@ -12,16 +12,23 @@
 //
 //     SIGTERM, SIGINT   tell the clients, wait for their acknowledgements, remove everything;
 //                       a second one does not wait
+//     SIGUSR1           the same, and run() says that the daemon is to be made anew
+//     SIGHUP            likewise, with another configuration; with one that has errors nothing is
+//                       done but to log them
 //     SIGUSR2           write the status to the log
-//     SIGHUP, SIGUSR1   a restart in OpenVPN; here a line in the log that it is not done
+//
+// The management interface lives longer than a daemon, see main.cc.
 #pragma once
 
 #include "config/server_config.h"
 #include "dataplane/kernel.h"
 #include "dataplane/movable.h"
+#include "management/server.h"
 #include "server/control_socket.h"
 #include "server/core.h"
+#include "server/management_link.h"
 #include "server/script_hooks.h"
+#include "server/status.h"
 #include "server/tcp_server.h"
 #include "server/tun_device.h"
 #include "server/udp_socket.h"
@@ -43,16 +50,28 @@ CoreSettings core_settings(const config::ServerConfig& config);
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
 
+/// What there is besides a daemon, and outlives it.
+struct Surroundings {
+    management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
+    management::Protocol* protocol = nullptr;
+    ServiceNotify* service = nullptr; ///< the service manager; null: there is none
+    /// Reads the configuration for the next daemon; false if it cannot be used.
+    std::function<bool()> reload = [] { return false; };
+};
+
+/// Why a daemon has ended.
+enum class End { Stop, Restart, Reload };
+
 class Daemon final : private dataplane::PacketOutput {
 public:
     /// Sets everything up. Throws std::runtime_error with what failed.
-    explicit Daemon(const config::ServerConfig& config);
+    explicit Daemon(const config::ServerConfig& config, Surroundings surroundings = {});
     ~Daemon() override;
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
     /// Serves until a signal stops it.
-    void run();
+    End run();
 
 private:
     void set_up_device();
@@ -69,14 +88,17 @@ private:
     void arm_timer();
     void arm_status();
     void tell_manager();
-    void stop();
+    void signalled(int signal);
+    void stop(End end);
     void finish_if_idle();
-    [[nodiscard]] std::string status();
+    void tell_state(management::State state, const std::string& reason = "");
+    [[nodiscard]] StatusReport report();
+    void log_status();
     [[nodiscard]] std::string control(const std::vector<std::string>& words);
     [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
     const config::ServerConfig& config_;
-    ServiceNotify manager_;
+    Surroundings surroundings_;
     asio::io_context context_;
     session::TlsContext tls_;
     TunDevice tun_;
@@ -96,9 +118,12 @@ private:
     asio::steady_timer manager_timer_;
     std::string told_manager_;
     std::optional<ControlSocket> control_;
+    std::optional<ManagementLink> management_link_;
+    std::optional<management::Server> management_;
     TimePoint armed_for_ = kNever;
     Bytes tun_buffer_;
     bool stopping_ = false;
+    End end_ = End::Stop;
 };
 
 } // namespace nfovpn::server

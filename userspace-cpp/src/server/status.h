@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Who is connected and what happened to packets, as text: for the status file and SIGUSR2.
+// Who is connected and what happened to packets, as text. There are two reports: OpenVPN's, in its
+// three versions, for the status file, SIGUSR2 and the management interface; and one of our own
+// with everything that is counted here, for nf-ovpnctl.
 #pragma once
 
 #include "netlink/nf_ovpn.h"
@@ -12,7 +14,9 @@ namespace nfovpn::server {
 
 /// What a status report is made of.
 struct StatusReport {
-    std::string time; ///< when, in words
+    std::string title;          ///< program and version
+    std::int64_t unix_time = 0; ///< when
+    bool kernel_path = false;   ///< data packets go by the kernel where they can
     std::vector<ClientStatus> clients;
     std::size_t half_open = 0;
     CoreCounters counters;
@@ -22,8 +26,19 @@ struct StatusReport {
     std::vector<netlink::NamedCounter> kernel;
 };
 
-/// The report as lines of comma-separated values, each beginning with what it is.
+/// Our own report: lines of comma-separated values, each beginning with what it is.
 std::string format_status(const StatusReport& report);
+
+/// OpenVPN's report by its status-version: 1 for people, 2 with commas, 3 with tabs. Its columns
+/// are those of OpenVPN 2.7. "Last Ref" of an address is when its client connected: the kernel does
+/// not say when it was used last.
+std::string format_openvpn_status(const StatusReport& report, int version);
+
+/// "2026-01-31 12:00:00", the local time.
+std::string local_time(std::int64_t unix_time);
+
+/// "udp4:192.0.2.1:1194", as OpenVPN shows where a client is.
+std::string real_address(const Endpoint& remote);
 
 /// Replaces a file by @p text in one step. An error text if that fails.
 std::optional<std::string> write_file(const std::string& path, const std::string& text);

@@ -413,13 +413,13 @@ void Session::schedule_renegotiation(TimePoint now) {
     renegotiate_at_ = now + settings_.renegotiate_after - spread * random / 0xffff;
 }
 
-void Session::restart_client(TimePoint now, std::string_view message) {
+void Session::restart_client(TimePoint now, std::string_view message, const std::string& reason) {
     if (state_ != State::Up) {
-        close("server stops");
+        close(reason);
         return;
     }
     current_->send_message(message);
-    close_reason_ = "server stops";
+    close_reason_ = reason;
     state_ = State::Closing;
     closing_until_ = now + kRestartLinger;
     transmit(now);

@@ -149,8 +149,8 @@ public:
     void renegotiate(TimePoint now);
 
     /// Tells the client that the server stops ("RESTART": connect again; "RESTART,[N]": to the
-    /// next server of its list) and closes when that is acknowledged.
-    void restart_client(TimePoint now, std::string_view message);
+    /// next server of its list; "HALT": not again) and closes when that is acknowledged.
+    void restart_client(TimePoint now, std::string_view message, const std::string& reason);
 
     /// Ends the session without a word: the client has left or is unreachable.
     void close(std::string reason);

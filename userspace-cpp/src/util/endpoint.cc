@@ -139,6 +139,12 @@ std::string to_string(const Address& address) {
     return address.is_ipv4() ? to_string(address.ipv4()) : to_string(address.ipv6());
 }
 
+bool is_loopback(const Address& address) {
+    if (address.is_ipv4())
+        return address.ipv4().value >> 24 == 127;
+    return address == Address(*parse_ipv6("::1"));
+}
+
 std::optional<Address> parse_address(std::string_view text) {
     if (auto ipv4 = parse_ipv4(text))
         return *ipv4;

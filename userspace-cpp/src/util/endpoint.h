@@ -93,6 +93,9 @@ std::string to_string(const Address& address);
 /// Parses an address of either family, without a scope.
 std::optional<Address> parse_address(std::string_view text);
 
+/// Whether it is of this machine alone: 127.0.0.0/8 or ::1.
+bool is_loopback(const Address& address);
+
 /// Who may have so many addresses as they like counts as one: an IPv4 address, or the 64 bits of
 /// the network of an IPv6 address.
 std::uint64_t source_of(const Address& address);

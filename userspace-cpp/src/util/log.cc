@@ -14,6 +14,7 @@
 #include <syslog.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace nfovpn::log {
 
@@ -88,6 +89,8 @@ bool muted(const void* kind) {
     }
     return ++r.length > r.limit;
 }
+int current_verb = 3;
+std::function<void(Level, std::string_view)> current_listener;
 
 } // namespace
 
@@ -120,10 +123,28 @@ bool enabled(Level level) {
     return spdlog::default_logger()->should_log(native(level));
 }
 
+void set_verb(int verb) {
+    current_verb = verb;
+    if (verb == 0)
+        set_level(Level::Error);
+    else
+        set_level(verb <= 3 ? Level::Info : Level::Debug);
+}
+
+int verb() {
+    return current_verb;
+}
+
+void set_listener(std::function<void(Level, std::string_view)> listener) {
+    current_listener = std::move(listener);
+}
+
 void write(Level level, const void* kind, std::string_view text) {
     // Errors are never too many.
     if (run().limit == 0 || level == Level::Error || !muted(kind))
         spdlog::default_logger()->log(native(level), text);
+    if (current_listener)
+        current_listener(level, text);
 }
 
 } // namespace nfovpn::log

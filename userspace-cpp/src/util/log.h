@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,13 @@ void open(const Target& target);
 /// Lines below this level are dropped.
 void set_level(Level level);
 bool enabled(Level level);
+
+/// The same by OpenVPN's measure, 0 (errors only) to 15.
+void set_verb(int verb);
+int verb();
+
+/// Gets every line that is written as well; nothing for nobody. It must not write any itself.
+void set_listener(std::function<void(Level, std::string_view)> listener);
 
 /// Writes one line. Lines of one kind have the same @p kind, the address of their format.
 void write(Level level, const void* kind, std::string_view text);

@@ -5,6 +5,7 @@
 #include "util/syscall_filter.h"
 
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -42,8 +43,8 @@ constexpr const char* kAllowed[] = {
     "close_range", "creat", "stat", "stat64", "fstat", "fstat64", "lstat", "lstat64", "newfstatat",
     "fstatat64", "statx", "access", "faccessat", "faccessat2", "lseek", "_llseek", "getdents",
     "getdents64", "readlink", "readlinkat", "rename", "renameat", "renameat2", "unlink", "unlinkat",
-    "ftruncate", "ftruncate64", "fsync", "fdatasync", "fcntl", "fcntl64", "flock", "dup", "dup2",
-    "dup3", "pipe", "pipe2", "umask", "getcwd", "fadvise64", "fadvise64_64",
+    "ftruncate", "ftruncate64", "chdir", "fchdir", "fsync", "fdatasync", "fcntl", "fcntl64",
+    "flock", "dup", "dup2", "dup3", "pipe", "pipe2", "umask", "getcwd", "fadvise64", "fadvise64_64",
     // memory; mmap() and mprotect() are below
     "brk", "munmap", "mremap", "madvise",
     // signals
@@ -58,8 +59,9 @@ constexpr const char* kAllowed[] = {
 // Families of the daemon's own sockets, those of its libraries (name service, log), and netlink.
 constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
-// What the C library, Asio and spdlog ask of a descriptor.
-constexpr unsigned long kRequests[] = {FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ};
+// What the C library, Asio and spdlog ask of a descriptor; and after a restart there is a new
+// device.
+constexpr unsigned long kRequests[] = {FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ, TUNSETIFF};
 
 // No library does that unasked.
 constexpr const char* kPrograms[] = {"execve", "execveat", "fork", "vfork"};

@@ -98,18 +98,20 @@ dataplane::Failure RecordingDataPlane::delete_key(std::uint32_t peer_id, KeySlot
 
 std::optional<std::vector<dataplane::PeerStats>> RecordingDataPlane::stats() {
     std::vector<dataplane::PeerStats> out;
-    for (const auto& [id, peer] : peers) {
-        dataplane::PeerStats stats;
-        stats.id = id;
-        out.push_back(stats);
-    }
+    for (const auto& [id, peer] : peers)
+        out.push_back(*peer_stats(id));
     return out;
 }
 
 std::optional<dataplane::PeerStats> RecordingDataPlane::peer_stats(std::uint32_t id) {
+    const auto peer = peers.find(id);
+    if (peer == peers.end())
+        return std::nullopt;
     dataplane::PeerStats stats;
     stats.id = id;
-    return peers.contains(id) ? std::optional(stats) : std::nullopt;
+    stats.rx_bytes = peer->second.rx_bytes;
+    stats.tx_bytes = peer->second.tx_bytes;
+    return stats;
 }
 
 std::optional<Bytes> RecordingDataPlane::receive(const Endpoint& from, ByteView packet) {
@@ -140,8 +142,9 @@ std::optional<Bytes> RecordingDataPlane::receive(const Endpoint& from, ByteView 
 }
 
 std::optional<Bytes> RecordingDataPlane::send(std::uint32_t peer_id, ByteView plaintext) {
-    auto& [known, keepalive, slots] = peers.at(peer_id);
-    auto& primary = slots[0];
+    auto& peer = peers.at(peer_id);
+    const auto& known = peer.peer;
+    auto& primary = peer.slots[0];
     if (!primary)
         return std::nullopt;
     return encrypt_data(primary->keys, primary->key_id, peer_id, primary->next_packet_id++,

@@ -26,6 +26,8 @@ struct StoredPeer {
     dataplane::Peer peer;
     dataplane::Keepalive keepalive;
     std::optional<StoredKey> slots[2]; ///< by KeySlot
+    std::uint64_t rx_bytes = 0;        ///< what stats() says
+    std::uint64_t tx_bytes = 0;
 };
 
 class RecordingDataPlane final : public dataplane::DataPlane {
