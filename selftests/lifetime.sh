@@ -122,12 +122,29 @@ namespace_removed() {
 	setup_ns gw && setup_links && up && pings "$peer" 198.51.100.2
 }
 
+# Packets that this machine's queues had no room for: TCP fills them until that
+# happens.
+queue_drops() {
+	local dropped sum=0
+	while read -r _ dropped _; do
+		sum=$((sum + 16#$dropped))
+	done </proc/net/softnet_stat
+	echo $sum
+}
+
+# ping_lost FILE - how many of its pings had no answer
+ping_lost() {
+	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 - \2/p' \
+		"$1"
+}
+
 # COMMAND...: done again and again under traffic, and not one of 200 pings each
-# way is lost
+# way is lost but by a full queue
 lossless() {
-	local up_pid down_pid n=0
+	local up_pid down_pid drops lost n=0
 	# as many rounds as it takes for the command to be done five times
 	while [ $n -lt 5 ]; do
+		drops=$(queue_drops)
 		nsexec "$peer" ping -q -i 0.01 -c 200 -W 2 198.51.100.2 \
 			>"$tmp/ping.up" &
 		up_pid=$!
@@ -141,8 +158,11 @@ lossless() {
 		done
 		echo "$n times: $*"
 		cat "$tmp/ping.up" "$tmp/ping.down"
-		grep -q " 0% packet loss" "$tmp/ping.up" &&
-			grep -q " 0% packet loss" "$tmp/ping.down" || return
+		lost=$(($(ping_lost "$tmp/ping.up") +
+			$(ping_lost "$tmp/ping.down")))
+		drops=$(($(queue_drops) - drops))
+		echo "$lost pings lost, $drops packets dropped by full queues"
+		[ $lost -le $drops ] || return
 	done
 }
 
