@@ -11,6 +11,8 @@ command -v iperf3 >/dev/null || skip_all "needs iperf3"
 
 # Both directions, TCP and ICMP, IPv4 and IPv6, until traffic_off
 traffic_on() {
+	# what a test has left that failed under traffic
+	[ -z "$traffic" ] || traffic_off
 	rm -f "$tmp/iperf3.pid"
 	nsexec "$lan" iperf3 -s -D -I "$tmp/iperf3.pid" >/dev/null &&
 		wait_local_port_listen "$lan" 5201 tcp || return
