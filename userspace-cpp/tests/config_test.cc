@@ -813,7 +813,7 @@ TEST(ServerConfig, ManagementInterfaceRefusals) {
              {"management 127.0.0.1 7505 pw\nmanagement-client-user root",
               "f:7: error: management-client-user: nobody can tell who connects by TCP"},
              {"management-client", "f:6: error: management-client: the management interface only"},
-             {"management-client-auth", "f:6: error: management-client-auth: not supported yet"},
+             {"management-client-auth", "management-client-auth: there is no management interface"},
              {"management-external-key", "f:6: error: management-external-key: not supported"},
              {"management-query-remote", "only the server's side is here"},
          }) {

@@ -48,7 +48,10 @@ protected:
     }
     void answer_user(std::optional<session::Refusal> refusal = std::nullopt) {
         ASSERT_TRUE(asked_for_user());
-        hooks.next_user().done(std::move(refusal), sim.now);
+        if (refusal)
+            hooks.next_user().done(*refusal, sim.now);
+        else
+            hooks.next_user().done(server::ClientSettings{}, sim.now);
     }
     void verify_users(bool tokens = false) {
         sim.settings.users.emplace();
@@ -78,7 +81,7 @@ TEST_F(HooksTest, UserNameAndPasswordDecide) {
     EXPECT_THAT(question.environment.at("tls_id_0"), HasSubstr("CN=alice"));
     EXPECT_THAT(question.environment.at("tls_serial_0"), Not(IsEmpty()));
     EXPECT_FALSE(question.environment.contains("password"));
-    question.done(std::nullopt, sim.now);
+    question.done(server::ClientSettings{}, sim.now);
     ASSERT_TRUE(up(good));
     EXPECT_EQ(sim.core->clients(sim.now).at(0).username, "alice's user");
 
@@ -94,6 +97,20 @@ TEST_F(HooksTest, UserNameAndPasswordDecide) {
     EXPECT_THAT(nobody.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,this server asks")));
     EXPECT_THAT(hooks.users, IsEmpty()) << "nobody needs to be asked";
     EXPECT_EQ(sim.core->half_open(), 0U);
+}
+
+TEST_F(HooksTest, WhoVerifiesAUserMayHaveMoreToSay) {
+    verify_users();
+    sim.start_server();
+    auto& host = user("alice");
+    ASSERT_TRUE(asked_for_user());
+    server::ClientSettings more;
+    more.address = parse_ipv4("10.8.0.99");
+    more.push = {"ping 9"};
+    hooks.next_user().done(more, sim.now);
+    ASSERT_TRUE(up(host));
+    EXPECT_EQ(host.client->pushed("ifconfig"), "10.8.0.99 255.255.255.0");
+    EXPECT_EQ(host.client->pushed("ping"), "9");
 }
 
 TEST_F(HooksTest, UsersMayBeOptional) {
@@ -126,7 +143,7 @@ TEST_F(HooksTest, AnswersForClientsThatAreGoneHaveNoEffect) {
     auto question = hooks.next_user();
     sim.run(2 * sim.settings.session.handshake_window);
     EXPECT_THAT(hooks.forgotten, ElementsAre(question.client));
-    question.done(std::nullopt, sim.now);
+    question.done(server::ClientSettings{}, sim.now);
     sim.run(1s);
     EXPECT_THAT(sim.plane.peers, IsEmpty());
     EXPECT_TRUE(sim.core->finished());

@@ -4,7 +4,9 @@
 // then the sockets, with a management client on the other end.
 
 #include "management/server.h"
+#include "server/management_hooks.h"
 #include "server/management_link.h"
+#include "support/recording_hooks.h"
 #include "support/simulation.h"
 #include "util/log.h"
 
@@ -89,6 +91,85 @@ protected:
 };
 
 } // namespace
+
+TEST_F(ManagementTest, UsersAreVerifiedByItsClient) {
+    log::set_level(log::Level::Off);
+    greeted();
+    asio::io_context context;
+    test::RecordingHooks before;
+    int settled = 0;
+    server::ManagementHooks hooks(*protocol, before, false, context, [&] { settled++; });
+    using Answer = Result<server::ClientSettings, session::Refusal>;
+    std::vector<Answer> answers;
+    const auto verify = [&] {
+        hooks.verify_user(7, {{"common_name", "alice"}}, "carol", as_bytes("secret"),
+                          [&](Answer answer, TimePoint) { answers.push_back(std::move(answer)); });
+    };
+    const auto run = [&] {
+        context.restart();
+        context.run();
+    };
+    verify();
+    EXPECT_EQ(read(), ">CLIENT:CONNECT,7,0\r\n>CLIENT:ENV,username=carol\r\n"
+                      ">CLIENT:ENV,password=secret\r\n>CLIENT:ENV,common_name=alice\r\n"
+                      ">CLIENT:ENV,END\r\n");
+    EXPECT_THAT(ask("client-pending-auth 7 0 WEB_AUTH::x 60"),
+                StartsWith("ERROR: client-pending-auth command failed"));
+    protocol->receive("client-auth 7 0\npush \"ping 9\"\n", now);
+    EXPECT_EQ(ask("END"), "SUCCESS: client-auth command succeeded\r\n");
+    EXPECT_TRUE(answers.empty()) << "not in the middle of a command";
+    run();
+    ASSERT_EQ(answers.size(), 1U);
+    EXPECT_EQ(settled, 1);
+    ASSERT_TRUE(answers[0]);
+    EXPECT_THAT(answers[0]->push, ElementsAre("ping 9"));
+
+    // Once more for new keys; then with mistakes in what it may have.
+    verify();
+    EXPECT_THAT(read(), StartsWith(">CLIENT:REAUTH,7,1\r\n"));
+    EXPECT_EQ(ask("client-deny 7 1 \"bad\" \"go away\""),
+              "SUCCESS: client-deny command succeeded\r\n");
+    verify();
+    read();
+    protocol->receive("client-auth 7 2\npish x\n", now);
+    EXPECT_EQ(ask("END"), "ERROR: client-auth command failed\r\n");
+    run();
+    ASSERT_EQ(answers.size(), 3U);
+    EXPECT_EQ(answers[1].error().reason, "go away");
+    EXPECT_TRUE(answers[2].error().temporary);
+
+    verify();
+    read();
+    hooks.forget(7);
+    EXPECT_EQ(ask("client-auth-nt 7 3"), "ERROR: client-auth command failed\r\n");
+    EXPECT_EQ(before.forgotten.size(), 1U);
+}
+
+TEST_F(ManagementTest, UsersAreVerifiedByBoth) {
+    greeted();
+    asio::io_context context;
+    test::RecordingHooks before;
+    server::ManagementHooks hooks(*protocol, before, true, context, [] {});
+    bool let_in = false;
+    std::string refused;
+    const auto verify = [&] {
+        hooks.verify_user(7, {}, "carol", as_bytes("secret"), [&](auto answer, TimePoint) {
+            let_in = static_cast<bool>(answer);
+            refused = answer ? "" : answer.error().reason;
+        });
+    };
+    verify();
+    EXPECT_EQ(read(), "") << "the other is asked first";
+    before.next_user().done(session::Refusal{"no"}, now);
+    EXPECT_EQ(refused, "no");
+    verify();
+    before.next_user().done(server::ClientSettings{}, now);
+    EXPECT_THAT(read(), HasSubstr(">CLIENT:ENV,password=secret\r\n"));
+    EXPECT_FALSE(let_in);
+    EXPECT_EQ(ask("client-auth-nt 7 1"), "SUCCESS: client-auth command succeeded\r\n");
+    context.run();
+    EXPECT_TRUE(let_in);
+}
 
 TEST_F(ManagementTest, CommandsOfTheProcess) {
     greeted();

@@ -63,7 +63,9 @@ protected:
         ScriptHooks hooks(settings, context, [this] { settled++; });
         std::optional<std::optional<session::Refusal>> answer;
         hooks.verify_user(1, {{"common_name", "alice"}}, user, as_bytes(password),
-                          [&](auto refusal, TimePoint) { answer = std::move(refusal); });
+                          [&](auto result, TimePoint) {
+                              answer = result ? std::nullopt : std::optional(result.error());
+                          });
         EXPECT_FALSE(answer) << "not before it has returned";
         run();
         EXPECT_TRUE(answer);

@@ -278,7 +278,7 @@ constexpr Option kOptions[] = {
     {"config", R, 1, 1, "files are not included", "write the options into this file"},
     {"management", S, 2, 3, "a unix socket, or a loopback address and port", ""},
     {"management-client", R, 0, 0, "the management interface only listens", ""},
-    {"management-client-auth", R, 0, 0, "not supported yet", "use auth-user-pass-verify"},
+    {"management-client-auth", S, 0, 0, "without client-pending-auth", ""},
     {"management-client-group", S, 1, 1, "", ""},
     {"management-client-pf", R, 0, 0, kRemoved, "filter by rules of nftables"},
     {"management-client-user", S, 1, 1, "", ""},

@@ -316,6 +316,7 @@ const Parser::HandlerOf Parser::kHandlers[] = {
     {"management-client-user", &Parser::management_client},
     {"management-client-group", &Parser::management_client},
     {"management-hold", &Parser::flag},
+    {"management-client-auth", &Parser::flag},
     {"management-signal", &Parser::flag},
     {"management-log-cache", &Parser::management_log_cache},
 };
@@ -589,6 +590,8 @@ void Parser::flag(const Directive& d) {
         config().mlock = true;
     else if (d.name == "client-to-client")
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
+    else if (d.name == "management-client-auth")
+        config().management_client_auth = true;
     else if (d.name == "management-hold")
         management_.hold = true;
     else if (d.name == "management-signal")
@@ -993,7 +996,7 @@ void Parser::finish_users() {
             error(d, "script-security does not allow it",
                   by_environment ? "script-security 3, or via-file" : "script-security 2");
     }
-    if (!seen_.contains("auth-user-pass-verify")) {
+    if (!seen_.contains("auth-user-pass-verify") && !c.management_client_auth) {
         for (const char* name :
              {"auth-user-pass-optional", "username-as-common-name", "auth-gen-token"}) {
             if (seen_.contains(name))

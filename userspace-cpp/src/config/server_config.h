@@ -99,6 +99,7 @@ struct ServerConfig {
     std::vector<std::string> learn_address;
     int script_security = 1;              ///< 2: programs run, 3: and get passwords
     bool password_by_environment = false; ///< to verify_user, in place of a file
+    bool management_client_auth = false;  ///< users are verified by the management's client
     bool user_optional = false;           ///< clients need no user name
     bool username_as_common_name = false;
     PeerCertificates client_certificates = PeerCertificates::Required;

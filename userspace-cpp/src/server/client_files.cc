@@ -14,13 +14,17 @@ namespace nfovpn::server {
 std::optional<ClientSettings> read_client_file(const std::string& path) {
     std::string why;
     auto text = config::read_file(path, why);
-    if (!text) {
-        log::error("{}: {}", path, why);
-        return std::nullopt;
-    }
-    auto parsed = config::parse_client_config(*text);
+    if (text)
+        return parse_client_settings(path, *text);
+    log::error("{}: {}", path, why);
+    return std::nullopt;
+}
+
+std::optional<ClientSettings> parse_client_settings(const std::string& name,
+                                                    const std::string& text) {
+    auto parsed = config::parse_client_config(text);
     for (const auto& finding : parsed.findings)
-        log::error("{}", describe(path, finding));
+        log::error("{}", describe(name, finding));
     if (!parsed.ok())
         return std::nullopt;
     ClientSettings out;

@@ -10,6 +10,10 @@
 
 namespace nfovpn::server {
 
+/// From text; @p name is for the log, which has its errors. Nothing if there are any.
+std::optional<ClientSettings> parse_client_settings(const std::string& name,
+                                                    const std::string& text);
+
 /// From a file. Nothing if it cannot be read or has errors, which are logged.
 std::optional<ClientSettings> read_client_file(const std::string& path);
 

@@ -114,6 +114,7 @@ public:
     bool connected = false;           ///< the hooks have let it in
     std::string username;             ///< that was verified
     std::optional<AuthToken> token;   ///< the one it has
+    ClientSettings of_user;           ///< what who verified its user has to say
     ClientSettings special;
     std::optional<session::Assignment> granted; ///< what it has, before the session is told
     std::optional<Ipv6> address6;               ///< its own inside the tunnel
@@ -409,14 +410,18 @@ void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, Tim
         verify_token(client, theirs, now, then);
     } else {
         auto answered = [this, id = client.id, username = theirs.username, then = std::move(then)](
-                            std::optional<session::Refusal> refusal, TimePoint when) {
+                            Result<ClientSettings, session::Refusal> answer, TimePoint when) {
             auto* found = by_client_id(id);
             if (!found)
                 return;
-            if (!refusal) {
+            std::optional<session::Refusal> refusal;
+            if (answer) {
                 found->username = username;
+                found->of_user = std::move(*answer);
                 if (settings_.users->tokens)
                     found->token = new_auth_token(unix_time(when));
+            } else {
+                refusal = answer.error();
             }
             then(*found, std::move(refusal), when);
             told(*found, when);
@@ -530,6 +535,7 @@ void ServerCore::let_in(Client& client, TimePoint now) {
         }
         client.special = std::move(*found);
     }
+    client.special.merge(client.of_user);
     if (client.special.disabled) {
         client.session.admit(session::Refusal{"this client is disabled"});
         return;

@@ -222,7 +222,7 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
-    if (!c.verify_user.empty()) {
+    if (!c.verify_user.empty() || c.management_client_auth) {
         s.users.emplace();
         s.users->required = !c.user_optional;
         s.users->as_common_name = c.username_as_common_name;
@@ -275,8 +275,8 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
       tun_(config.device), kernel_(open_kernel()), udp_(udp_socket(context_, config)),
       tcp_(tcp_server(context_, config)), link_(config.tcp ? static_cast<Link&>(*tcp_) : *udp_),
       data_plane_(kernel_.get(), *this),
-      hooks_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
-      core_(core_settings(config), tls_, data_plane_, link_, &hooks_),
+      scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
+      core_(core_settings(config), tls_, data_plane_, link_, hooks()),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
       timer_(context_), status_timer_(context_), manager_timer_(context_), tun_buffer_(kMaxPacket) {
     if (kernel_)
@@ -307,6 +307,14 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
 Daemon::~Daemon() {
     if (!config_.pid_file.empty() && std::remove(config_.pid_file.c_str()) != 0)
         log::warning("writepid: {} is left over: {}", config_.pid_file, std::strerror(errno));
+}
+
+ClientHooks* Daemon::hooks() {
+    if (!config_.management_client_auth)
+        return &scripts_;
+    management_hooks_.emplace(*surroundings_.protocol, scripts_, !config_.verify_user.empty(),
+                              context_, [this] { settle(); });
+    return &*management_hooks_;
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
@@ -563,7 +571,7 @@ void Daemon::stop(End end) {
 }
 
 void Daemon::finish_if_idle() {
-    if (stopping_ && core_.finished() && hooks_.idle())
+    if (stopping_ && core_.finished() && scripts_.idle())
         context_.stop();
 }
 

@@ -26,6 +26,7 @@
 #include "management/server.h"
 #include "server/control_socket.h"
 #include "server/core.h"
+#include "server/management_hooks.h"
 #include "server/management_link.h"
 #include "server/script_hooks.h"
 #include "server/status.h"
@@ -90,6 +91,7 @@ private:
     void tell_manager();
     void signalled(int signal);
     void stop(End end);
+    ClientHooks* hooks();
     void finish_if_idle();
     void tell_state(management::State state, const std::string& reason = "");
     [[nodiscard]] StatusReport report();
@@ -107,7 +109,8 @@ private:
     std::unique_ptr<TcpServer> tcp_;
     Link& link_; ///< that one
     dataplane::MovableDataPlane data_plane_;
-    ScriptHooks hooks_;
+    ScriptHooks scripts_;
+    std::optional<ManagementHooks> management_hooks_;
     ServerCore core_;
     std::optional<asio::posix::stream_descriptor> notifications_;
     asio::posix::stream_descriptor tun_events_;

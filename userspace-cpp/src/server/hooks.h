@@ -30,8 +30,8 @@ enum class Learned { Added, Deleted };
 /// never before it has returned.
 class ClientHooks {
 public:
-    /// Nothing if the user may come in.
-    using Verified = std::function<void(std::optional<session::Refusal>, TimePoint)>;
+    /// What is special about a user who may come in.
+    using Verified = std::function<void(Result<ClientSettings, session::Refusal>, TimePoint)>;
     /// What else is special about the client; nothing if it is not let in.
     using Connected = std::function<void(std::optional<ClientSettings>, TimePoint)>;
 

@@ -167,7 +167,7 @@ void ScriptHooks::verify_user(ClientId client, const Environment& environment,
     all.emplace_back("auth_failed_reason_file", reason->path());
     ask(client, std::move(words), all, [done = std::move(done), credentials, reason](int status) {
         if (status == 0) {
-            done(std::nullopt, now());
+            done(ClientSettings{}, now());
             return;
         }
         if (status == 2)

@@ -96,7 +96,9 @@ std::string openssl_cipher_list(const std::string& list) {
             if (known != "(NONE)")
                 name = known;
         }
-        out += (out.empty() ? "" : ":") + sign + name;
+        out += out.empty() ? "" : ":";
+        out += sign;
+        out += name;
     }
     return out;
 }
