@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Writes a manual page: the template on standard input, with the lists of options in the place of the
-// line "@OPTIONS@", to standard output. Exit status 1 if there is not exactly one such line.
+// Writes a manual page: the template on standard input, with the lists of options in the place of
+// the line "@OPTIONS@", to standard output. Exit status 1 if there is not exactly one such line.
 
 #include "config/option_table.h"
 
