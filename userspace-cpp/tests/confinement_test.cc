@@ -23,6 +23,7 @@
 #include <openssl/rand.h>
 
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -316,6 +317,7 @@ TEST(SyscallFilter, LetsTheDaemonDoItsWork) {
             server::UdpSocket udp(context, server::Family::Both, std::nullopt, 0);
             context.run();
             netlink::Socket route(NETLINK_ROUTE);
+            held = held && expect(if_nametoindex("lo") != 0, "the index of a device");
             held = held && expect(accepted && fired, "asio");
             // cryptography, and memory that is new
             const test::Authority authority("CA");

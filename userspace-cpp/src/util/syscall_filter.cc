@@ -61,7 +61,8 @@ constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
 // What the C library, Asio and spdlog ask of a descriptor; and after a restart there is a new
 // device.
-constexpr unsigned long kRequests[] = {FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ, TUNSETIFF};
+constexpr unsigned long kRequests[] = {FIONREAD,   FIONBIO,   TCGETS,
+                                       TIOCGWINSZ, TUNSETIFF, SIOCGIFINDEX};
 
 // No library does that unasked.
 constexpr const char* kPrograms[] = {"execve", "execveat", "fork", "vfork"};
