@@ -192,6 +192,16 @@ TEST_F(ScriptTest, ToldOfLeavingAndOfAddresses) {
                      "client-disconnect 12 \n");
 }
 
+TEST_F(ScriptTest, ToldInOrder) {
+    settings.learn_address = script("[ \"$2\" != 10.8.0.1 ] || sleep 0.1; echo \"$*\" >>$out");
+    ScriptHooks hooks(settings, context, [] {});
+    hooks.learn_address(Learned::Deleted, "10.8.0.1", {});
+    hooks.learn_address(Learned::Added, "10.8.0.2", {{"common_name", "bob"}});
+    hooks.learn_address(Learned::Deleted, "10.8.0.2", {});
+    run();
+    EXPECT_EQ(out(), "delete 10.8.0.1\nadd 10.8.0.2 bob\ndelete 10.8.0.2\n");
+}
+
 TEST_F(ScriptTest, ForgottenClientsProgramIsKilledWithItsChildren) {
     settings.verify_user = script("sleep 1000 & echo $! >$out.tmp; mv $out.tmp $out; wait");
     ScriptHooks hooks(settings, context, [] {});

@@ -97,7 +97,7 @@ session::Refusal no_room() {
 ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
                          std::function<void()> settle)
     : settings_(std::move(settings)), context_(context), settle_(std::move(settle)),
-      programs_(context, kProgramsAtOnce) {}
+      programs_(context, kProgramsAtOnce), notices_(context, 1) {}
 
 ScriptHooks::~ScriptHooks() = default;
 
@@ -134,7 +134,7 @@ void ScriptHooks::later(std::function<void()> answer) {
 
 void ScriptHooks::tell(std::vector<std::string> words, const Environment& environment) {
     const auto name = words.front();
-    programs_.run(std::move(words), environment, [this, name](int status) {
+    notices_.run(std::move(words), environment, [this, name](int status) {
         if (status > 0)
             log::warning("{}: exit status {}", name, status);
         settle_();

@@ -51,7 +51,7 @@ public:
     void forget(ClientId client) override;
 
     /// Nothing runs.
-    [[nodiscard]] bool idle() const { return programs_.idle(); }
+    [[nodiscard]] bool idle() const { return programs_.idle() && notices_.idle(); }
 
 private:
     [[nodiscard]] Environment complete(const Environment& client, const char* type) const;
@@ -63,7 +63,8 @@ private:
     ScriptSettings settings_;
     asio::io_context& context_;
     std::function<void()> settle_;
-    ProgramRunner programs_;
+    ProgramRunner programs_; ///< that are asked
+    ProgramRunner notices_;  ///< that are told, one at a time: in the order of what happened
     /// What is asked about clients; of each one question at a time.
     std::unordered_map<ClientId, ProgramRunner::Ticket> asked_;
 };
