@@ -513,6 +513,14 @@ tcp_transfer() {
 	wait "$pid" && cmp "$tmp/file" "$tmp/received"
 }
 
+# --- what the kernel traces
+
+tracefs=/sys/kernel/tracing
+
+have_tracefs() {
+	[ -d "$tracefs/events" ] || mount -t tracefs none "$tracefs"
+}
+
 # --- begin and end
 
 # shellcheck disable=SC2317,SC2329	# called by the trap

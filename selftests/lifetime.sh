@@ -8,6 +8,7 @@
 . "$(dirname "$0")/common.sh"
 
 command -v iperf3 >/dev/null || skip_all "needs iperf3"
+have_tracefs || skip_all "needs tracefs"
 
 # Both directions, TCP and ICMP, IPv4 and IPv6, until traffic_off
 traffic_on() {
@@ -124,14 +125,27 @@ namespace_removed() {
 	setup_ns gw && setup_links && up && pings "$peer" 198.51.100.2
 }
 
+# What the kernel drops is traced, with the function that does it.
+drop_event=$tracefs/events/skb/kfree_skb/enable
+
+watch_drops() {
+	echo >"$tracefs/trace"
+	echo 1 >"$drop_event"
+}
+
+# Where packets were dropped since, and why: a line of COUNT FUNCTION REASON each
+dropped() {
+	echo 0 >"$drop_event"
+	sed -n 's/.* kfree_skb: .* location=\([^+ ]*\)[^ ]* reason: \(.*\)/\1 \2/p' \
+		"$tracefs/trace" | sort | uniq -c
+}
+
 # Packets that this machine's queues had no room for: TCP fills them until that
-# happens.
+# happens. Of other places none of these pings may know.
 queue_drops() {
-	local dropped sum=0
-	while read -r _ dropped _; do
-		sum=$((sum + 16#$dropped))
-	done </proc/net/softnet_stat
-	echo $sum
+	awk '$2 ~ /^(gro_cells_receive|enqueue_to_backlog|netif_rx_internal)$/ {
+		sum += $1
+	} END { print sum + 0 }'
 }
 
 # ping_lost FILE - how many of its pings had no answer
@@ -140,13 +154,26 @@ ping_lost() {
 		"$1"
 }
 
+# What else may tell where they went
+where_lost() {
+	local name
+	cat "$tmp/dropped"
+	for name in "${!base[@]}"; do
+		[[ $name != drops.* && $name != *-userspace-* ]] ||
+			echo "$name: $(rise "$name")"
+	done | grep -v ': 0$'
+	nsexec "$gw" conntrack -S
+	return 1
+}
+
 # COMMAND...: done again and again under traffic, and not one of 200 pings each
 # way is lost but by a full queue
 lossless() {
 	local up_pid down_pid drops lost n=0
+	mark
 	# as many rounds as it takes for the command to be done five times
 	while [ $n -lt 5 ]; do
-		drops=$(queue_drops)
+		watch_drops
 		nsexec "$peer" ping -q -i 0.01 -c 200 -W 2 198.51.100.2 \
 			>"$tmp/ping.up" &
 		up_pid=$!
@@ -162,9 +189,10 @@ lossless() {
 		cat "$tmp/ping.up" "$tmp/ping.down"
 		lost=$(($(ping_lost "$tmp/ping.up") +
 			$(ping_lost "$tmp/ping.down")))
-		drops=$(($(queue_drops) - drops))
+		dropped >"$tmp/dropped"
+		drops=$(queue_drops <"$tmp/dropped")
 		echo "$lost pings lost, $drops packets dropped by full queues"
-		[ $lost -le $drops ] || return
+		[ "$lost" -le "$drops" ] || where_lost || return
 	done
 }
 

@@ -5,8 +5,6 @@
 
 . "$(dirname "$0")/common.sh"
 
-tracefs=/sys/kernel/tracing
-
 traced() { # PATTERN
 	grep -E "nf_ovpn_$1" "$tracefs/trace" || fail "no event $1"
 }
@@ -89,8 +87,7 @@ drop_names() {
 	return $status
 }
 
-[ -d "$tracefs/events" ] || mount -t tracefs none "$tracefs" ||
-	skip_all "needs tracefs"
+have_tracefs || skip_all "needs tracefs"
 [ -d "$tracefs/events/nf_ovpn" ] || skip_all "nf_ovpn has no tracepoints here"
 echo 1 >"$tracefs/events/nf_ovpn/enable"
 

@@ -176,17 +176,20 @@ int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
 		i++;
 	}
 
-	hash_for_each_safe(ovpn_net->listeners, bucket, tmp, other, node) {
-		if (other->inst == inst) {
-			hash_del_rcu(&other->node);
-			kfree_rcu(other, rcu);
-		}
-	}
+	/* What stays must not be missing for a moment. */
+	hash_for_each(ovpn_net->listeners, bucket, other, node)
+		other->replaced = other->inst == inst;
 	hlist_for_each_entry_safe(listener, tmp, listeners, node) {
 		hlist_del(&listener->node);
 		listener->inst = inst;
 		hash_add_rcu(ovpn_net->listeners, &listener->node,
 			     (__force u16)listener->port);
+	}
+	hash_for_each_safe(ovpn_net->listeners, bucket, tmp, other, node) {
+		if (other->replaced) {
+			hash_del_rcu(&other->node);
+			kfree_rcu(other, rcu);
+		}
 	}
 	atomic_inc(&ovpn_net->gen);
 	return 0;

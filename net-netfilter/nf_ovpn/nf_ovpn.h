@@ -165,6 +165,7 @@ struct nf_ovpn_peer {
  * @node: in nf_ovpn_net::listeners
  * @inst: the instance
  * @family: NFPROTO_IPV4, NFPROTO_IPV6, or NFPROTO_UNSPEC for both
+ * @replaced: it is about to go; under nf_ovpn_net::lock
  * @port: UDP port
  * @addr: address, any when all zero
  * @rcu: frees the listener
@@ -173,6 +174,7 @@ struct nf_ovpn_listener {
 	struct hlist_node	node;
 	struct nf_ovpn_instance	*inst;
 	u8			family;
+	bool			replaced;
 	__be16			port;
 	union nf_inet_addr	addr;
 	struct rcu_head		rcu;
