@@ -722,17 +722,6 @@ std::optional<std::string> push_objection(const std::string& option) {
     return std::nullopt;
 }
 
-// What an option about compression means when nothing is compressed; nothing if it compresses.
-std::optional<Framing> framing_of(const std::string& option, const std::string& word) {
-    if (option == "comp-lzo")
-        return word == "no" ? std::optional(Framing::Stub) : std::nullopt;
-    if (word.empty() || word == "stub")
-        return Framing::StubSwap;
-    if (word == "stub-v2")
-        return Framing::StubV2;
-    return word == "migrate" ? std::optional(Framing::None) : std::nullopt;
-}
-
 void Parser::push(const Directive& d) {
     const auto& option = d.args[0];
     // "topology subnet" is what is pushed anyway; sample configurations say it too.

@@ -53,7 +53,7 @@ constexpr std::size_t kMaxTombstones = 65536;
 } // namespace
 
 /// A session with its place in the world.
-class ServerCore::Client final : public session::SessionHost {
+class ServerCore::Client final : public session::ServerSessionHost {
 public:
     Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
            std::optional<wire::Opcode> reset, TimePoint now)
@@ -74,12 +74,12 @@ public:
     void send(session::Session&, ByteView datagram) override {
         core_.transport_.send(path, channel.seal(datagram));
     }
-    void asks_admission(session::Session&, const wire::KeyMethod2& theirs, TimePoint now) override {
+    void asks_admission(session::ServerSession&, const wire::KeyMethod2& theirs, TimePoint now) override {
         core_.verify_user(*this, theirs, now, [this](Client& client, auto refusal, TimePoint then) {
             core_.verified(client, std::move(refusal), then);
         });
     }
-    void asks_confirmation(session::Session&, std::uint8_t key_id, const wire::KeyMethod2& theirs,
+    void asks_confirmation(session::ServerSession&, std::uint8_t key_id, const wire::KeyMethod2& theirs,
                            TimePoint now) override {
         core_.verify_user(*this, theirs, now, [key_id](Client& client, auto refusal, TimePoint) {
             client.session.confirm(key_id, std::move(refusal));
@@ -106,7 +106,7 @@ public:
     Path path;
     TimePoint created;
     session::WrappedChannel channel;
-    session::Session session;
+    session::ServerSession session;
     TimePoint scheduled = kNever;
     bool half_open = true;
     bool is_up = false;

@@ -33,7 +33,7 @@
 #include "server/pool.h"
 #include "server/rate_limit.h"
 #include "session/cookie.h"
-#include "session/session.h"
+#include "session/server_session.h"
 #include "session/wrapped_channel.h"
 #include "util/mss_fix.h"
 
@@ -88,7 +88,7 @@ struct Ipv6Pool {
 
 /// What a server is told by its configuration.
 struct CoreSettings {
-    session::SessionSettings session;
+    session::ServerSessionSettings session;
     std::shared_ptr<const wire::ControlWrap> wrap;  ///< tls-auth or tls-crypt
     std::shared_ptr<const TlsCryptV2> tls_crypt_v2; ///< beside that one, or alone
     std::chrono::seconds unix_time_of_zero{0};      ///< when TimePoint{} was

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "server/client_settings.h"
-#include "session/session.h"
+#include "session/server_session.h"
 #include "util/environment.h"
 
 #include <functional>

@@ -93,6 +93,33 @@ void check_auth(std::string_view options, DataChannelChoice& choice) {
                                 std::string(auth_name(choice.format.auth)));
 }
 
+// The largest tun-mtu that a client says it can be told: as stock clients by default.
+constexpr std::uint32_t kMaxTunMtu = 1600;
+
+std::string cipher_text(DataCipher cipher) {
+    return cipher == DataCipher::None ? "[null-cipher]" : std::string(cipher_name(cipher));
+}
+
+std::string options_head(std::uint32_t tun_mtu, const char* proto) {
+    return "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) + ",proto " + proto;
+}
+
+std::string options_tail(const DataFormat& format) {
+    return ",auth " +
+           (format.auth == DataAuth::None ? "[null-digest]" : std::string(auth_name(format.auth))) +
+           ",keysize " + std::to_string(8 * cipher_key_length(format.cipher)) +
+           ",key-method 2,tls-";
+}
+
+// What a client that nobody negotiates with would use.
+DataFormat offered_format(const NegotiationSettings& settings) {
+    DataFormat format;
+    format.cipher = settings.fallback_cipher.value_or(settings.data_ciphers.front());
+    if (!is_aead(format.cipher))
+        format.auth = settings.auth;
+    return format;
+}
+
 } // namespace
 
 Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSettings& settings,
@@ -177,19 +204,76 @@ std::vector<std::string> push_options(const PushContents& contents,
 
 std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
                                   bool tcp) {
-    const auto& format = choice.format;
-    std::string out = "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) +
-                      (tcp ? ",proto TCPv4_SERVER" : ",proto UDPv4");
-    if (choice.says_comp_lzo)
-        out += ",comp-lzo";
-    if (!choice.push_cipher)
-        out += ",cipher " + (format.cipher == DataCipher::None
-                                 ? "[null-cipher]"
-                                 : std::string(cipher_name(format.cipher)));
-    out += ",auth " +
-           (format.auth == DataAuth::None ? "[null-digest]" : std::string(auth_name(format.auth)));
-    out += ",keysize " + std::to_string(8 * cipher_key_length(format.cipher));
-    return out + ",key-method 2,tls-server";
+    return options_head(tun_mtu, tcp ? "TCPv4_SERVER" : "UDPv4") +
+           (choice.says_comp_lzo ? ",comp-lzo" : "") +
+           (choice.push_cipher ? "" : ",cipher " + cipher_text(choice.format.cipher)) +
+           options_tail(choice.format) + "server";
+}
+
+std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettings& settings) {
+    const DataFormat format = offered_format(settings);
+    return options_head(tun_mtu, settings.tcp ? "TCPv4_CLIENT" : "UDPv4") +
+           (settings.framing == Framing::Stub ? ",comp-lzo" : "") + ",cipher " +
+           cipher_text(format.cipher) + options_tail(format) + "client";
+}
+
+std::string client_peer_info(const NegotiationSettings& settings, std::string_view version,
+                             const Environment& more) {
+    const std::uint32_t proto =
+        wire::IV_PROTO_DATA_V2 | wire::IV_PROTO_REQUEST_PUSH | wire::IV_PROTO_AUTH_PENDING_KW |
+        wire::IV_PROTO_DNS_OPTION | wire::IV_PROTO_CC_EXIT_NOTIFY | wire::IV_PROTO_AUTH_FAIL_TEMP |
+        (settings.tls_export ? wire::IV_PROTO_TLS_KEY_EXPORT | wire::IV_PROTO_DATA_EPOCH : 0U);
+    std::string ciphers;
+    for (auto cipher : settings.data_ciphers)
+        ciphers += (ciphers.empty() ? "" : ":") + std::string(cipher_name(cipher));
+    std::string out = "IV_VER=" + std::string(version) + "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" +
+                      std::to_string(kMaxTunMtu) + "\nIV_CIPHERS=" + ciphers +
+                      "\nIV_PROTO=" + std::to_string(proto) +
+                      "\nIV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n";
+    const auto has = [&](DataCipher cipher) {
+        return std::find(settings.data_ciphers.begin(), settings.data_ciphers.end(), cipher) !=
+               settings.data_ciphers.end();
+    };
+    if (has(DataCipher::Aes256Gcm) && has(DataCipher::Aes128Gcm))
+        out += "IV_NCP=2\n";
+    for (const auto& [name, value] : more)
+        out += name + "=" + value + "\n";
+    return out;
+}
+
+Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSettings& settings,
+                                                          const PushedOptions& pushed,
+                                                          std::string_view server_options) {
+    DataChannelChoice choice;
+    auto allowed = settings.data_ciphers;
+    auto cipher = pushed.cipher;
+    if (!cipher) {
+        if (settings.fallback_cipher)
+            allowed.push_back(*settings.fallback_cipher);
+        auto own = wire::option_value(server_options, "cipher");
+        cipher = own ? cipher_by_name(*own == "[null-cipher]" ? "none" : *own)
+                     : settings.fallback_cipher;
+    }
+    if (!cipher)
+        return NegotiationRefusal{"the server names no data cipher that is known here "
+                                  "(data-ciphers-fallback)"};
+    if (std::find(allowed.begin(), allowed.end(), *cipher) == allowed.end())
+        return NegotiationRefusal{"the server chose the data cipher " +
+                                  std::string(cipher_name(*cipher)) +
+                                  ", which is not among data-ciphers"};
+    choice.format.cipher = *cipher;
+    if (!is_aead(*cipher))
+        choice.format.auth = settings.auth;
+    if (pushed.tls_export && !settings.tls_export)
+        return NegotiationRefusal{"the server wants keys by TLS export, which was not offered"};
+    choice.derivation = pushed.tls_export ? KeyDerivation::TlsExport : KeyDerivation::Tls1Prf;
+    if (pushed.epochs && (!is_aead(*cipher) || !pushed.tls_export))
+        return NegotiationRefusal{"the server wants epochs without an AEAD cipher and TLS export"};
+    choice.format.epochs = pushed.epochs;
+    choice.data_v1 = !pushed.peer_id;
+    choice.framing = pushed.framing.value_or(settings.framing);
+    choice.cc_exit = pushed.cc_exit;
+    return choice;
 }
 
 } // namespace nfovpn::session

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What a server makes of a client's offer (NCP, "negotiable crypto parameters"), and the push
-// reply in which it tells the client. Pure functions of text: both sides of the bargain are here,
-// so that what is pushed is always what was decided.
+// What a server makes of a client's offer (NCP, "negotiable crypto parameters"), the push reply in
+// which it tells the client, and what the client makes of that. Pure functions of text: both sides
+// of the bargain are here, so that what is pushed is always what was decided.
 //
 //     client's peer info                  decided                    pushed
 //     IV_CIPHERS=A:B:C                    first of data-ciphers      cipher B
@@ -29,6 +29,7 @@
 #pragma once
 
 #include "session/keys.h"
+#include "session/pushed_options.h"
 #include "util/endpoint.h"
 #include "wire/peer_info.h"
 
@@ -37,7 +38,7 @@
 
 namespace nfovpn::session {
 
-/// The server's side of the bargain.
+/// What one side of the bargain has to offer.
 struct NegotiationSettings {
     std::vector<DataCipher> data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
                                             DataCipher::ChaCha20Poly1305};
@@ -65,7 +66,7 @@ struct DataChannelChoice {
     std::vector<std::string> doubts;  ///< what an administrator should look at
 };
 
-/// Why a client cannot be served; it is told these words in AUTH_FAILED.
+/// Why there is no data channel; a server tells its client these words in AUTH_FAILED.
 struct NegotiationRefusal {
     std::string reason;
 };
@@ -98,5 +99,19 @@ std::vector<std::string> push_options(const PushContents& contents,
 /// about differences; those that cannot negotiate take the cipher from it.
 std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
                                   bool tcp = false);
+
+/// That of a client, which has not been told anything yet.
+std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettings& settings);
+
+/// What a client says about itself in its key method 2: everything that this side can do. @p more
+/// are lines of its own (UV_…).
+std::string client_peer_info(const NegotiationSettings& settings, std::string_view version,
+                             const Environment& more);
+
+/// What the server has decided, seen from the client. A server that pushes no cipher has it in its
+/// options string, or wants the fallback. Refused is what the client has not offered.
+Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSettings& settings,
+                                                          const PushedOptions& pushed,
+                                                          std::string_view server_options);
 
 } // namespace nfovpn::session

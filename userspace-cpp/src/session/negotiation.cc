@@ -6,7 +6,10 @@
 
 #include "session/negotiation.h"
 
+#include "wire/control_wrap.h"
+
 #include <algorithm>
+#include <utility>
 
 namespace nfovpn::session {
 
@@ -14,6 +17,9 @@ namespace {
 
 // With that many messages unacknowledged, a peer that reads nothing gets nothing more.
 constexpr std::size_t kMaxBacklog = 64;
+
+// TLS's share of the packet that brings the wrapped key, at the least.
+constexpr std::size_t kLeastRoom = 64;
 
 bool is_zero(const wire::SessionId& id) {
     return std::all_of(id.begin(), id.end(), [](std::uint8_t byte) { return byte == 0; });
@@ -48,6 +54,8 @@ bool Negotiation::receive(const wire::ControlPacket& packet, TimePoint now) {
             packet.opcode != wire::Opcode::ControlV1 && packet.opcode != wire::Opcode::ControlWkcV1;
         if (is_reset != (*packet.message_id == 0))
             return false;
+        if (packet.opcode == wire::Opcode::HardResetServerV2 && !reset_seen_)
+            bring_key_ = start_.wrapped_key > 0 && wire::asks_for_key(packet.payload);
         receiver_.receive(*packet.message_id, is_reset ? ByteView() : packet.payload);
     }
     process();
@@ -95,8 +103,15 @@ void Negotiation::process() {
 
 void Negotiation::queue_ciphertext() {
     const std::size_t room = start_.max_packet - wire::control_overhead(wire::kMaxAcks);
-    for (auto chunk = tls_.drain(room); !chunk.empty(); chunk = tls_.drain(room)) {
-        sender_.queue(wire::Opcode::ControlV1, std::move(chunk));
+    // The first packet behind the reset brings the wrapped key, if the server has asked for it.
+    const auto room_now = [&] {
+        return bring_key_ ? std::max(room, start_.wrapped_key + kLeastRoom) - start_.wrapped_key
+                          : room;
+    };
+    for (auto chunk = tls_.drain(room_now()); !chunk.empty(); chunk = tls_.drain(room_now())) {
+        const bool brings_key = std::exchange(bring_key_, false);
+        sender_.queue(brings_key ? wire::Opcode::ControlWkcV1 : wire::Opcode::ControlV1,
+                      std::move(chunk));
         if (sender_.backlog() > kMaxBacklog && failure_.empty())
             failure_ = "the peer does not acknowledge";
     }

@@ -34,6 +34,8 @@ struct NegotiationStart {
     std::optional<wire::Opcode> reset;
     ReliableConfig reliable;
     std::size_t max_packet = 1200; ///< bytes of UDP payload in what is sent
+    /// Of a client's wrapped key, if it has one: the packet that brings it again must have room.
+    std::size_t wrapped_key = 0;
 };
 
 /// The control channel of one key.
@@ -100,6 +102,7 @@ private:
     ReliableReceiver receiver_;
     bool reset_seen_;         ///< the peer's message 0 is here
     bool reset_acknowledged_; ///< and it has ours
+    bool bring_key_ = false;  ///< the server wants to see the wrapped key with what comes next
     SecretBytes plaintext_;   ///< an incomplete key method 2
     std::optional<wire::KeyMethod2> peer_key_method_;
     bool key_method_sent_ = false;

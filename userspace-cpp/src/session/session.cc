@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The life of one client's session; session.h draws it. Everything funnels into advance(): take
-// each negotiation as far as it goes, then send what that produced.
+// The life of a session; session.h draws it. Everything funnels into advance(): take each
+// negotiation as far as it goes, then send what that produced.
 
 #include "session/session.h"
 
@@ -16,46 +16,38 @@ namespace {
 
 using std::chrono::seconds;
 
-// A push request within this time of the last reply is a retransmission by an impatient client;
-// the reply is on its way and cannot be lost.
-constexpr Duration kPushAgain = seconds(30);
-
-// How long a last message (AUTH_FAILED, a TLS alert) is repeated.
+// How long a TLS alert is repeated.
 constexpr Duration kLinger = seconds(5);
-
-// The same for RESTART. Stock clients obey without an ACK, and whoever stops the daemon waits: time
-// for one repetition.
-constexpr Duration kRestartLinger = std::chrono::milliseconds(2500);
 
 // After a failed renegotiation the next try is not at once, and after some the session ends.
 constexpr Duration kRenegotiateAgain = seconds(10);
 constexpr unsigned kMaxFailedRenegotiations = 3;
 
-// A client that asks for new keys more often than this waits.
+// A peer that asks for new keys more often than this waits.
 constexpr Duration kShortestKeyLife = seconds(1);
-
-bool random_key_source(wire::KeySource& source) {
-    auto fill = [](std::span<std::uint8_t> out) {
-        return RAND_bytes(out.data(), static_cast<int>(out.size())) == 1;
-    };
-    return fill(source.random1.writable()) && fill(source.random2.writable());
-}
 
 } // namespace
 
-Session::Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
-                 const wire::SessionId& remote_id, const wire::SessionId& local_id, TimePoint now,
-                 std::optional<wire::Opcode> reset)
-    : settings_(settings), tls_context_(tls), host_(host), remote_id_(remote_id),
-      local_id_(local_id), current_(negotiation(0, now, reset)) {}
+bool random_key_source(wire::KeySource& source, wire::Role role) {
+    auto fill = [](std::span<std::uint8_t> out) {
+        return RAND_bytes(out.data(), static_cast<int>(out.size())) == 1;
+    };
+    return (role == wire::Role::Server || fill(source.pre_master.writable())) &&
+           fill(source.random1.writable()) && fill(source.random2.writable());
+}
 
-std::unique_ptr<Negotiation> Session::negotiation(std::uint8_t key_id, TimePoint now,
-                                                  std::optional<wire::Opcode> reset) {
+Session::Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
+                 const NegotiationStart& start, TimePoint now)
+    : settings_(settings), host_(host), remote_id_(start.remote), local_id_(start.local),
+      handshake_until_(now + settings.handshake_window),
+      current_(std::make_unique<Negotiation>(tls, start, now)), tls_context_(tls) {}
+
+std::unique_ptr<Negotiation> Session::later_negotiation(std::uint8_t key_id, TimePoint now) const {
     NegotiationStart start;
     start.key_id = key_id;
     start.local = local_id_;
     start.remote = remote_id_;
-    start.reset = reset;
+    start.reset = wire::Opcode::SoftResetV1;
     start.reliable = settings_.reliable;
     start.max_packet = settings_.max_packet;
     return std::make_unique<Negotiation>(tls_context_, start, now);
@@ -81,13 +73,13 @@ void Session::receive(const wire::ControlPacket& packet, TimePoint now) {
     auto* n = by_key_id(packet.key_id);
     // With seven key IDs in turn, the one of "previous" comes back only after six others.
     if (!n && wants_keys) {
-        // A client negotiates again when it has finished the last time, or when it has given up.
+        // A peer negotiates again when it has finished the last time, or when it has given up.
         // With both key methods exchanged there is nothing left to give up but time, and that
         // ends for us as well: so it has finished, and its ACK was lost.
-        if (next_ && next_->key_method_sent())
+        if (next_has_key_)
             promote_next(now);
         else if (next_)
-            abandon_next(now, "the client has started another one");
+            abandon_next(now, "the peer has started another one");
         if (state_ != State::Up || now - current_->started() < kShortestKeyLife)
             return;
         start_next(packet.key_id, now);
@@ -104,15 +96,15 @@ void Session::tick(TimePoint now) {
         state_ = State::Closed;
         return;
     }
-    if (state_ == State::Handshaking && now >= current_->started() + settings_.handshake_window) {
+    if (state_ == State::Handshaking && now >= handshake_until_) {
         close("handshake not finished within its time");
         return;
     }
-    if (state_ == State::Up && !pushed_at_ && now >= push_deadline()) {
-        close("no push request within the time of the handshake");
+    role_tick(now);
+    if (state_ == State::Closed)
         return;
-    }
-    if (next_ && now >= next_->started() + settings_.handshake_window)
+    if (next_ && now >= next_->started() + settings_.handshake_window &&
+        !(next_has_key_ && may_promote(*next_, now)))
         abandon_next(now, "not finished within its time");
     if (now >= retire_at_) {
         retire_at_ = kNever;
@@ -127,11 +119,9 @@ void Session::tick(TimePoint now) {
 TimePoint Session::deadline() const {
     if (state_ == State::Closed)
         return kNever;
-    auto earliest = std::min({closing_until_, renegotiate_at_, retire_at_});
+    auto earliest = std::min({closing_until_, renegotiate_at_, retire_at_, role_deadline()});
     if (state_ == State::Handshaking)
-        earliest = std::min(earliest, current_->started() + settings_.handshake_window);
-    if (state_ == State::Up && !pushed_at_)
-        earliest = std::min(earliest, push_deadline());
+        earliest = std::min(earliest, handshake_until_);
     if (next_)
         earliest = std::min(earliest, next_->started() + settings_.handshake_window);
     for (const auto* n : {current_.get(), next_.get(), previous_.get()}) {
@@ -146,182 +136,65 @@ void Session::advance(TimePoint now) {
     if (state_ == State::Up)
         advance_next(now);
     transmit(now);
-    if (state_ == State::Closing && current_->all_acknowledged())
+    if (state_ == State::Closing && speaking().all_acknowledged())
         state_ = State::Closed;
 }
 
 void Session::advance_current(TimePoint now) {
     Negotiation& n = *current_;
     if (n.failed()) {
-        // Lingers until the client has the alert, so that it can say what is wrong.
-        if (state_ != State::Closing && state_ != State::Closed) {
-            close_reason_ = n.failure();
-            state_ = State::Closing;
-            closing_until_ = now + kLinger;
-        }
+        // Lingers until the peer has the alert, so that it can say what is wrong.
+        if (state_ != State::Closing && state_ != State::Closed)
+            linger(now, n.failure(), kLinger);
         return;
     }
     if (state_ == State::Handshaking) {
         if (n.established() && !identify(n))
             return;
-        if (n.peer_key_method() && first_decision_ == Decision::Unasked) {
-            first_decision_ = Decision::Pending;
-            peer_info_ = wire::parse_peer_info(n.peer_key_method()->peer_info);
-            host_.asks_admission(*this, *n.peer_key_method(), now);
-        }
-        if (first_decision_ == Decision::Made && !n.key_method_sent())
-            exchange_key_methods(n, now);
+        advance_first(n, now);
     }
     if (state_ == State::Up)
         handle_messages(n, now);
 }
 
-// Whether the certificate, if there is one, is what it was; the first one names the client.
+// Whether the certificate, if there is one, is what it was; the first one names the peer.
 bool Session::identify(Negotiation& n) {
     const auto name = n.tls().peer_common_name();
     if (n.tls().has_peer_certificate() && name.empty()) {
-        close("the client's certificate has no common name");
+        close("the peer's certificate has no common name");
         return false;
     }
-    if (&n == current_.get() && first_decision_ == Decision::Unasked) {
+    if (!certificate_name_) {
         certificate_name_ = name;
         common_name_ = name;
-    } else if (name != certificate_name_) {
+    } else if (name != *certificate_name_) {
         close("another certificate at renegotiation: " + name);
         return false;
     }
     return true;
 }
 
-void Session::admit(Result<Assignment, Refusal> answer) {
-    first_decision_ = Decision::Made;
-    if (answer)
-        assignment_ = std::move(*answer);
-    else
-        refusal_ = answer.error(); // told when the client can read control messages
-}
-
-void Session::confirm(std::uint8_t key_id, std::optional<Refusal> refusal) {
-    if (!next_ || next_->key_id() != key_id || next_decision_ != Decision::Pending)
-        return;
-    next_decision_ = Decision::Made;
-    refusal_ = std::move(refusal);
-}
-
-void Session::exchange_key_methods(Negotiation& n, TimePoint now) {
-    const auto& theirs = *n.peer_key_method();
-    bool first = &n == current_.get();
-    if (first && !refusal_)
-        agree(theirs.options);
-
-    wire::KeyMethod2 own;
-    own.options = server_options_string(settings_.tun_mtu, choice_, settings_.negotiation.tcp);
-    if (!random_key_source(own.key_source)) {
-        close("no random bytes");
-        return;
-    }
-    if (!refusal_) {
-        KeyMaterial material;
-        if (!derive(n, own.key_source, material)) {
-            close("key derivation failed");
-            return;
-        }
-        // Before our key method 2 leaves: see session.h.
-        if (!host_.install_key(*this, first ? KeySlot::Primary : KeySlot::Secondary, n.key_id(),
-                               slice_keys(material, choice_.format, wire::Role::Server))) {
-            close("the data plane refuses the key");
-            return;
-        }
-    }
-    n.send_key_method(own);
-    n.forget_peer_key_method();
-    if (refusal_) {
-        refuse(*refusal_, now);
-        return;
+// Gives the key of a negotiation to the data plane. False if the session has ended over it.
+bool Session::install(Negotiation& n, const KeyMaterial& material) {
+    const bool first = is_first(n);
+    if (!host_.install_key(*this, first ? KeySlot::Primary : KeySlot::Secondary, n.key_id(),
+                           slice_keys(material, choice_.format, tls_context_.role()))) {
+        close("the data plane refuses the key");
+        return false;
     }
     if (!first) {
         // The secondary slot held the previous key until now.
+        next_has_key_ = true;
         retire_at_ = kNever;
         previous_.reset();
-        return;
     }
-    handshake_time_ = now - n.started();
-    state_ = State::Up;
-    schedule_renegotiation(now);
-    if (choice_.push_at_once)
-        push(now);
-}
-
-void Session::agree(std::string_view options) {
-    auto choice = negotiate(settings_.negotiation, peer_info_, options);
-    if (!choice) {
-        refusal_ = Refusal{choice.error().reason};
-        return;
-    }
-    choice_ = *choice;
-    for (const auto& doubt : choice_.doubts)
-        host_.notice(*this, doubt);
-    // OpenVPN assumes 1500 on both sides when nothing else is said.
-    if (choice_.client_max_mtu == 0 && settings_.tun_mtu != 1500)
-        host_.notice(*this, "cannot be told the tun-mtu; its own configuration must have it");
-    else if (choice_.client_max_mtu != 0 && choice_.client_max_mtu < settings_.tun_mtu)
-        host_.notice(*this, "has room for a tun-mtu of " + std::to_string(choice_.client_max_mtu) +
-                                " only");
-    if (!host_.add_peer(*this))
-        refusal_ = Refusal{"the server's data plane refuses", true};
-}
-
-bool Session::derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const {
-    if (choice_.derivation == KeyDerivation::TlsExport)
-        return n.tls().export_keys(out);
-    return derive_by_prf(n.peer_key_method()->key_source, own, remote_id_, local_id_, out);
-}
-
-void Session::refuse(const Refusal& refusal, TimePoint now) {
-    bool temp = refusal.temporary && (peer_info_.proto & wire::IV_PROTO_AUTH_FAIL_TEMP) != 0;
-    // At a renegotiation the client listens to the new key's channel only.
-    if (next_) {
-        previous_ = std::move(current_);
-        current_ = std::move(next_);
-    }
-    current_->send_message(temp ? "AUTH_FAILED,TEMP:" + refusal.reason
-                                : "AUTH_FAILED," + refusal.reason);
-    close_reason_ = refusal.reason;
-    state_ = State::Closing;
-    closing_until_ = now + kLinger;
-}
-
-void Session::push(TimePoint now) {
-    PushContents contents;
-    contents.options = assignment_->push ? *assignment_->push : settings_.push;
-    contents.address = assignment_->address;
-    contents.netmask = assignment_->netmask;
-    contents.peer_id = assignment_->peer_id;
-    contents.tun_mtu = settings_.tun_mtu;
-    auto messages = wire::build_push_reply(push_options(contents, choice_));
-    if (!messages) {
-        close("pushed option too long: " + messages.error().option);
-        return;
-    }
-    for (const auto& message : *messages)
-        current_->send_message(message);
-    bool first = !pushed_at_;
-    pushed_at_ = now;
-    if (first)
-        host_.up(*this);
+    return true;
 }
 
 void Session::handle_messages(Negotiation& n, TimePoint now) {
     for (const auto& message : n.take_messages()) {
-        if (message == "PUSH_REQUEST") {
-            if (!pushed_at_ || now - *pushed_at_ >= kPushAgain)
-                push(now);
-        } else if (message == "EXIT") {
-            close("the client has left");
-        } else {
-            host_.notice(*this, "control message not understood: " + wire::printable(message));
-        }
-        if (state_ != State::Up)
+        handle_message(message, now);
+        if (state_ != State::Up && state_ != State::Handshaking)
             return;
     }
 }
@@ -339,13 +212,11 @@ void Session::advance_next(TimePoint now) {
     }
     if (n.established() && !identify(n))
         return;
-    if (n.peer_key_method() && next_decision_ == Decision::Unasked) {
-        next_decision_ = Decision::Pending;
-        host_.asks_confirmation(*this, n.key_id(), *n.peer_key_method(), now);
-    }
-    if (next_decision_ == Decision::Made && !n.key_method_sent())
-        exchange_key_methods(n, now);
-    if (state_ == State::Up && n.key_method_sent() && n.all_acknowledged())
+    advance_later(n, now);
+    if (state_ != State::Up || !next_has_key_)
+        return;
+    handle_messages(n, now);
+    if (state_ == State::Up && may_promote(n, now))
         promote_next(now);
 }
 
@@ -354,23 +225,26 @@ void Session::promote_next(TimePoint now) {
         close("the data plane refuses to change keys");
         return;
     }
+    const auto took = now - next_->started();
     previous_ = std::move(current_);
     current_ = std::move(next_);
+    next_has_key_ = false;
     retire_at_ = now + settings_.transition_window;
     renegotiations_++;
     failed_renegotiations_ = 0;
     schedule_renegotiation(now);
-    host_.renegotiated(*this, now - current_->started());
+    host_.renegotiated(*this, took);
     handle_messages(*current_, now);
 }
 
 void Session::abandon_next(TimePoint now, const std::string& why) {
     host_.notice(*this, "renegotiation: " + why);
-    // The client may have our key method 2 and encrypt with the new key although none of its ACKs
-    // has arrived. So the key stays and decrypts, until the next one takes its place.
-    if (next_->key_method_sent())
+    // The peer may encrypt with the new key although none of its ACKs has arrived. So the key stays
+    // and decrypts, until the next one takes its place.
+    if (next_has_key_)
         retire_at_ = now + settings_.transition_window;
     next_.reset();
+    next_has_key_ = false;
     if (++failed_renegotiations_ >= kMaxFailedRenegotiations)
         close("renegotiation failed too often: " + why);
     else
@@ -379,8 +253,8 @@ void Session::abandon_next(TimePoint now, const std::string& why) {
 
 void Session::start_next(std::uint8_t key_id, TimePoint now) {
     last_key_id_ = key_id;
-    next_decision_ = Decision::Unasked;
-    next_ = negotiation(key_id, now, wire::Opcode::SoftResetV1);
+    next_begins();
+    next_ = later_negotiation(key_id, now);
 }
 
 void Session::renegotiate(TimePoint now) {
@@ -413,16 +287,11 @@ void Session::schedule_renegotiation(TimePoint now) {
     renegotiate_at_ = now + settings_.renegotiate_after - spread * random / 0xffff;
 }
 
-void Session::restart_client(TimePoint now, std::string_view message, const std::string& reason) {
-    if (state_ != State::Up) {
-        close(reason);
-        return;
-    }
-    current_->send_message(message);
-    close_reason_ = reason;
+// The session ends when the peer has what is on its way to it, or after some time.
+void Session::linger(TimePoint now, std::string reason, Duration time) {
+    close_reason_ = std::move(reason);
     state_ = State::Closing;
-    closing_until_ = now + kRestartLinger;
-    transmit(now);
+    closing_until_ = now + time;
 }
 
 void Session::close(std::string reason) {

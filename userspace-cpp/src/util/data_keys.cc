@@ -122,4 +122,14 @@ std::string_view framing_option(Framing framing) {
     return "";
 }
 
+std::optional<Framing> framing_of(std::string_view option, std::string_view word) {
+    if (option == "comp-lzo")
+        return word == "no" ? std::optional(Framing::Stub) : std::nullopt;
+    if (word.empty() || word == "stub")
+        return Framing::StubSwap;
+    if (word == "stub-v2")
+        return Framing::StubV2;
+    return word == "migrate" ? std::optional(Framing::None) : std::nullopt;
+}
+
 } // namespace nfovpn

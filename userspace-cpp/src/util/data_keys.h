@@ -58,6 +58,10 @@ std::size_t auth_length(DataAuth auth);
 /// OpenVPN's option for a framing: "compress stub-v2"; "" for none.
 std::string_view framing_option(Framing framing);
 
+/// What "comp-lzo" or "compress" with that word behind it ("" for none) means when nothing is
+/// compressed; nothing if it compresses.
+std::optional<Framing> framing_of(std::string_view option, std::string_view word);
+
 /// How packets are encrypted.
 struct DataFormat {
     DataCipher cipher = DataCipher::Aes256Gcm;

@@ -33,7 +33,9 @@ constexpr std::size_t kPart = 64;
 
 constexpr std::uint32_t kEarlyMask = 0xff000000;
 constexpr std::uint32_t kEarlyStart = 0x0f000000;
-constexpr std::array<std::uint8_t, 6> kResendKey = {0, 1, 0, 2, 0, 1};
+constexpr std::uint16_t kFlagsField = 1;
+constexpr std::uint16_t kResendFlag = 1;
+constexpr std::array<std::uint8_t, 6> kResendKey = {0, kFlagsField, 0, 2, 0, kResendFlag};
 
 Bytes hmac(const EVP_MD* digest, ByteView key, ByteView data) {
     Bytes out(EVP_MAX_MD_SIZE);
@@ -246,6 +248,22 @@ bool can_resend_key(WrapId first) {
 
 ByteView resend_key_request() {
     return kResendKey;
+}
+
+bool asks_for_key(ByteView reset_payload) {
+    ByteReader in(reset_payload);
+    while (!in.empty()) {
+        const auto type = in.u16();
+        const auto length = type ? in.u16() : std::nullopt;
+        const auto value = length ? in.bytes(*length) : std::nullopt;
+        if (!value)
+            return false;
+        if (*type == kFlagsField) {
+            const auto flags = ByteReader(*value).u16();
+            return flags && (*flags & kResendFlag) != 0;
+        }
+    }
+    return false;
 }
 
 } // namespace nfovpn::wire

@@ -152,4 +152,10 @@ bool can_resend_key(WrapId first);
 /// The payload of a server's reset that asks for it.
 ByteView resend_key_request();
 
+/// Whether the payload of a server's reset asks for it; what else is in it is passed over.
+bool asks_for_key(ByteView reset_payload);
+
+/// The first packet ID of a client that can be asked.
+inline constexpr std::uint32_t kFirstIdThatCanResend = 0x0f000001;
+
 } // namespace nfovpn::wire

@@ -28,12 +28,13 @@ TestClient::TestClient(const TlsContext& tls, std::string peer_info, TimePoint n
                        ClientWrap wrap)
     : tls_(tls), peer_info_(std::move(peer_info)), send_(std::move(send)), wrap_(std::move(wrap)),
       channel_(wrap_.keys, 1000,
-               !wrap_.wrapped_key.empty() && wrap_.can_resend_key ? 0x0f000001 : 1) {
+               !wrap_.wrapped_key.empty() && wrap_.can_resend_key ? wire::kFirstIdThatCanResend : 1) {
     fill(local_);
     NegotiationStart start;
     start.local = local_;
     start.reset = wrap_.wrapped_key.empty() ? wire::Opcode::HardResetClientV2
                                             : wire::Opcode::HardResetClientV3;
+    start.wrapped_key = wrap_.wrapped_key.size();
     current_ = std::make_unique<Negotiation>(tls_, start, now);
 }
 
@@ -51,11 +52,6 @@ void TestClient::receive(ByteView datagram, TimePoint now) {
     auto packet = wire::parse_control(*plain);
     if (!packet)
         return;
-    if (packet->opcode == wire::Opcode::HardResetServerV2) {
-        auto request = wire::resend_key_request();
-        server_wants_key_again_ = std::equal(packet->payload.begin(), packet->payload.end(),
-                                             request.begin(), request.end());
-    }
     Negotiation* n = nullptr;
     for (auto* candidate : {current_.get(), next_.get(), previous_.get()}) {
         if (candidate && candidate->key_id() == packet->key_id)
@@ -77,16 +73,8 @@ void TestClient::receive(ByteView datagram, TimePoint now) {
 }
 
 void TestClient::send_control(ByteView plain) {
-    Bytes copy(plain.begin(), plain.end());
-    auto packet = wire::parse_control(copy);
-    bool with_key = packet->opcode == wire::Opcode::HardResetClientV3;
-    if (server_wants_key_again_ && packet->opcode == wire::Opcode::ControlV1 &&
-        packet->key_id == 0 && packet->message_id == 1U) {
-        copy[0] = static_cast<std::uint8_t>(static_cast<unsigned>(wire::Opcode::ControlWkcV1) << 3);
-        with_key = true;
-    }
-    auto datagram = channel_.seal(copy);
-    if (with_key)
+    auto datagram = channel_.seal(plain);
+    if (wire::brings_key(*wire::opcode_of(plain)))
         datagram.insert(datagram.end(), wrap_.wrapped_key.begin(), wrap_.wrapped_key.end());
     send_(datagram);
 }

@@ -86,7 +86,6 @@ private:
     Send send_;
     ClientWrap wrap_;
     session::WrappedChannel channel_;
-    bool server_wants_key_again_ = false;
     wire::SessionId local_{};
     std::unique_ptr<session::Negotiation> current_;
     std::unique_ptr<session::Negotiation> next_;
