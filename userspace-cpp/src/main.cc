@@ -2,17 +2,19 @@
 //
 // nf-ovpnd: the command line.
 //
-//     nf-ovpnd [--config] FILE     serve
+//     nf-ovpnd [--config] FILE     serve, or connect if the file is a client's
 //     nf-ovpnd --check FILE        say what becomes of each option, and stop
 //     nf-ovpnd --help-options      say what becomes of which option of OpenVPN
 //
-// A daemon serves until a signal ends it. After SIGUSR1 another one begins with the same
+// A daemon runs until a signal ends it. After SIGUSR1 another one begins with the same
 // configuration, after SIGHUP one with what the file says now; the management interface stays open
 // from one to the next in the first case.
 //
 // Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
 // would · 2 the command line or the configuration is wrong.
 
+#include "client/daemon.h"
+#include "config/client_config.h"
 #include "config/server_config.h"
 #include "management/server.h"
 #include "server/daemon.h"
@@ -47,16 +49,20 @@ constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kBadConfiguration = 2;
 
+// Why a daemon has ended, of either role.
+enum class End { Stop, Reload, Failed };
+
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
-int check(const std::string& file, const config::ParsedConfig& parsed) {
+template <typename Side>
+int check(const std::string& file, const typename Side::Parsed& parsed) {
     for (const auto& line : config::check_report(parsed))
         std::printf("%s\n", line.c_str());
     if (!parsed.ok()) {
         std::printf("%s: not usable\n", file.c_str());
         return kFailed;
     }
-    if (auto tls = server::make_tls(parsed.config); !tls) {
+    if (auto tls = Side::make_tls(parsed.config); !tls) {
         std::printf("%s: error: %s\n", file.c_str(), tls.error().what.c_str());
         return kFailed;
     }
@@ -69,7 +75,7 @@ int check(const std::string& file, const config::ParsedConfig& parsed) {
 }
 
 // Before privileges are dropped.
-void set_up_process(const config::ServerConfig& config) {
+void set_up_process(const config::CommonConfig& config) {
     errno = 0;
     if (config.nice != 0 && nice(config.nice) == -1 && errno != 0)
         fail("nice");
@@ -83,7 +89,7 @@ void set_up_process(const config::ServerConfig& config) {
         fail("mlock");
 }
 
-void begin(const config::ServerConfig& config, const ServiceNotify& service) {
+void begin(const config::CommonConfig& config, const ServiceNotify& service) {
     log::info("nf-ovpnd {}, {}", NF_OVPND_VERSION, OpenSSL_version(OPENSSL_VERSION));
     if (!service.problem().empty())
         log::warning("NOTIFY_SOCKET: {}", service.problem());
@@ -103,15 +109,10 @@ public:
     /// Changes to the directory of the start.
     [[nodiscard]] bool go_back() const { return fchdir(start_) == 0; }
 
-    /// Nothing if the file cannot be read, with the reason.
-    std::optional<config::ParsedConfig> read(std::string& why) const {
-        auto text = config::read_file(file_, why);
-        if (!text)
-            return std::nullopt;
-        auto parsed = config::parse_server_config(*text);
-        // An inline key.
-        OPENSSL_cleanse(text->data(), text->size());
-        return parsed;
+    /// What the file says now. Nothing if it cannot be read, with the reason. It may have an inline
+    /// key: whoever asks for it wipes it.
+    std::optional<std::string> text(std::string& why) const {
+        return config::read_file(file_, why);
     }
 
 private:
@@ -124,17 +125,28 @@ void enter(const std::string& directory) {
         throw std::system_error(errno, std::generic_category(), "cd " + directory);
 }
 
+template <typename Side>
+typename Side::Parsed parse(std::string& text) {
+    auto parsed = Side::parse(text);
+    OPENSSL_cleanse(text.data(), text.size());
+    return parsed;
+}
+
 /// What the file says now. Nothing if it cannot be used, with the reasons in the log. What this
-/// process has given up when it served by @p now the first time it cannot take back.
-std::optional<config::ParsedConfig> read_again(const Source& source,
-                                               const config::ServerConfig& now) {
+/// process has given up when it began by @p now the first time it cannot take back.
+template <typename Side>
+std::optional<typename Side::Parsed> read_again(const Source& source,
+                                                const config::CommonConfig& now) {
     std::string why;
-    std::optional<config::ParsedConfig> next;
+    std::optional<std::string> text;
     if (source.go_back())
-        next = source.read(why);
+        text = source.text(why);
     else
         why = std::strerror(errno);
-    if (!next)
+    std::optional<typename Side::Parsed> next;
+    if (text)
+        next = parse<Side>(*text);
+    else
         log::error("{}: {}", source.file(), why);
     for (const auto& finding : next ? next->findings : std::vector<config::Finding>{})
         log::emit(finding.severity == config::Severity::Error ? log::Level::Error
@@ -142,7 +154,7 @@ std::optional<config::ParsedConfig> read_again(const Source& source,
                   "{}", describe(source.file(), finding));
     bool usable = next && next->ok();
     if (usable) {
-        auto tls = server::make_tls(next->config);
+        auto tls = Side::make_tls(next->config);
         if (!tls)
             log::error("{}: {}", source.file(), tls.error().what);
         usable = static_cast<bool>(tls);
@@ -212,28 +224,56 @@ private:
     management::Protocol protocol_;
 };
 
-/// Serves by one configuration. @p reload reads the next one.
-server::End serve_by(const config::ServerConfig& config, ServiceNotify& service,
-                     std::function<bool()> reload) {
-    std::optional<Management> management;
-    server::Surroundings surroundings;
-    surroundings.service = &service;
-    surroundings.reload = std::move(reload);
-    if (config.management) {
-        management.emplace(*config.management);
-        surroundings.sockets = &management->sockets();
-        surroundings.protocol = &management->protocol();
-    }
-    auto end = server::End::Restart;
-    while (end == server::End::Restart) {
-        if (management && !management->wait())
-            return server::End::Stop;
-        end = server::Daemon(config, surroundings).run();
-    }
-    return end;
-}
+/// The server's side.
+struct ServerSide {
+    using Parsed = config::ParsedConfig;
+    static Parsed parse(const std::string& text) { return config::parse_server_config(text); }
+    static auto make_tls(const config::ServerConfig& config) { return server::make_tls(config); }
 
-int serve(const Source& source, config::ParsedConfig parsed) {
+    /// Serves by one configuration. @p reload reads the next one.
+    static End run(const config::ServerConfig& config, ServiceNotify& service,
+                   std::function<bool()> reload) {
+        std::optional<Management> management;
+        server::Surroundings surroundings;
+        surroundings.service = &service;
+        surroundings.reload = std::move(reload);
+        if (config.management) {
+            management.emplace(*config.management);
+            surroundings.sockets = &management->sockets();
+            surroundings.protocol = &management->protocol();
+        }
+        auto end = server::End::Restart;
+        while (end == server::End::Restart) {
+            if (management && !management->wait())
+                return End::Stop;
+            end = server::Daemon(config, surroundings).run();
+        }
+        return end == server::End::Reload ? End::Reload : End::Stop;
+    }
+};
+
+/// The client's side.
+struct ClientSide {
+    using Parsed = config::ParsedClientConfig;
+    static Parsed parse(const std::string& text) { return config::parse_client_config(text); }
+    static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
+
+    static End run(const config::ClientConfig& config, ServiceNotify& service,
+                   std::function<bool()> reload) {
+        switch (client::Daemon(config, &service, std::move(reload)).run()) {
+        case client::End::Stop:
+            return End::Stop;
+        case client::End::Reload:
+            return End::Reload;
+        case client::End::Failed:
+            return End::Failed;
+        }
+        return End::Failed;
+    }
+};
+
+template <typename Side>
+int run(const Source& source, typename Side::Parsed parsed) {
     for (const auto& finding : parsed.findings)
         std::fprintf(stderr, "%s\n", describe(source.file(), finding).c_str());
     if (!parsed.ok())
@@ -256,13 +296,13 @@ int serve(const Source& source, config::ParsedConfig parsed) {
             log::set_verb(config.verb);
             if (first)
                 begin(config, service);
-            std::optional<config::ParsedConfig> next;
-            const auto end = serve_by(config, service, [&] {
-                next = read_again(source, config);
+            std::optional<typename Side::Parsed> next;
+            const auto end = Side::run(config, service, [&] {
+                next = read_again<Side>(source, config);
                 return next.has_value();
             });
-            if (end == server::End::Stop)
-                return kOk;
+            if (end != End::Reload)
+                return end == End::Stop ? kOk : kFailed;
             parsed = std::move(*next);
         }
     } catch (const std::exception& e) {
@@ -271,12 +311,18 @@ int serve(const Source& source, config::ParsedConfig parsed) {
     }
 }
 
+template <typename Side>
+int check_or_run(const Source& source, std::string& text, bool only_check) {
+    auto parsed = parse<Side>(text);
+    return only_check ? check<Side>(source.file(), parsed) : run<Side>(source, std::move(parsed));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     CLI::App app{
-        "nf-ovpnd: OpenVPN server whose data channel runs in the kernel, in nf_ovpn, where "
-        "there is one"};
+        "nf-ovpnd: OpenVPN server or client whose data channel runs in the kernel, in nf_ovpn, "
+        "where there is one"};
     std::string file;
     bool only_check = false;
     bool help_options = false;
@@ -286,7 +332,7 @@ int main(int argc, char** argv) {
     app.add_flag("--help-options", help_options, "say what becomes of which option of OpenVPN");
     app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
     app.footer("Signals: TERM, INT stop; HUP reads the configuration again, USR1 does not, and\n"
-               "both let the clients connect anew; USR2 writes the status to the log.\n"
+               "both let clients connect anew; USR2 writes the status to the log.\n"
                "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
                "command line.");
     try {
@@ -305,10 +351,12 @@ int main(int argc, char** argv) {
     }
     const Source source(file);
     std::string why;
-    auto parsed = source.read(why);
-    if (!parsed) {
+    auto text = source.text(why);
+    if (!text) {
         std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
         return only_check ? kFailed : kBadConfiguration;
     }
-    return only_check ? check(file, *parsed) : serve(source, std::move(*parsed));
+    return config::role_of(*text) == config::Role::Client
+               ? check_or_run<ClientSide>(source, *text, only_check)
+               : check_or_run<ServerSide>(source, *text, only_check);
 }

@@ -383,10 +383,10 @@ TEST(ServerConfig, CompressionWithoutCompression) {
     }
 }
 
-TEST(ClientConfig, WhatOneClientHas) {
-    auto parsed = parse_client_config("# the branch office\niroute 10.1.0.0 255.255.0.0\n"
-                                      "iroute 10.2.0.7\niroute-ipv6 fd00:1::/64\n"
-                                      "push \"route 10.5.0.0 255.255.0.0\"\n");
+TEST(ClientFile, WhatOneClientHas) {
+    auto parsed = parse_client_file("# the branch office\niroute 10.1.0.0 255.255.0.0\n"
+                                    "iroute 10.2.0.7\niroute-ipv6 fd00:1::/64\n"
+                                    "push \"route 10.5.0.0 255.255.0.0\"\n");
     ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
     std::vector<std::string> networks;
     for (const auto& network : parsed.config.networks)
@@ -396,23 +396,23 @@ TEST(ClientConfig, WhatOneClientHas) {
     EXPECT_FALSE(parsed.config.push_reset);
     EXPECT_FALSE(parsed.config.disable);
 
-    auto other = parse_client_config("push \"a b\"\npush-reset\npush \"c d\"\ndisable\n");
+    auto other = parse_client_file("push \"a b\"\npush-reset\npush \"c d\"\ndisable\n");
     EXPECT_TRUE(other.config.push_reset);
     EXPECT_TRUE(other.config.disable);
     EXPECT_THAT(other.config.push, ElementsAre("c d")) << "what stood before is gone, too";
 }
 
-TEST(ClientConfig, AddressesOfItsOwn) {
-    auto both = parse_client_config("ifconfig-push 10.8.0.9 255.255.255.0\n"
-                                    "ifconfig-ipv6-push fd00:8::9/64 fd00:8::1\n");
+TEST(ClientFile, AddressesOfItsOwn) {
+    auto both = parse_client_file("ifconfig-push 10.8.0.9 255.255.255.0\n"
+                                  "ifconfig-ipv6-push fd00:8::9/64 fd00:8::1\n");
     ASSERT_TRUE(both.ok());
     EXPECT_EQ(both.config.address, parse_ipv4("10.8.0.9"));
     EXPECT_EQ(both.config.netmask, parse_ipv4("255.255.255.0"));
     EXPECT_EQ(both.config.address6, parse_ipv6("fd00:8::9"));
-    EXPECT_EQ(parse_client_config("ifconfig-push 10.8.0.9\n").config.netmask, std::nullopt);
+    EXPECT_EQ(parse_client_file("ifconfig-push 10.8.0.9\n").config.netmask, std::nullopt);
 }
 
-TEST(ClientConfig, MistakesHaveLines) {
+TEST(ClientFile, MistakesHaveLines) {
     struct Case {
         const char* line;
         const char* expected;
@@ -431,7 +431,7 @@ TEST(ClientConfig, MistakesHaveLines) {
         {"push \"x", "f:2: error: a quotation"},
     };
     for (const auto& c : cases) {
-        auto parsed = parse_client_config(std::string("# first\n") + c.line + "\n");
+        auto parsed = parse_client_file(std::string("# first\n") + c.line + "\n");
         EXPECT_FALSE(parsed.ok()) << c.line;
         ASSERT_EQ(parsed.findings.size(), 1U) << c.line;
         EXPECT_THAT(describe("f", parsed.findings[0]), HasSubstr(c.expected)) << c.line;
@@ -439,11 +439,11 @@ TEST(ClientConfig, MistakesHaveLines) {
     std::string many;
     for (int i = 0; i < 101; i++)
         many += "iroute 10.1." + std::to_string(i) + ".0 255.255.255.0\n";
-    EXPECT_THAT(describe("f", parse_client_config(many).findings.at(0)),
+    EXPECT_THAT(describe("f", parse_client_file(many).findings.at(0)),
                 HasSubstr("f:101: error: iroute: more than 100 networks"));
 }
 
-TEST(ClientConfig, FileNamesAreTame) {
+TEST(ClientFile, FileNamesAreTame) {
     EXPECT_EQ(client_file_name("Alice B. Carol-1@x"), "Alice B. Carol-1@x");
     EXPECT_EQ(client_file_name("../etc/passwd"), ".._etc_passwd");
     EXPECT_EQ(client_file_name("a\nb\x80"), "a_b_");
@@ -815,7 +815,7 @@ TEST(ServerConfig, ManagementInterfaceRefusals) {
              {"management-client", "f:6: error: management-client: the management interface only"},
              {"management-client-auth", "management-client-auth: there is no management interface"},
              {"management-external-key", "f:6: error: management-external-key: not supported"},
-             {"management-query-remote", "only the server's side is here"},
+             {"management-query-remote", "management-query-remote: only a client has it"},
          }) {
         auto text = kMinimal + line + "\n";
         EXPECT_FALSE(parse(text).ok()) << line;

@@ -4,9 +4,10 @@
 // no way back; the child's exit status says what it found.
 
 #include "config/watched_file.h"
+#include "host/confinement.h"
+#include "host/files.h"
 #include "netlink/message.h"
 #include "server/client_files.h"
-#include "server/confinement.h"
 #include "server/daemon.h"
 #include "server/status.h"
 #include "support/pki.h"
@@ -215,7 +216,7 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
     c.status_file = closed + "/status";
     c.pid_file = closed + "/pid";
     c.control_socket = closed + "/control";
-    EXPECT_THAT(server::unusable_paths(c), IsEmpty()) << "for root";
+    EXPECT_THAT(host::unusable_paths(server::later_paths(c)), IsEmpty()) << "for root";
     config::ServerConfig open;
     open.client_config_dir = scratch.path();
     open.status_file = scratch.path() + "/status";
@@ -224,7 +225,7 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
         in_child([&] {
             if (chdir(scratch.path().c_str()) != 0 || drop_privileges(Identity{kNobody, kNobody}))
                 return false;
-            auto found = server::unusable_paths(c);
+            auto found = host::unusable_paths(server::later_paths(c));
             if (!expect(found.size() == 5, "five paths"))
                 return false;
             auto begins = [&](std::size_t i, const std::string& text) {
@@ -235,7 +236,8 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
                    begins(2, "status: " + closed + ": Permission denied: ") &&
                    begins(3, "writepid: " + closed + ": Permission denied: ") &&
                    begins(4, "nf-control: " + closed + ": Permission denied: ") &&
-                   expect(server::unusable_paths(open).empty(), "those are in reach");
+                   expect(host::unusable_paths(server::later_paths(open)).empty(),
+                          "those are in reach");
         }),
         0);
 }
@@ -297,7 +299,7 @@ TEST(SyscallFilter, LetsTheDaemonDoItsWork) {
             log::error("{}", "a line");
             const auto status = scratch.path() + "/status";
             std::string why;
-            bool held = expect(!server::write_file(status, "text"), "status file") &&
+            bool held = expect(!host::write_file(status, "text"), "status file") &&
                         expect(config::read_file(status, why) == "text", "read") &&
                         expect(config::WatchedFile(status).changed() == "text", "watched") &&
                         expect(server::read_client_settings(scratch.path(), false, "x").has_value(),
@@ -314,7 +316,7 @@ TEST(SyscallFilter, LetsTheDaemonDoItsWork) {
             asio::steady_timer timer(context, std::chrono::milliseconds(1));
             bool fired = false;
             timer.async_wait([&](const asio::error_code& error) { fired = !error; });
-            server::UdpSocket udp(context, server::Family::Both, std::nullopt, 0);
+            io::UdpSocket udp(context, io::Family::Both, std::nullopt, 0);
             context.run();
             netlink::Socket route(NETLINK_ROUTE);
             held = held && expect(if_nametoindex("lo") != 0, "the index of a device");
@@ -395,7 +397,7 @@ TEST(Confinement, FollowsTheConfiguration) {
             c.seccomp = seccomp;
             c.runs_programs = runs_programs;
             log::set_level(log::Level::Off);
-            server::confine(c);
+            host::confine(c, server::later_paths(c));
             auto now = own_status();
             return expect((now["Seccomp"] == "2") == seccomp, "a filter") &&
                    expect(now["NoNewPrivs"] == "1", "no_new_privs") &&

@@ -98,6 +98,18 @@ TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
                 testing::ElementsAre(testing::Pair(Bytes{10, 1, 0, 0}, 16), testing::Pair(v6, 32)));
 }
 
+// The only peer of its instance needs no address.
+TEST(PeerRequest, OfOneThatOwnsEverything) {
+    netlink::PeerRequest only;
+    only.owns_everything = true;
+    Message message(30, 0);
+    message.header<genlmsghdr>();
+    put_peer(message, only);
+    Attributes peer(Attributes(message.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER));
+    EXPECT_EQ(peer.find(NF_OVPN_A_PEER_VPN_IPV4), nullptr);
+    EXPECT_NE(peer.find(NF_OVPN_A_PEER_ID), nullptr);
+}
+
 // What the kernel wants of each format, and no attribute more: it refuses what does not belong.
 TEST(KeyRequest, HasWhatTheFormatNeeds) {
     struct Case {

@@ -13,6 +13,7 @@
 #include "support/pki.h"
 #include "support/recording_data_plane.h"
 #include "support/stock_packets.h"
+#include "support/stock_program.h"
 #include "support/wrapped_key.h"
 #include "util/log.h"
 
@@ -41,19 +42,6 @@ using testing::Not;
 
 namespace {
 
-std::string find_openvpn() {
-    if (const char* named = std::getenv("OPENVPN_PROGRAM"))
-        return named;
-    std::istringstream path(std::string(std::getenv("PATH") ? std::getenv("PATH") : "") +
-                            ":/usr/local/sbin:/usr/sbin");
-    for (std::string dir; std::getline(path, dir, ':');) {
-        auto file = dir + "/openvpn";
-        if (!dir.empty() && access(file.c_str(), X_OK) == 0)
-            return file;
-    }
-    return "";
-}
-
 class UdpTransport final : public server::Transport {
 public:
     explicit UdpTransport(int fd) : fd_(fd) {}
@@ -78,10 +66,6 @@ protected:
         if (program_.empty())
             GTEST_SKIP() << "openvpn is not installed";
         log::set_level(log::Level::Info);
-        char pattern[] = "/tmp/nf-ovpnd-test-XXXXXX";
-        ASSERT_NE(mkdtemp(pattern), nullptr);
-        directory_ = pattern;
-
         fd_ = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         sockaddr_in any{};
         any.sin_family = AF_INET;
@@ -100,11 +84,8 @@ protected:
     }
 
     void TearDown() override {
-        stop_client(SIGKILL);
         if (fd_ >= 0)
             close(fd_);
-        if (!directory_.empty())
-            std::filesystem::remove_all(directory_);
     }
 
     void start_server(const std::function<void(session::TlsConfig&)>& change = {}) {
@@ -117,9 +98,7 @@ protected:
         core_ = std::make_unique<server::ServerCore>(settings_, *tls_, plane_, *transport_);
     }
 
-    void write(const std::string& name, const std::string& text) {
-        std::ofstream(directory_ + "/" + name) << text;
-    }
+    void write(const std::string& name, const std::string& text) { stock_.write(name, text); }
 
     void start_client(const std::string& more, const CertificateRequest& request) {
         auto identity = authority_.issue(request);
@@ -132,34 +111,11 @@ protected:
                                  "\nca ca\ncert cert\nkey key\nremote-cert-tls server\nverb 4\n"
                                  "log log\nifconfig-noexec\nroute-noexec\n" +
                                  more);
-        client_ = fork();
-        ASSERT_GE(client_, 0);
-        if (client_ == 0) {
-            execl(program_.c_str(), program_.c_str(), "--cd", directory_.c_str(), "--config",
-                  "client.conf", static_cast<char*>(nullptr));
-            _exit(127);
-        }
+        ASSERT_TRUE(stock_.start(program_, "client.conf"));
     }
 
-    void stop_client(int signal) {
-        if (client_ <= 0)
-            return;
-        kill(client_, signal);
-        waitpid(client_, nullptr, 0);
-        client_ = 0;
-    }
-
-    // Whether the client has ended by itself.
-    bool client_ended() {
-        if (client_ > 0 && waitpid(client_, nullptr, WNOHANG) == client_)
-            client_ = 0;
-        return client_ <= 0;
-    }
-
-    std::string client_log() {
-        std::ifstream in(directory_ + "/log");
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
+    bool client_ended() { return stock_.ended(); }
+    std::string client_log() { return stock_.read("log"); }
 
     // Serves until the condition holds; false when it does not within the time.
     bool serve_until(const std::function<bool()>& condition, Duration limit = 20s) {
@@ -220,9 +176,8 @@ protected:
     }
 
     std::string program_;
-    std::string directory_;
+    StockProgram stock_;
     int fd_ = -1;
-    pid_t client_ = 0;
     Endpoint local_;
     Authority authority_;
     server::CoreSettings settings_;
@@ -299,7 +254,7 @@ TEST_F(StockClient, SaysGoodByeOnTheControlChannel) {
     start_server();
     start_client("explicit-exit-notify 1\n", {"client-1"});
     ASSERT_TRUE(serve_until([&] { return established(); })) << client_log();
-    kill(client_, SIGTERM);
+    kill(stock_.pid(), SIGTERM);
     EXPECT_TRUE(serve_until([&] { return core_->finished(); }, 5s)) << client_log();
     EXPECT_TRUE(plane_.peers.empty());
     EXPECT_TRUE(serve_until([&] { return client_ended(); }, 10s));
@@ -609,8 +564,8 @@ protected:
         write("server.v2", std::string(kTlsCryptV2ServerKey));
         auto child = fork();
         if (child == 0) {
-            execl(program_.c_str(), program_.c_str(), "--cd", directory_.c_str(), "--tls-crypt-v2",
-                  "server.v2", "--genkey", "tls-crypt-v2-client", "client.v2",
+            execl(program_.c_str(), program_.c_str(), "--cd", stock_.directory().c_str(),
+                  "--tls-crypt-v2", "server.v2", "--genkey", "tls-crypt-v2-client", "client.v2",
                   static_cast<char*>(nullptr));
             _exit(127);
         }

@@ -3,6 +3,7 @@
 // The table of options: that it has every option of OpenVPN's manual and no invented one, and that
 // every supported one is indeed parsed. Whole configurations as people have them are at the end.
 
+#include "config/client_config.h"
 #include "config/option_table.h"
 #include "config/server_config.h"
 
@@ -48,7 +49,15 @@ ParsedConfig parse(const std::string& text) {
 const std::string kMinimal = "dev tun\nserver 10.8.0.0 255.255.255.0\n"
                              "ca ca.crt\ncert s.crt\nkey s.key\n";
 
-std::string all_findings(const ParsedConfig& parsed) {
+// Of a client; as many lines as that of a server.
+const std::string kMinimalClient = "client\ndev tun\nremote 192.0.2.1\nca ca.crt\n"
+                                   "auth-user-pass up\n";
+
+ParsedClientConfig parse_client(const std::string& text) {
+    return parse_client_config(text, any_file);
+}
+
+std::string all_findings(const ParsedOptions& parsed) {
     std::string out;
     for (const auto& finding : parsed.findings)
         out += describe("f", finding) + "\n";
@@ -57,12 +66,18 @@ std::string all_findings(const ParsedConfig& parsed) {
 
 } // namespace
 
-TEST(OptionTable, HasEveryOptionOfTheManualOnce) {
+TEST(OptionTable, HasEveryOptionOfTheManualOnceForEachRole) {
     auto names = names_of_openvpn();
     ASSERT_THAT(names, SizeIs(Gt(300U)));
     std::set<std::string> seen;
+    std::set<std::pair<std::string, Roles>> rows;
     for (const auto& option : options()) {
-        EXPECT_TRUE(seen.insert(option.name).second) << option.name << " is there twice";
+        seen.insert(option.name);
+        EXPECT_TRUE(rows.insert({option.name, option.roles}).second)
+            << option.name << " is there twice";
+        if (option.roles != Roles::Both) {
+            EXPECT_FALSE(rows.contains({option.name, Roles::Both})) << option.name;
+        }
         EXPECT_TRUE(names.contains(option.name) || std::string(option.name).starts_with("nf-"))
             << option.name << " is no option of OpenVPN";
     }
@@ -82,36 +97,63 @@ TEST(OptionTable, SaysWhyAndTakesWords) {
         for (std::string text : {option.reason, option.hint})
             EXPECT_THAT(text, Not(AnyOf(HasSubstr("\n"), testing::EndsWith(".")))) << option.name;
     }
-    EXPECT_EQ(find_option("port")->treatment, Treatment::Supported);
-    EXPECT_EQ(find_option("portt"), nullptr);
+    EXPECT_EQ(find_option("port", Role::Client)->treatment, Treatment::Supported);
+    EXPECT_EQ(find_option("portt", Role::Server), nullptr);
     EXPECT_EQ(nearest_option("portt"), "port");
     EXPECT_EQ(nearest_option("zzzzzzzzzz"), "");
     EXPECT_EQ(nearest_option(std::string(100000, 'a')), "");
 }
 
+namespace {
+
+// What becomes of a row in a file of its own, behind five other lines.
+void expect_effect(const Option& option, const ParsedOptions& parsed) {
+    ASSERT_EQ(parsed.uses.size(), 6U) << option.name;
+    EXPECT_EQ(parsed.uses[5].treatment, option.treatment) << option.name;
+    auto begin = std::string("f:6: ");
+    if (option.treatment == Treatment::Refused) {
+        EXPECT_FALSE(parsed.ok()) << option.name;
+        EXPECT_THAT(all_findings(parsed),
+                    HasSubstr(begin + "error: " + option.name + ": " + option.reason));
+    } else if (option.treatment == Treatment::Ignored) {
+        EXPECT_TRUE(parsed.ok()) << all_findings(parsed);
+        EXPECT_THAT(all_findings(parsed),
+                    HasSubstr(begin + "warning: " + option.name + ": ignored: " + option.reason));
+    } else {
+        EXPECT_THAT(all_findings(parsed), Not(HasSubstr("unknown option"))) << option.name;
+    }
+}
+
+} // namespace
+
 // Each row, in a file of its own, ends as it says, and no supported one is without its handler,
 // which would crash.
 TEST(OptionTable, EveryRowHasItsEffect) {
+    ASSERT_TRUE(parse(kMinimal).ok());
+    ASSERT_TRUE(parse_client_config(kMinimalClient, [](const auto&, auto&) {
+                    return std::optional<std::string>("carol\nopen sesame\n");
+                }).ok());
     for (const auto& option : options()) {
         std::string line = option.name;
         for (std::size_t i = 0; i < option.min_args; i++)
             line += " 1";
-        auto parsed = parse(kMinimal + line + "\n");
-        ASSERT_EQ(parsed.uses.size(), 6U) << option.name;
-        EXPECT_EQ(parsed.uses[5].treatment, option.treatment) << option.name;
-        auto begin = std::string("f:6: ");
-        if (option.treatment == Treatment::Refused) {
-            EXPECT_FALSE(parsed.ok()) << option.name;
-            EXPECT_THAT(all_findings(parsed),
-                        HasSubstr(begin + "error: " + option.name + ": " + option.reason));
-        } else if (option.treatment == Treatment::Ignored) {
-            EXPECT_TRUE(parsed.ok()) << all_findings(parsed);
-            EXPECT_THAT(all_findings(parsed), HasSubstr(begin + "warning: " + option.name +
-                                                        ": ignored: " + option.reason));
-        } else {
-            EXPECT_THAT(all_findings(parsed), Not(HasSubstr("unknown option"))) << option.name;
-        }
+        if (option.roles != Roles::Client)
+            expect_effect(option, parse(kMinimal + line + "\n"));
+        if (option.roles == Roles::Server)
+            continue;
+        expect_effect(option,
+                      parse_client_config(kMinimalClient + line + "\n", [](const auto&, auto&) {
+                          return std::optional<std::string>("carol\nopen sesame\n");
+                      }));
     }
+}
+
+// An option of the other role's is no unknown one.
+TEST(OptionTable, OptionsOfTheOtherRoleAreNamed) {
+    EXPECT_THAT(all_findings(parse(kMinimal + "nobind\n")),
+                HasSubstr("f:6: error: nobind: only a client has it"));
+    EXPECT_THAT(all_findings(parse_client(kMinimalClient + "duplicate-cn\n")),
+                HasSubstr("f:6: error: duplicate-cn: only a server has it"));
 }
 
 TEST(OptionTable, IsPrintedWhole) {
@@ -225,16 +267,20 @@ TEST(OptionTable, OptionsOfTheSampleServer) {
         EXPECT_FALSE(parse(active + line + "\n").ok()) << line;
 }
 
-// That of its sample for clients: each line that makes it a client says so.
+// That of its sample for clients; proxies are refused.
 TEST(OptionTable, OptionsOfTheSampleClient) {
-    auto parsed = parse("client\ndev tun\nproto udp\nremote 192.0.2.7 4294\nremote-random\n"
-                        "resolv-retry infinite\nnobind\npersist-tun\nhttp-proxy-retry\n"
-                        "http-proxy 192.0.2.8 3128\nmute-replay-warnings\nca root.pem\n"
-                        "cert me.pem\nkey me.key\nremote-cert-tls server\ntls-auth ta.key 1\n"
-                        "cipher AES-256-CBC\nverb 3\nmute 20\n");
-    EXPECT_FALSE(parsed.ok());
-    for (const char* name : {"client", "remote", "remote-random", "nobind", "http-proxy"})
-        EXPECT_THAT(all_findings(parsed),
-                    HasSubstr(std::string(name) + ": only the server's side is here"));
-    EXPECT_THAT(all_findings(parsed), Not(HasSubstr("unknown option")));
+    const std::string text = "client\ndev tun\nproto udp\nremote vpn.example.net 4294\n"
+                             "remote-random\nresolv-retry infinite\nnobind\nuser nobody\n"
+                             "group root\npersist-tun\nmute-replay-warnings\nca root.pem\n"
+                             "cert me.pem\nkey me.key\nremote-cert-tls server\n"
+                             "cipher AES-256-CBC\nverb 3\nmute 20\n";
+    auto parsed = parse_client(text);
+    EXPECT_TRUE(parsed.ok()) << all_findings(parsed);
+    for (const auto& finding : parsed.findings)
+        EXPECT_THAT(finding.reason, HasSubstr("ignored: "));
+    EXPECT_EQ(role_of(text), Role::Client);
+    EXPECT_EQ(role_of(kMinimal), Role::Server);
+    auto proxied = parse_client(text + "http-proxy-retry\nhttp-proxy 192.0.2.8 3128\n");
+    EXPECT_FALSE(proxied.ok());
+    EXPECT_THAT(all_findings(proxied), HasSubstr("f:20: error: http-proxy: proxies are not"));
 }

@@ -2,6 +2,7 @@
 //
 // Programs that are really run: what they are told, what they answer, and what is left of them.
 
+#include "io/program.h"
 #include "server/script_hooks.h"
 #include "util/log.h"
 
@@ -19,6 +20,7 @@
 #include <iterator>
 
 using namespace nfovpn;
+using namespace nfovpn::io;
 using namespace nfovpn::server;
 using namespace std::chrono_literals;
 using testing::Contains;

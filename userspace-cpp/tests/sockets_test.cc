@@ -3,9 +3,9 @@
 // The daemon's sockets, on the loopback device and in a directory of their own: data packets that
 // leave together arrive one by one, and nf-ovpnctl's socket answers its owner.
 
+#include "io/udp_socket.h"
 #include "server/control_socket.h"
 #include "server/tcp_server.h"
-#include "server/udp_socket.h"
 #include "util/log.h"
 
 #include <asio/connect.hpp>
@@ -19,6 +19,7 @@
 #include <filesystem>
 
 using namespace nfovpn;
+using namespace nfovpn::io;
 using namespace nfovpn::server;
 
 namespace {

@@ -224,6 +224,38 @@ TEST(ControlWrap, DigestsOfTlsAuth) {
         EXPECT_FALSE(usable(name)) << name;
 }
 
+TEST(ResendKey, ServersMayAskForIt) {
+    EXPECT_TRUE(asks_for_key(resend_key_request()));
+    // Behind fields that are not known, and with other flags.
+    const Bytes more = {0, 9, 0, 1, 7, 0, 1, 0, 2, 0, 3};
+    EXPECT_TRUE(asks_for_key(more));
+    const Bytes other_flags = {0, 1, 0, 2, 0, 2};
+    EXPECT_FALSE(asks_for_key(other_flags));
+    EXPECT_FALSE(asks_for_key({}));
+    for (std::size_t length = 1; length < more.size(); length++)
+        EXPECT_FALSE(asks_for_key(ByteView(more).first(length))) << length;
+    const Bytes short_flags = {0, 1, 0, 1, 1};
+    EXPECT_FALSE(asks_for_key(short_flags));
+    EXPECT_TRUE(can_resend_key({kFirstIdThatCanResend, 0}));
+}
+
+TEST(TlsCryptV2ClientKeyFile, HasBothKeys) {
+    auto key = parse_tls_crypt_v2_client_key(kTlsCryptV2ClientKey);
+    ASSERT_TRUE(key);
+    auto opened = unwrap_client_key(*parse_tls_crypt_v2_key(kTlsCryptV2ServerKey), key->wrapped);
+    ASSERT_TRUE(opened);
+    EXPECT_TRUE(
+        std::equal(opened->key.view().begin(), opened->key.view().end(), key->key.view().begin()));
+    EXPECT_TRUE(opened->made_at());
+    // Cut short, or with a length that is not its own.
+    const std::string text(kTlsCryptV2ClientKey);
+    const auto end = text.find("\n-----END");
+    EXPECT_FALSE(parse_tls_crypt_v2_client_key(text.substr(0, end)));
+    EXPECT_FALSE(parse_tls_crypt_v2_client_key(text.substr(0, end - 8) + text.substr(end)));
+    EXPECT_FALSE(parse_tls_crypt_v2_client_key(kTlsCryptV2ServerKey));
+    EXPECT_FALSE(parse_tls_crypt_v2_client_key(""));
+}
+
 TEST(ReplayWindow, TakesEachOnceAndNothingOld) {
     ReplayWindow window;
     EXPECT_FALSE(window.accept({0, 50})) << "0 is no ID";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The options of OpenVPN's manual, and our own "nf-…", with what becomes of each in a server's
-// configuration:
+// The options of OpenVPN's manual, and our own "nf-…", with what becomes of each in a configuration
+// of a server or of a client, which may differ:
 //
 //     supported   does what OpenVPN's manual says, apart from what the note says
 //     ignored     accepted with a warning that says why it has no effect here
@@ -11,6 +11,8 @@
 // The parser, "nf-ovpnd --check", "nf-ovpnd --help-options" and the manual page read this table;
 // what a supported option does is the parser's business.
 #pragma once
+
+#include "wire/key_method2.h"
 
 #include <cstddef>
 #include <span>
@@ -22,6 +24,11 @@ namespace nfovpn::config {
 /// What becomes of an option of the file.
 enum class Treatment { Supported, Ignored, Refused };
 
+using wire::Role;
+
+/// In whose configuration a row of the table holds.
+enum class Roles { Both, Server, Client };
+
 /// A row of the table. All text lives as long as the program.
 struct Option {
     const char* name;
@@ -30,13 +37,14 @@ struct Option {
     std::size_t max_args; ///< and at most; of refused options neither is checked
     const char* reason;   ///< why ignored or refused; a note, or empty, for a supported one
     const char* hint;     ///< what to do instead; may be empty
+    Roles roles = Roles::Both;
 };
 
 /// The table, in the order of the manual page: by subject.
 std::span<const Option> options();
 
-/// The row of an option; null if there is none.
-const Option* find_option(std::string_view name);
+/// The row of an option in a configuration of that role; null if there is none.
+const Option* find_option(std::string_view name, Role role);
 
 /// The name that was meant by one that is not in the table; empty if none is near.
 std::string_view nearest_option(std::string_view name);

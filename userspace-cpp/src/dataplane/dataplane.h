@@ -33,6 +33,7 @@ struct Peer {
     Ipv4 address;                    ///< its own inside the tunnel
     std::optional<Ipv6> address6;    ///< likewise
     std::vector<Prefix> networks;    ///< behind it
+    bool owns_everything = false;    ///< every address is its own; then it is the only peer
     bool data_v1 = false;            ///< its packets bear no peer ID
     Framing framing = Framing::None; ///< of its packets
     std::uint16_t tcp_mss = 0;       ///< limit inside IPv4, 20 less inside IPv6; 0: none

@@ -55,8 +55,9 @@ KernelDataPlane::~KernelDataPlane() {
 }
 
 Failure KernelDataPlane::add_peer(const Peer& peer) {
-    return translate(nf_ovpn_.new_peer({peer.id, peer.path, peer.address, peer.address6,
-                                        peer.networks, peer.data_v1, peer.framing, peer.tcp_mss}));
+    return translate(
+        nf_ovpn_.new_peer({peer.id, peer.path, peer.address, peer.address6, peer.networks,
+                           peer.owns_everything, peer.data_v1, peer.framing, peer.tcp_mss}));
 }
 
 Failure KernelDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepalive) {

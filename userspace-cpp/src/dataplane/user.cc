@@ -33,6 +33,8 @@ Error error(int code) {
 }
 
 std::vector<Prefix> prefixes(const Peer& peer) {
+    if (peer.owns_everything)
+        return {ipv4_prefix(Ipv4{}, 0), ipv6_prefix(Ipv6{}, 0)};
     auto out = peer.networks;
     out.push_back(ipv4_prefix(peer.address, 32));
     if (peer.address6)

@@ -252,7 +252,8 @@ std::optional<Error> NfOvpn::send(Request& request, const Socket::Handler& handl
 std::optional<Error> NfOvpn::new_instance(const InstanceRequest& instance) {
     Request request(*this, NF_OVPN_CMD_INSTANCE_NEW);
     request.nest(NF_OVPN_A_INSTANCE, [&] {
-        request.u32(NF_OVPN_A_INSTANCE_MODE, NF_OVPN_MODE_MP);
+        request.u32(NF_OVPN_A_INSTANCE_MODE,
+                    instance.one_peer ? NF_OVPN_MODE_P2P : NF_OVPN_MODE_MP);
         request.u32(NF_OVPN_A_INSTANCE_FASTPATH, fastpath_number(instance.fastpath));
         for (const auto& listener : instance.listeners) {
             request.nest(NF_OVPN_A_INSTANCE_LISTENER, [&] {
@@ -296,7 +297,8 @@ void put_peer(Message& request, const PeerRequest& peer) {
     request.nest(NF_OVPN_A_PEER, [&] {
         request.u32(NF_OVPN_A_PEER_ID, peer.id);
         put_path(request, peer.path);
-        request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
+        if (!peer.owns_everything)
+            request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
         if (peer.vpn_address6)
             request.bytes(NF_OVPN_A_PEER_VPN_IPV6, peer.vpn_address6->bytes);
         for (const auto& network : peer.networks)

@@ -25,6 +25,7 @@ struct Listener {
 enum class Fastpath { Off, Accepted, Eager };
 
 struct InstanceRequest {
+    bool one_peer = false; ///< which owns every address
     Fastpath fastpath = Fastpath::Accepted;
     std::vector<Listener> listeners;
 };
@@ -35,6 +36,7 @@ struct PeerRequest {
     Ipv4 vpn_address;
     std::optional<Ipv6> vpn_address6;
     std::vector<Prefix> networks;
+    bool owns_everything = false; ///< of an instance with one peer: it needs no addresses
     bool data_v1 = false;
     Framing framing = Framing::None;
     std::uint16_t tcp_mss = 0;

@@ -6,6 +6,7 @@
 
 #include "netlink/message.h"
 #include "util/endpoint.h"
+#include "util/result.h"
 
 namespace nfovpn::netlink {
 
@@ -18,5 +19,26 @@ std::optional<Error> add_address(Socket& route, unsigned ifindex, const Prefix& 
 /// Adds a route by a device, without a gateway. @p metric 0: the kernel's default.
 std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,
                                std::uint32_t metric);
+
+/// Adds an address that has another one at the other end of the link, IPv4.
+std::optional<Error> add_peer_address(Socket& route, unsigned ifindex, Ipv4 address, Ipv4 peer);
+
+/// Removes an address as add_address() or add_peer_address() has added it.
+std::optional<Error> delete_address(Socket& route, unsigned ifindex, const Prefix& address);
+
+/// How a host is reached.
+struct NextHop {
+    unsigned ifindex = 0;
+    std::optional<Address> gateway; ///< none: it is on the link
+};
+
+/// Where packets to that host leave now.
+Result<NextHop, Error> find_route(Socket& route, const Address& host);
+
+/// Adds a route that leads there, and removes it.
+std::optional<Error> add_route(Socket& route, const NextHop& by, const Prefix& network,
+                               std::uint32_t metric);
+std::optional<Error> delete_route(Socket& route, const NextHop& by, const Prefix& network,
+                                  std::uint32_t metric);
 
 } // namespace nfovpn::netlink

@@ -22,7 +22,7 @@ std::optional<ClientSettings> read_client_file(const std::string& path) {
 
 std::optional<ClientSettings> parse_client_settings(const std::string& name,
                                                     const std::string& text) {
-    auto parsed = config::parse_client_config(text);
+    auto parsed = config::parse_client_file(text);
     for (const auto& finding : parsed.findings)
         log::error("{}", describe(name, finding));
     if (!parsed.ok())

@@ -74,13 +74,14 @@ public:
     void send(session::Session&, ByteView datagram) override {
         core_.transport_.send(path, channel.seal(datagram));
     }
-    void asks_admission(session::ServerSession&, const wire::KeyMethod2& theirs, TimePoint now) override {
+    void asks_admission(session::ServerSession&, const wire::KeyMethod2& theirs,
+                        TimePoint now) override {
         core_.verify_user(*this, theirs, now, [this](Client& client, auto refusal, TimePoint then) {
             core_.verified(client, std::move(refusal), then);
         });
     }
-    void asks_confirmation(session::ServerSession&, std::uint8_t key_id, const wire::KeyMethod2& theirs,
-                           TimePoint now) override {
+    void asks_confirmation(session::ServerSession&, std::uint8_t key_id,
+                           const wire::KeyMethod2& theirs, TimePoint now) override {
         core_.verify_user(*this, theirs, now, [key_id](Client& client, auto refusal, TimePoint) {
             client.session.confirm(key_id, std::move(refusal));
         });

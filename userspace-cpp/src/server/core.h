@@ -27,6 +27,7 @@
 #pragma once
 
 #include "dataplane/dataplane.h"
+#include "io/transport.h"
 #include "server/auth_token.h"
 #include "server/client_settings.h"
 #include "server/hooks.h"
@@ -46,19 +47,8 @@
 
 namespace nfovpn::server {
 
+using io::Transport;
 using nfovpn::Path;
-
-/// Sends datagrams; loses them silently like any network.
-class Transport {
-public:
-    virtual ~Transport() = default;
-    virtual void send(const Path& path, ByteView datagram) = 0;
-
-    /// Sessions come and go, several with one remote end perhaps; of interest where there are
-    /// connections.
-    virtual void session_begins(const Endpoint&) {}
-    virtual void session_ends(const Endpoint&) {}
-};
 
 /// Finds what is special about the client of that name; nothing if that cannot be read.
 using ClientLookup = std::function<std::optional<ClientSettings>(const std::string& common_name)>;

@@ -8,10 +8,10 @@
 
 #include "server/daemon.h"
 
-#include "config/watched_file.h"
+#include "host/confinement.h"
+#include "host/settings.h"
 #include "netlink/route.h"
 #include "server/client_files.h"
-#include "server/confinement.h"
 #include "server/status.h"
 #include "util/log.h"
 
@@ -36,15 +36,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// IP and UDP or TCP headers, which max-packet-size includes.
-std::uint32_t outer_headers(const config::ServerConfig& c) {
-    return (c.ipv6 ? 40 : 20) + (c.tcp ? 22 : 8);
-}
-
-Family family(const config::ServerConfig& c) {
+io::Family family(const config::ServerConfig& c) {
     if (!c.ipv6)
-        return Family::Ipv4;
-    return c.ipv6_only ? Family::Ipv6 : Family::Both;
+        return io::Family::Ipv4;
+    return c.ipv6_only ? io::Family::Ipv6 : io::Family::Both;
 }
 
 // Addresses that the socket hears of; nothing for every one of both families.
@@ -54,10 +49,11 @@ std::optional<Address> listener_address(const config::ServerConfig& c) {
     return c.ipv6 ? Address(Ipv6{}) : Address(Ipv4{});
 }
 
-std::unique_ptr<UdpSocket> udp_socket(asio::io_context& context, const config::ServerConfig& c) {
+std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context,
+                                          const config::ServerConfig& c) {
     if (c.tcp)
         return nullptr;
-    return std::make_unique<UdpSocket>(context, family(c), c.local, c.port);
+    return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port);
 }
 
 std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::ServerConfig& c) {
@@ -83,29 +79,6 @@ constexpr std::size_t kMaxPacket = 65535;
 // signals.
 constexpr int kLastHandlers = 100;
 
-bool is_data(ByteView datagram) {
-    auto opcode = wire::opcode_of(datagram);
-    return opcode && wire::is_data(*opcode);
-}
-
-session::TlsContext require(Result<session::TlsContext, session::TlsError> tls) {
-    if (!tls)
-        throw std::runtime_error(tls.error().what);
-    return std::move(*tls);
-}
-
-netlink::Fastpath translate(config::Fastpath fastpath) {
-    switch (fastpath) {
-    case config::Fastpath::Off:
-        return netlink::Fastpath::Off;
-    case config::Fastpath::Accepted:
-        return netlink::Fastpath::Accepted;
-    case config::Fastpath::Eager:
-        return netlink::Fastpath::Eager;
-    }
-    return netlink::Fastpath::Accepted;
-}
-
 session::PeerCertificate translate(config::PeerCertificates wanted) {
     switch (wanted) {
     case config::PeerCertificates::Required:
@@ -116,25 +89,6 @@ session::PeerCertificate translate(config::PeerCertificates wanted) {
         return session::PeerCertificate::Unasked;
     }
     return session::PeerCertificate::Required;
-}
-
-session::NameCheck translate(config::NameType type) {
-    switch (type) {
-    case config::NameType::None:
-        return session::NameCheck::None;
-    case config::NameType::Subject:
-        return session::NameCheck::Subject;
-    case config::NameType::CommonName:
-        return session::NameCheck::CommonName;
-    case config::NameType::Prefix:
-        return session::NameCheck::Prefix;
-    }
-    return session::NameCheck::None;
-}
-
-void check(const std::optional<netlink::Error>& failed, const std::string& what) {
-    if (failed)
-        throw std::runtime_error(what + ": " + failed->what);
 }
 
 // As OpenVPN: the server has the first address of the network, clients begin somewhat behind.
@@ -167,18 +121,15 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
     out.disconnect = c.client_disconnect;
     out.learn_address = c.learn_address;
     out.directory = c.tmp_dir;
-    out.environment = {
-        {"script_context", "init"},
-        {"daemon_pid", std::to_string(getpid())},
-        {"verb", std::to_string(c.verb)},
-        {"dev", device},
-        {"dev_type", "tun"},
+    out.environment = host::environment(c, device);
+    const Environment own = {
         {"tun_mtu", std::to_string(c.tun_mtu)},
         {"ifconfig_local", to_string(c.address)},
         {"ifconfig_netmask", to_string(c.netmask)},
         {"proto_1", std::string(c.tcp ? "tcp" : "udp") + (c.ipv6 ? "6" : "")},
         {"local_port_1", std::to_string(c.port)},
     };
+    out.environment.insert(out.environment.end(), own.begin(), own.end());
     if (c.local)
         out.environment.emplace_back("local_1", to_string(*c.local));
     out.environment.insert(out.environment.end(), c.environment.begin(), c.environment.end());
@@ -187,20 +138,24 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
 
 } // namespace
 
+std::vector<host::LaterPath> later_paths(const config::ServerConfig& c) {
+    auto out = host::later_paths(c);
+    out.push_back(
+        {"client-config-dir", c.client_config_dir, R_OK | X_OK, "no client will be let in"});
+    out.push_back({"status", c.status_file.empty() ? "" : host::directory_of(c.status_file),
+                   W_OK | X_OK, "the status will not be written"});
+    out.push_back({"nf-control",
+                   c.control_socket.empty() ? "" : host::directory_of(c.control_socket),
+                   W_OK | X_OK, "the socket will be left over at the end"});
+    return out;
+}
+
 CoreSettings core_settings(const config::ServerConfig& c) {
     CoreSettings s;
-    s.session.negotiation.data_ciphers = c.data_ciphers;
-    s.session.negotiation.fallback_cipher = c.fallback_cipher;
-    s.session.negotiation.auth = c.auth;
-    s.session.negotiation.framing = c.framing;
+    host::set_negotiation(s.session.negotiation, c, c.tcp);
     s.session.negotiation.push_framing = c.push_framing;
+    host::set_session(s.session, c, host::outer_headers(c.ipv6, c.tcp));
     s.session.push = c.push;
-    s.session.tun_mtu = c.tun_mtu;
-    s.session.renegotiate_after = c.reneg_sec;
-    s.session.handshake_window = c.hand_window;
-    s.session.transition_window = c.tran_window;
-    s.session.reliable.first_timeout = c.tls_timeout;
-    s.session.max_packet = c.max_packet_size - outer_headers(c);
     s.wrap = c.wrap;
     if (c.tls_crypt_v2) {
         auto v2 = std::make_shared<TlsCryptV2>();
@@ -209,16 +164,13 @@ CoreSettings core_settings(const config::ServerConfig& c) {
         v2->max_age = std::chrono::days(c.tls_crypt_v2_max_age);
         s.tls_crypt_v2 = v2;
     }
-    // Our packet IDs then bear a time that never goes back, whatever is done to the clock.
-    s.unix_time_of_zero = std::chrono::duration_cast<std::chrono::seconds>(
-        std::chrono::system_clock::now().time_since_epoch() - Clock::now().time_since_epoch());
+    s.unix_time_of_zero = host::unix_time_of_zero();
     s.pool_first = c.pool_first;
     s.pool_last = c.pool_last;
     s.netmask = c.netmask;
     s.ipv6 = ipv6_pool(c);
     s.mss_fix = c.mss_fix;
     s.tcp = c.tcp;
-    s.session.negotiation.tcp = c.tcp;
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
@@ -247,34 +199,16 @@ CoreSettings core_settings(const config::ServerConfig& c) {
 }
 
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& c) {
-    session::TlsConfig tls;
-    tls.role = wire::Role::Server;
-    tls.ca = c.ca;
-    tls.certificate = c.certificate;
-    tls.private_key = SecretBytes(c.private_key.view());
-    tls.min_version = c.tls_version_min == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
-    if (c.tls_version_max != 0)
-        tls.max_version = c.tls_version_max == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
-    tls.security_level = c.tls_security_level;
-    tls.ciphers = c.tls_cipher;
-    tls.ciphersuites = c.tls_ciphersuites;
-    tls.groups = c.tls_groups;
+    auto tls = host::tls_config(c, wire::Role::Server);
     tls.peer_certificate = translate(c.client_certificates);
-    tls.require_extended_use = c.remote_cert_tls_client;
-    tls.name_check = translate(c.verify_name_type);
-    tls.name = c.verify_name;
-    if (!c.crl_file.empty())
-        tls.revocation_lists = [file = config::WatchedFile(c.crl_file)]() mutable {
-            return file.changed();
-        };
     return session::TlsContext::create(tls);
 }
 
 Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
-    : config_(config), surroundings_(std::move(surroundings)), tls_(require(make_tls(config))),
-      tun_(config.device), kernel_(open_kernel()), udp_(udp_socket(context_, config)),
-      tcp_(tcp_server(context_, config)), link_(config.tcp ? static_cast<Link&>(*tcp_) : *udp_),
-      data_plane_(kernel_.get(), *this),
+    : config_(config), surroundings_(std::move(surroundings)),
+      tls_(host::require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
+      udp_(udp_socket(context_, config)), tcp_(tcp_server(context_, config)),
+      link_(config.tcp ? static_cast<io::Link&>(*tcp_) : *udp_), data_plane_(kernel_.get(), *this),
       scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(config), tls_, data_plane_, link_, hooks()),
       tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
@@ -298,16 +232,10 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
     if (!config_.control_socket.empty())
         control_.emplace(context_, config_.control_socket,
                          [this](const auto& words) { return control(words); });
-    if (!config_.pid_file.empty()) {
-        if (auto failed = write_file(config_.pid_file, std::to_string(getpid()) + "\n"))
-            throw std::runtime_error("writepid: " + *failed);
-    }
+    pid_file_.emplace(config_.pid_file);
 }
 
-Daemon::~Daemon() {
-    if (!config_.pid_file.empty() && std::remove(config_.pid_file.c_str()) != 0)
-        log::warning("writepid: {} is left over: {}", config_.pid_file, std::strerror(errno));
-}
+Daemon::~Daemon() = default;
 
 ClientHooks* Daemon::hooks() {
     if (!config_.management_client_auth)
@@ -324,29 +252,17 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
         return nullptr;
     }
     netlink::InstanceRequest instance;
-    instance.fastpath = translate(config_.fastpath);
     instance.listeners.push_back({listener_address(config_), config_.port});
-    bool missing = false;
-    auto kernel = dataplane::KernelDataPlane::create(tun_.ifindex(), instance, missing);
-    if (missing) {
-        log::warning(
-            "this kernel has no nf_ovpn (generic netlink family \"nf-ovpn\"): data packets "
-            "go by the daemon's own data path, which is slower; load the module with "
-            "\"modprobe nf_ovpn\" and start again");
-        return nullptr;
-    }
-    if (!kernel)
-        throw std::runtime_error("nf_ovpn on " + tun_.name() + ": " + kernel.error().what);
-    return std::move(*kernel);
+    return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
 }
 
 void Daemon::set_up_device() {
     tell_state(management::State::AssignIp);
     netlink::Socket route(NETLINK_ROUTE);
-    check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
+    host::check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
     auto add = [&](const Prefix& address) {
-        check(netlink::add_address(route, tun_.ifindex(), address),
-              "address " + to_string(address) + " on " + tun_.name());
+        host::check(netlink::add_address(route, tun_.ifindex(), address),
+                    "address " + to_string(address) + " on " + tun_.name());
     };
     add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
     if (const auto ipv6 = ipv6_pool(config_))
@@ -354,8 +270,8 @@ void Daemon::set_up_device() {
     if (!config_.routes.empty())
         tell_state(management::State::AddRoutes);
     for (const auto& r : config_.routes)
-        check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
-              "route to " + to_string(r.network));
+        host::check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
+                    "route to " + to_string(r.network));
 }
 
 End Daemon::run() {
@@ -376,7 +292,7 @@ End Daemon::run() {
     if (notifications_)
         wait_for_notification();
     wait_for_tun();
-    confine(config_);
+    host::confine(config_, later_paths(config_));
     arm_status();
     if (auto* service = surroundings_.service) {
         service->ready("serving");
@@ -412,7 +328,7 @@ void Daemon::tell_state(management::State state, const std::string& reason) {
 
 void Daemon::received(const Path& path, ByteView datagram) {
     const auto now = Clock::now();
-    if (is_data(datagram) && data_plane_.receive(path, datagram, now))
+    if (host::is_data(datagram) && data_plane_.receive(path, datagram, now))
         tell_core();
     else
         core_.receive(path, datagram, now);
@@ -526,8 +442,8 @@ void Daemon::arm_status() {
     if (config_.status_file.empty())
         return;
     // Once, and not again each time.
-    auto failed =
-        write_file(config_.status_file, format_openvpn_status(report(), config_.status_version));
+    auto failed = host::write_file(config_.status_file,
+                                   format_openvpn_status(report(), config_.status_version));
     if (failed && failed != status_failure_)
         log::warning("status: {}", *failed);
     status_failure_ = failed;

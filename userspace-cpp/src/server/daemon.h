@@ -23,6 +23,10 @@
 #include "config/server_config.h"
 #include "dataplane/kernel.h"
 #include "dataplane/movable.h"
+#include "host/confinement.h"
+#include "host/files.h"
+#include "io/tun_device.h"
+#include "io/udp_socket.h"
 #include "management/server.h"
 #include "server/control_socket.h"
 #include "server/core.h"
@@ -31,8 +35,6 @@
 #include "server/script_hooks.h"
 #include "server/status.h"
 #include "server/tcp_server.h"
-#include "server/tun_device.h"
-#include "server/udp_socket.h"
 #include "util/service_notify.h"
 
 #include <asio/io_context.hpp>
@@ -47,6 +49,9 @@ namespace nfovpn::server {
 
 /// What sessions are told, from a configuration.
 CoreSettings core_settings(const config::ServerConfig& config);
+
+/// Paths of a configuration that are used once privileges are given up.
+std::vector<host::LaterPath> later_paths(const config::ServerConfig& config);
 
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
@@ -103,11 +108,11 @@ private:
     Surroundings surroundings_;
     asio::io_context context_;
     session::TlsContext tls_;
-    TunDevice tun_;
+    io::TunDevice tun_;
     std::unique_ptr<dataplane::KernelDataPlane> kernel_; ///< null: everything is done here
-    std::unique_ptr<UdpSocket> udp_;                     ///< one of the two
+    std::unique_ptr<io::UdpSocket> udp_;                 ///< one of the two
     std::unique_ptr<TcpServer> tcp_;
-    Link& link_; ///< that one
+    io::Link& link_; ///< that one
     dataplane::MovableDataPlane data_plane_;
     ScriptHooks scripts_;
     std::optional<ManagementHooks> management_hooks_;
@@ -125,6 +130,7 @@ private:
     std::optional<management::Server> management_;
     TimePoint armed_for_ = kNever;
     Bytes tun_buffer_;
+    std::optional<host::PidFile> pid_file_;
     bool stopping_ = false;
     End end_ = End::Stop;
 };

@@ -116,7 +116,7 @@ Environment ScriptHooks::complete(const Environment& client, const char* type) c
 }
 
 void ScriptHooks::ask(ClientId client, std::vector<std::string> words,
-                      const Environment& environment, ProgramRunner::Done done) {
+                      const Environment& environment, io::ProgramRunner::Done done) {
     asked_[client] = programs_.run(std::move(words), environment,
                                    [this, client, done = std::move(done)](int status) {
                                        asked_.erase(client);

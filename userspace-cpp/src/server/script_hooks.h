@@ -15,8 +15,8 @@
 // up, so the deferred answers by a second file have no use here and are not offered.
 #pragma once
 
+#include "io/program.h"
 #include "server/hooks.h"
-#include "server/program.h"
 
 #include <functional>
 #include <string>
@@ -56,17 +56,17 @@ public:
 private:
     [[nodiscard]] Environment complete(const Environment& client, const char* type) const;
     void ask(ClientId client, std::vector<std::string> words, const Environment& environment,
-             ProgramRunner::Done done);
+             io::ProgramRunner::Done done);
     void later(std::function<void()> answer);
     void tell(std::vector<std::string> words, const Environment& environment);
 
     ScriptSettings settings_;
     asio::io_context& context_;
     std::function<void()> settle_;
-    ProgramRunner programs_; ///< that are asked
-    ProgramRunner notices_;  ///< that are told, one at a time: in the order of what happened
+    io::ProgramRunner programs_; ///< that are asked
+    io::ProgramRunner notices_;  ///< that are told, one at a time: in the order of what happened
     /// What is asked about clients; of each one question at a time.
-    std::unordered_map<ClientId, ProgramRunner::Ticket> asked_;
+    std::unordered_map<ClientId, io::ProgramRunner::Ticket> asked_;
 };
 
 } // namespace nfovpn::server

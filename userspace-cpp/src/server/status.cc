@@ -149,17 +149,4 @@ std::string format_status(const StatusReport& report) {
     return out + "END\n";
 }
 
-std::optional<std::string> write_file(const std::string& path, const std::string& text) {
-    auto temporary = path + ".new";
-    std::ofstream out(temporary, std::ios::trunc);
-    out << text;
-    out.close();
-    if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
-        std::string why = path + ": " + std::strerror(errno);
-        std::remove(temporary.c_str());
-        return why;
-    }
-    return std::nullopt;
-}
-
 } // namespace nfovpn::server

@@ -40,7 +40,4 @@ std::string local_time(std::int64_t unix_time);
 /// "udp4:192.0.2.1:1194", as OpenVPN shows where a client is.
 std::string real_address(const Endpoint& remote);
 
-/// Replaces a file by @p text in one step. An error text if that fails.
-std::optional<std::string> write_file(const std::string& path, const std::string& text);
-
 } // namespace nfovpn::server

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// OpenVPN over TCP: every datagram of the protocol has its length in front, 16 bits, big endian.
+// Clients that come by TCP.
 //
 // Whoever connects has proved nothing. So connections are bounded, in all and by source; a length
 // that no packet has ends a connection at once; and one that has no session when the time for a
@@ -8,7 +8,7 @@
 // connection when even control packets pile up.
 #pragma once
 
-#include "server/link.h"
+#include "io/link.h"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -27,11 +27,11 @@ struct TcpLimits {
     std::chrono::seconds handshake{60};
 };
 
-class TcpServer final : public Link {
+class TcpServer final : public io::Link {
 public:
     /// Listens on the port, or with 0 on any, of one address of the family or of every one. Throws
     /// std::system_error.
-    TcpServer(asio::io_context& context, Family family, std::optional<Address> local,
+    TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
               std::uint16_t port, const TcpLimits& limits);
     ~TcpServer() override;
 
@@ -55,11 +55,13 @@ public:
     [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
 private:
-    class Connection;
+    struct Connection;
 
     void accept();
     void accepted(asio::ip::tcp::socket socket);
     void put(const Path& path, ByteView datagram, bool is_data);
+    void begin(const std::shared_ptr<Connection>& connection);
+    void ended(const Endpoint& remote);
     void drop(const Endpoint& remote);
 
     asio::io_context& context_;

@@ -21,6 +21,9 @@ constexpr Duration kPushRequest = seconds(5);
 // The last word of a client is repeated so long. Stock servers acknowledge it.
 constexpr Duration kGoodbyeLinger = std::chrono::milliseconds(2500);
 
+// Longer than a server waits before it sends its last words again. Stock ones wait for two seconds.
+constexpr Duration kQuiet = seconds(3);
+
 // All of a push reply; what is longer was not written for a client.
 constexpr std::size_t kMaxPushReply = std::size_t{1} << 18;
 
@@ -74,6 +77,8 @@ void ClientSession::receive(const wire::ControlPacket& packet, TimePoint now) {
             return;
         remote_id_ = packet.session_id;
     }
+    if (packet.opcode == wire::Opcode::SoftResetV1 || (next_ && packet.key_id == next_->key_id()))
+        next_heard_ = now;
     Session::receive(packet, now);
 }
 
@@ -117,12 +122,9 @@ void ClientSession::advance_later(Negotiation& n, TimePoint) {
     next_source_ = {};
 }
 
-// See the head of session.h. Stock clients reckon in the same way.
+// See the head of session.h.
 TimePoint ClientSession::promote_at(const Negotiation& n) const {
-    auto wait = settings_.handshake_window;
-    if (settings_.renegotiate_after > Duration::zero())
-        wait = std::min(wait, settings_.renegotiate_after / 2);
-    return n.started() + wait;
+    return std::min(next_heard_ + kQuiet, n.started() + settings_.handshake_window);
 }
 
 bool ClientSession::may_promote(const Negotiation& n, TimePoint now) const {
@@ -184,7 +186,7 @@ void ClientSession::push_reply(const std::string& message, TimePoint now) {
     if (state_ == State::Up) {
         // Only a new token may come later; what else a retransmitted reply says is known.
         std::erase_if(options, [](const auto& o) { return !o.starts_with("auth-token"); });
-        auto later = parse_pushed_options(options);
+        auto later = wire::parse_pushed_options(options);
         if (later && !later->auth_token.empty())
             client_host_.told_token(later->auth_token_user, std::move(later->auth_token));
         return;
@@ -205,12 +207,15 @@ void ClientSession::push_reply(const std::string& message, TimePoint now) {
 }
 
 void ClientSession::pushed_all(TimePoint now) {
-    auto options = filter_options(client_settings_.pull_filters, std::exchange(collected_, {}));
+    auto options =
+        wire::filter_options(client_settings_.pull_filters, std::exchange(collected_, {}));
     if (!options) {
         end(Ending::Failed, options.error().option + ": " + options.error().reason);
         return;
     }
-    auto pushed = parse_pushed_options(*options);
+    const auto& own = client_settings_.own_options;
+    options->insert(options->begin(), own.begin(), own.end());
+    auto pushed = wire::parse_pushed_options(*options);
     for (auto& option : *options)
         OPENSSL_cleanse(option.data(), option.size()); // there may be a token among them
     if (!pushed) {
@@ -290,9 +295,9 @@ void ClientSession::end(Ending ending, const std::string& reason) {
     close(reason);
 }
 
-void ClientSession::leave(TimePoint now, const std::string& reason) {
+void ClientSession::leave(TimePoint now, const std::string& reason, bool say_goodbye) {
     ending_ = Ending::Left;
-    if (state_ != State::Up || !choice_.cc_exit) {
+    if (state_ != State::Up || !choice_.cc_exit || !say_goodbye) {
         close(reason);
         return;
     }

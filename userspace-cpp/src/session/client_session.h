@@ -17,9 +17,10 @@ namespace nfovpn::session {
 /// What all sessions of a client have in common.
 struct ClientSessionSettings : SessionSettings {
     NegotiationSettings negotiation;
-    std::vector<PullFilter> pull_filters;
-    std::string version = "nf-ovpnd"; ///< IV_VER
-    Environment peer_info;            ///< lines of the administrator's
+    std::vector<wire::PullFilter> pull_filters;
+    std::vector<std::string> own_options; ///< as if the server had pushed them first
+    std::string version = "nf-ovpnd";     ///< IV_VER
+    Environment peer_info;                ///< lines of the administrator's
 };
 
 /// What a client should do after a session's end.
@@ -60,13 +61,14 @@ public:
 
     void receive(const wire::ControlPacket& packet, TimePoint now) override;
 
-    /// Says good-bye, if the server understands that, and closes when that is acknowledged.
-    void leave(TimePoint now, const std::string& reason);
+    /// Closes; with a good-bye, if one is wanted and the server understands it, when that is
+    /// acknowledged.
+    void leave(TimePoint now, const std::string& reason, bool say_goodbye);
 
     /// Whether the server has answered at all.
     [[nodiscard]] bool answered() const;
     /// What the server has pushed; complete from add_peer() on.
-    [[nodiscard]] const PushedOptions& pushed() const { return pushed_; }
+    [[nodiscard]] const wire::PushedOptions& pushed() const { return pushed_; }
     [[nodiscard]] Ending ending() const { return ending_; }
     /// How long the server wants to be left alone after that.
     [[nodiscard]] std::optional<Duration> back_off() const { return back_off_; }
@@ -94,10 +96,11 @@ private:
     wire::KeySource first_source_;
     wire::KeySource next_source_;
     std::string server_options_;
+    TimePoint next_heard_{};    ///< when the last packet of the next negotiation has come
     TimePoint ask_at_ = kNever; ///< for the push reply
     std::vector<std::string> collected_;
     std::size_t collected_bytes_ = 0;
-    PushedOptions pushed_;
+    wire::PushedOptions pushed_;
     Ending ending_ = Ending::Failed;
     std::optional<Duration> back_off_;
 };

@@ -226,9 +226,9 @@ std::string client_peer_info(const NegotiationSettings& settings, std::string_vi
     std::string ciphers;
     for (auto cipher : settings.data_ciphers)
         ciphers += (ciphers.empty() ? "" : ":") + std::string(cipher_name(cipher));
-    std::string out = "IV_VER=" + std::string(version) + "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" +
-                      std::to_string(kMaxTunMtu) + "\nIV_CIPHERS=" + ciphers +
-                      "\nIV_PROTO=" + std::to_string(proto) +
+    std::string out = "IV_VER=" + std::string(version) +
+                      "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" + std::to_string(kMaxTunMtu) +
+                      "\nIV_CIPHERS=" + ciphers + "\nIV_PROTO=" + std::to_string(proto) +
                       "\nIV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n";
     const auto has = [&](DataCipher cipher) {
         return std::find(settings.data_ciphers.begin(), settings.data_ciphers.end(), cipher) !=
@@ -242,7 +242,7 @@ std::string client_peer_info(const NegotiationSettings& settings, std::string_vi
 }
 
 Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSettings& settings,
-                                                          const PushedOptions& pushed,
+                                                          const wire::PushedOptions& pushed,
                                                           std::string_view server_options) {
     DataChannelChoice choice;
     auto allowed = settings.data_ciphers;

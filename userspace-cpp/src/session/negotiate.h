@@ -29,9 +29,9 @@
 #pragma once
 
 #include "session/keys.h"
-#include "session/pushed_options.h"
 #include "util/endpoint.h"
 #include "wire/peer_info.h"
+#include "wire/pushed_options.h"
 
 #include <string>
 #include <vector>
@@ -111,7 +111,7 @@ std::string client_peer_info(const NegotiationSettings& settings, std::string_vi
 /// What the server has decided, seen from the client. A server that pushes no cipher has it in its
 /// options string, or wants the fallback. Refused is what the client has not offered.
 Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSettings& settings,
-                                                          const PushedOptions& pushed,
+                                                          const wire::PushedOptions& pushed,
                                                           std::string_view server_options);
 
 } // namespace nfovpn::session

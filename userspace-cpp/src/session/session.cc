@@ -232,7 +232,9 @@ void Session::promote_next(TimePoint now) {
     retire_at_ = now + settings_.transition_window;
     renegotiations_++;
     failed_renegotiations_ = 0;
-    schedule_renegotiation(now);
+    // From when it began; a client uses its new key some time after that.
+    schedule_renegotiation(current_->started());
+    renegotiate_at_ = std::max(renegotiate_at_, now + kShortestKeyLife);
     host_.renegotiated(*this, took);
     handle_messages(*current_, now);
 }
@@ -274,7 +276,7 @@ void Session::renegotiate(TimePoint now) {
     transmit(now);
 }
 
-void Session::schedule_renegotiation(TimePoint now) {
+void Session::schedule_renegotiation(TimePoint from) {
     if (settings_.renegotiate_after == Duration::zero()) {
         renegotiate_at_ = kNever;
         return;
@@ -284,7 +286,7 @@ void Session::schedule_renegotiation(TimePoint now) {
     if (RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof(random)) != 1)
         random = 0;
     auto spread = settings_.renegotiate_after / 10;
-    renegotiate_at_ = now + settings_.renegotiate_after - spread * random / 0xffff;
+    renegotiate_at_ = from + settings_.renegotiate_after - spread * random / 0xffff;
 }
 
 // The session ends when the peer has what is on its way to it, or after some time.

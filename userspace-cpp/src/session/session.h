@@ -25,11 +25,11 @@
 //     encrypts with new ═══════ data ════════════▶
 //                                                  transition window ends, delete       new  -
 //
-// A client cannot know that its ACK has arrived, and stock servers derive their keys only then. So
-// it goes on with the old key for a while, as stock clients do: half of the time between two
-// negotiations, and at most as long as a handshake may take. At no time is there a packet in flight
-// whose key the receiver lacks. The first negotiation is simpler, its key goes into the primary
-// slot at once: nothing is sent before.
+// A client cannot know that its ACK has arrived, and stock servers derive their keys only then, and
+// forget the key before the last when they begin again. So it goes on with the old key until its
+// server has said nothing more for longer than it would wait for that ACK. At no time is there a
+// packet in flight whose key the receiver lacks. The first negotiation is simpler, its key goes
+// into the primary slot at once: nothing is sent before.
 //
 // The session decides nothing about users, addresses, limits or the kernel: it asks its host.
 #pragma once
@@ -153,7 +153,7 @@ protected:
     bool install(Negotiation& n, const KeyMaterial& material);
     void linger(TimePoint now, std::string reason, Duration time);
     void transmit(TimePoint now);
-    void schedule_renegotiation(TimePoint now);
+    void schedule_renegotiation(TimePoint from);
     [[nodiscard]] bool is_first(const Negotiation& n) const { return &n == current_.get(); }
     /// Whose control channel the peer listens to.
     [[nodiscard]] Negotiation& speaking() { return next_has_key_ ? *next_ : *current_; }

@@ -220,8 +220,11 @@ Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
 
     if (auto failed = load_ca(SSL_CTX_get_cert_store(c), c, config.ca))
         return *failed;
-    if (auto failed = load_certificate(c, config))
-        return *failed;
+    // A client may have none, where user name and password are enough.
+    if (server || !config.certificate.empty()) {
+        if (auto failed = load_certificate(c, config))
+            return *failed;
+    }
     TlsContext context(std::move(ctx), config);
     if (auto failed = context.refresh())
         return *failed;

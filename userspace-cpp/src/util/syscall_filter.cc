@@ -64,6 +64,13 @@ constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 constexpr unsigned long kRequests[] = {FIONREAD,   FIONBIO,   TCGETS,
                                        TIOCGWINSZ, TUNSETIFF, SIOCGIFINDEX};
 
+// The name service works in a thread of its own, with libraries that are found when they are
+// needed.
+constexpr const char* kForNames[] = {
+    "mmap",  "mmap2",          "mprotect",           "set_tid_address",
+    "prctl", "statfs",         "sched_setscheduler", "fstatfs",
+    "uname", "sched_getparam", "sched_getscheduler"};
+
 // No library does that unasked.
 constexpr const char* kPrograms[] = {"execve", "execveat", "fork", "vfork"};
 
@@ -188,6 +195,15 @@ void allow_daemon(Rules& rules) {
     rules.add(SCMP_ACT_ALLOW, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0, 0));
 }
 
+void allow_names(Rules& rules) {
+    for (const char* name : kForNames)
+        rules.add(SCMP_ACT_ALLOW, name);
+    // A thread, not a process. The flags of clone3() are in memory, where no filter can see them;
+    // the C library falls back to clone().
+    rules.add(SCMP_ACT_ALLOW, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    rules.add(SCMP_ACT_ERRNO(ENOSYS), "clone3");
+}
+
 } // namespace
 
 std::optional<FilterFailure> install_syscall_filter(FilterFor what) {
@@ -201,6 +217,8 @@ std::optional<FilterFailure> install_syscall_filter(FilterFor what) {
     }
     Rules rules(SCMP_ACT_ERRNO(EPERM));
     allow_daemon(rules);
+    if (what == FilterFor::DaemonWithNames)
+        allow_names(rules);
     for (const char* name : kHostile)
         rules.add(SCMP_ACT_KILL_PROCESS, name);
     for (const char* name : kPrograms)

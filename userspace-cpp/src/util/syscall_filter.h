@@ -22,6 +22,7 @@ namespace nfovpn {
 /// What a process still has to do.
 enum class FilterFor {
     Daemon,            ///< sockets, files, time; no programs, threads or executable memory
+    DaemonWithNames,   ///< as that, and looks up names: threads, and libraries that are loaded then
     DaemonWithScripts, ///< programs
 };
 

@@ -127,9 +127,6 @@ struct ClientKey {
 inline constexpr std::uint8_t kMetadataUser = 0;
 inline constexpr std::uint8_t kMetadataTimestamp = 1;
 
-/// The longest wrapped key.
-inline constexpr std::size_t kMaxWrappedKey = 1024;
-
 /// A datagram and the wrapped client key at its end.
 struct WithWrappedKey {
     ByteView datagram; ///< without it

@@ -50,12 +50,11 @@ int base64_digit(char c) {
     return c == '/' ? 63 : -1;
 }
 
-// Digits of so many bits each to exactly as many bytes as the key has. Base64's '=' may stand at
-// the end; the bits that it pads must be zero.
-template <std::size_t N>
-std::optional<SecretArray<N>> decode(std::string_view digits, unsigned bits, int (*value)(char)) {
-    SecretArray<N> key;
-    auto out = key.writable();
+// Digits of so many bits each to bytes, at most @p most of them. Base64's '=' may stand at the end;
+// the bits that it pads must be zero.
+std::optional<SecretBytes> decode(std::string_view digits, unsigned bits, int (*value)(char),
+                                  std::size_t most) {
+    SecretBytes out(Bytes(most, 0));
     std::size_t filled = 0;
     unsigned pending = 0;
     unsigned have = 0;
@@ -74,14 +73,25 @@ std::optional<SecretArray<N>> decode(std::string_view digits, unsigned bits, int
         have += bits;
         if (have < 8)
             continue;
-        if (filled == N)
+        if (filled == most)
             return std::nullopt;
         have -= 8;
-        out[filled++] = static_cast<std::uint8_t>(pending >> have);
+        out.writable()[filled++] = static_cast<std::uint8_t>(pending >> have);
         pending &= (1U << have) - 1;
     }
-    if (filled != N || pending != 0)
+    if (pending != 0)
         return std::nullopt;
+    return SecretBytes(out.view().first(filled));
+}
+
+// The same to exactly as many bytes as the key has.
+template <std::size_t N>
+std::optional<SecretArray<N>> decode(std::string_view digits, unsigned bits, int (*value)(char)) {
+    auto bytes = decode(digits, bits, value, N);
+    if (!bytes || bytes->view().size() != N)
+        return std::nullopt;
+    SecretArray<N> key;
+    key.assign(bytes->view().template first<N>());
     return key;
 }
 
@@ -95,6 +105,23 @@ std::optional<StaticKey> parse_static_key(std::string_view text) {
 std::optional<TlsCryptV2Key> parse_tls_crypt_v2_key(std::string_view text) {
     auto body = body_of(text, "OpenVPN tls-crypt-v2 server key");
     return body ? decode<128>(*body, 6, base64_digit) : std::nullopt;
+}
+
+std::optional<TlsCryptV2ClientKey> parse_tls_crypt_v2_client_key(std::string_view text) {
+    constexpr std::size_t kKey = 256;
+    auto body = body_of(text, "OpenVPN tls-crypt-v2 client key");
+    auto both = body ? decode(*body, 6, base64_digit, kKey + kMaxWrappedKey) : std::nullopt;
+    if (!both || both->view().size() <= kKey)
+        return std::nullopt;
+    TlsCryptV2ClientKey out;
+    out.key.assign(both->view().first<kKey>());
+    const auto wrapped = both->view().subspan(kKey);
+    // Its last two bytes say how long it is.
+    ByteReader length(wrapped.last(std::min<std::size_t>(wrapped.size(), 2)));
+    if (length.u16() != wrapped.size())
+        return std::nullopt;
+    out.wrapped.assign(wrapped.begin(), wrapped.end());
+    return out;
 }
 
 std::optional<AuthTokenKey> parse_auth_token_key(std::string_view text) {

@@ -40,6 +40,21 @@ std::optional<StaticKey> parse_static_key(std::string_view text);
 /// The key in the text of a server's file for tls-crypt-v2; nothing if there is none.
 std::optional<TlsCryptV2Key> parse_tls_crypt_v2_key(std::string_view text);
 
+/// The longest wrapped key.
+inline constexpr std::size_t kMaxWrappedKey = 1024;
+
+/// A client's key of tls-crypt-v2, and the same wrapped by the server's key, as the client brings
+/// it; its file has both, one behind the other:
+///
+///     -----BEGIN OpenVPN tls-crypt-v2 client key-----
+struct TlsCryptV2ClientKey {
+    StaticKey key;
+    Bytes wrapped;
+};
+
+/// The key in the text of a client's file for tls-crypt-v2; nothing if there is none.
+std::optional<TlsCryptV2ClientKey> parse_tls_crypt_v2_client_key(std::string_view text);
+
 /// The key of auth-gen-token-secret: the second half, for an HMAC, of a key like the server's of
 /// tls-crypt-v2, in a file of its own kind.
 using AuthTokenKey = SecretArray<64>;

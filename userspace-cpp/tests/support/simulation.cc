@@ -11,10 +11,6 @@ namespace nfovpn::test {
 
 using namespace std::chrono_literals;
 
-namespace {
-const Endpoint kServer{Ipv4{0xc0000201}, 1194}; // 192.0.2.1
-}
-
 std::unique_ptr<session::TlsContext> make_context(const session::TlsConfig& config) {
     auto context = session::TlsContext::create(config);
     if (!context)
@@ -93,7 +89,9 @@ void Simulation::deliver(const Datagram& datagram) {
         auto host = std::find_if(hosts.begin(), hosts.end(), [&](const auto& candidate) {
             return candidate->endpoint == datagram.client;
         });
-        if (host == hosts.end())
+        if (auto node = nodes_.find(datagram.client); node != nodes_.end())
+            node->second->receive(datagram.bytes, now);
+        else if (host == hosts.end())
             to_strangers.emplace_back(datagram.client, datagram.bytes);
         else
             (*host)->client->receive(datagram.bytes, now);
@@ -110,7 +108,7 @@ void Simulation::deliver(const Datagram& datagram) {
             return;
         data_unknown++;
     }
-    core->receive({datagram.client, kServer}, datagram.bytes, now);
+    core->receive({datagram.client, kServerEndpoint}, datagram.bytes, now);
 }
 
 TimePoint Simulation::next_event() const {
@@ -119,6 +117,8 @@ TimePoint Simulation::next_event() const {
         next = std::min(next, wire_.begin()->first);
     for (const auto& host : hosts)
         next = std::min(next, host->client->deadline());
+    for (const auto& [at, node] : nodes_)
+        next = std::min(next, node->deadline());
     return std::max(next, now);
 }
 
@@ -139,6 +139,12 @@ void Simulation::step(TimePoint until) {
     for (auto& host : hosts) {
         if (host->client->deadline() <= now)
             host->client->tick(now);
+    }
+    // A node may leave, or come at another address.
+    const auto nodes = nodes_;
+    for (const auto& [at, node] : nodes) {
+        if (nodes_.contains(at) && node->deadline() <= now)
+            node->tick(now);
     }
 }
 

@@ -27,6 +27,15 @@ struct Host {
     std::unique_ptr<TestClient> client;
 };
 
+/// Somebody else on the network.
+class Node {
+public:
+    virtual ~Node() = default;
+    virtual void receive(ByteView datagram, TimePoint now) = 0;
+    virtual void tick(TimePoint now) = 0;
+    [[nodiscard]] virtual TimePoint deadline() const = 0;
+};
+
 class Simulation final : public server::Transport {
 public:
     explicit Simulation(unsigned seed = 1);
@@ -39,6 +48,10 @@ public:
     Host& add_wrapped_client(const std::string& name, ClientWrap wrap);
     Host& add_client(session::TlsConfig config, const std::string& peer_info = kModernPeerInfo,
                      ClientWrap wrap = {});
+
+    /// Lets a node take part, which must outlive the simulation or be taken off.
+    void attach(const Endpoint& at, Node& node) { nodes_[at] = &node; }
+    void detach(const Endpoint& at) { nodes_.erase(at); }
 
     /// Lets time pass.
     void run(Duration time);
@@ -84,10 +97,14 @@ private:
     [[nodiscard]] TimePoint next_event() const;
     void step(TimePoint until);
 
+    std::map<Endpoint, Node*> nodes_;
     std::mt19937 random_;
     std::multimap<TimePoint, Datagram> wire_;
     std::unique_ptr<session::TlsContext> server_tls_;
 };
+
+/// Where the server is.
+inline const Endpoint kServerEndpoint{Ipv4{0xc0000201}, 1194}; // 192.0.2.1
 
 /// Makes a context; throws when that fails.
 std::unique_ptr<session::TlsContext> make_context(const session::TlsConfig& config);

@@ -44,6 +44,24 @@ DjiDEwJ01gaB27e5ERrtj80iRitCi1SUEBEmu2gYhek=
 -----END OpenVPN tls-crypt-v2 server key-----
 )";
 
+/// A client's key with the time when it was made, by the server's key above.
+inline constexpr std::string_view kTlsCryptV2ClientKey =
+    R"(-----BEGIN OpenVPN tls-crypt-v2 client key-----
+TE74UkTFF6wXoQbIgV11jvqCZfjqOJRweQIeV0qOS1VXlvOqR4rVm9tiaqCJyYN+
+b8IcwxTrPMvqUT5dLJgVYepgiVtXmwDbMY9BBeilMexvkh0EzW8uIRk/160bL3T1
+7a4Zt9n5svfZ0a+y7Pin22vMZxAfNUT4YjY3wAYq4SU4EHPCpQBKq19IwO6j8wkS
+teBTS92k+6ebQcU9r/Ybbm//XVl3fbZ4gGcc/iyAhdBrfI1/Kus+83kNCW1yFrqB
+wdQonEHknB2sQfXBVAS3oyj/oK/1LHs7dHp/eU5tpODH4sJ0zszWjym0YbDsfFC1
+2Ev5RHprSJI/k7W7p3slP+14hzZol0NGai3Rv/yzqXsxv7U96oRM1SgAb2fLNSlR
+WtUK/N+J/eSNPxUG7IHcTGrWh0LnUJSOEEFKjXzs76dO0mkMFDCwTqSmbWd/1nzj
+cyZrA9giAef9/GchHLdLxCNV/TlMfaLvjQJr5FstAR2XH6rILDC3X7Uk9WOpuICS
+wMfYsunr7J9RJ/t2n7t3dSoL0cZWVwxVlXoUcxax9/+JpC0wtrUHTdh1/DnJBRjG
+zlxTwO3mTfaVrENFZAvUICEepzEzk5sDQ6Db1WRccjtyZDAtdhF7AXJfuawIb3OI
+JXsCa0VeCcvdZxDcSNIXnmOACfRGiLPt3AeP0didXPKMsMIbCHynSbuT1Dj3vDi3
+XYIwcCiXXnj/Vys/Vug37lkyQbv6pcBF3gEr
+-----END OpenVPN tls-crypt-v2 client key-----
+)";
+
 /// HARD_RESET_CLIENT_V2 without anything around it.
 inline constexpr std::string_view kPlainReset = "38da427bb99d7d36220000000000";
 

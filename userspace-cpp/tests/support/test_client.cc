@@ -28,7 +28,8 @@ TestClient::TestClient(const TlsContext& tls, std::string peer_info, TimePoint n
                        ClientWrap wrap)
     : tls_(tls), peer_info_(std::move(peer_info)), send_(std::move(send)), wrap_(std::move(wrap)),
       channel_(wrap_.keys, 1000,
-               !wrap_.wrapped_key.empty() && wrap_.can_resend_key ? wire::kFirstIdThatCanResend : 1) {
+               !wrap_.wrapped_key.empty() && wrap_.can_resend_key ? wire::kFirstIdThatCanResend
+                                                                  : 1) {
     fill(local_);
     NegotiationStart start;
     start.local = local_;

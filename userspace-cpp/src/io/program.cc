@@ -2,7 +2,7 @@
 //
 // Running programs; see program.h.
 
-#include "server/program.h"
+#include "io/program.h"
 
 #include "util/log.h"
 
@@ -25,7 +25,7 @@ extern "C" {
 #include <system_error>
 #include <utility>
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
 namespace {
 
@@ -202,4 +202,4 @@ void ProgramRunner::cancel(Ticket ticket) {
     start_next();
 }
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

@@ -2,7 +2,7 @@
 //
 // A tun device by /dev/net/tun; see tun_device.h.
 
-#include "server/tun_device.h"
+#include "io/tun_device.h"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -14,7 +14,7 @@
 #include <cstring>
 #include <system_error>
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
 namespace {
 
@@ -57,4 +57,4 @@ void TunDevice::write(ByteView packet) {
         write_errors_++;
 }
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

@@ -25,7 +25,7 @@
 #include <string_view>
 #include <vector>
 
-namespace nfovpn::session {
+namespace nfovpn::wire {
 
 /// A route that the server, or the client's own configuration, wants.
 struct TunnelRoute {
@@ -114,4 +114,4 @@ struct PullFilter {
 Result<std::vector<std::string>, PushFault> filter_options(std::span<const PullFilter> filters,
                                                            std::vector<std::string> options);
 
-} // namespace nfovpn::session
+} // namespace nfovpn::wire

@@ -2,16 +2,18 @@
 //
 // The options of a push reply, one handler each; see pushed_options.h.
 
-#include "session/pushed_options.h"
+#include "wire/pushed_options.h"
 
 #include "wire/peer_info.h"
+
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <charconv>
 #include <functional>
 #include <map>
 
-namespace nfovpn::session {
+namespace nfovpn::wire {
 
 namespace {
 
@@ -32,12 +34,27 @@ std::optional<std::uint32_t> number(std::string_view text, std::uint32_t low, st
     return value;
 }
 
+// What stands in base64; nothing if that is none, or has a zero byte.
+std::optional<std::string> text_of_base64(const std::string& digits) {
+    if (digits.empty() || digits.size() % 4 != 0)
+        return std::nullopt;
+    std::string out(digits.size(), '\0');
+    const auto length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                        reinterpret_cast<const unsigned char*>(digits.data()),
+                                        static_cast<int>(digits.size()));
+    const auto padding = digits.size() - std::min(digits.find('='), digits.size());
+    if (length < 0 || padding > 2)
+        return std::nullopt;
+    out.resize(static_cast<std::size_t>(length) - padding);
+    return out.find('\0') == std::string::npos ? std::optional(out) : std::nullopt;
+}
+
 /// Takes the options one by one.
 class Reader {
 public:
     /// Why the option cannot be obeyed; nothing if it was.
     std::optional<std::string> take(const std::string& option) {
-        const auto words = wire::split(option, ' ');
+        const auto words = split(option, ' ');
         if (words.empty())
             return std::nullopt;
         static const std::map<std::string_view, Handler> kHandlers = {
@@ -96,7 +113,7 @@ private:
 
     void ignore(const std::string& option) {
         if (out_.ignored.size() < kMaxIgnored)
-            out_.ignored.push_back(wire::printable(option, kShown));
+            out_.ignored.push_back(printable(option, kShown));
     }
 
     Fault ifconfig(const std::string&, Words words) {
@@ -230,7 +247,7 @@ private:
             else if (word == "aead-epoch")
                 out_.epochs = true;
             else
-                return wire::printable(word) + " was not offered";
+                return printable(word) + " was not offered";
         }
         return std::nullopt;
     }
@@ -248,13 +265,13 @@ private:
         if (words[0] == "auth-token")
             out_.auth_token = SecretBytes(as_bytes(words[1]));
         else
-            out_.auth_token_user = words[1];
+            out_.auth_token_user = text_of_base64(words[1]).value_or("");
         return std::nullopt;
     }
 
     void tell(const std::string& name, std::string_view value) {
         if (variables_.size() < kMaxVariables)
-            variables_[name] = wire::printable(value, 1024);
+            variables_[name] = printable(value, 1024);
     }
 
     Fault foreign_option(const std::string& option, Words) {
@@ -385,7 +402,7 @@ Result<PushedOptions, PushFault> parse_pushed_options(std::span<const std::strin
     Reader reader;
     for (const auto& option : options) {
         if (auto fault = reader.take(option))
-            return PushFault{wire::printable(option, kShown), *fault};
+            return PushFault{printable(option, kShown), *fault};
     }
     if (auto fault = reader.contradiction())
         return PushFault{"ifconfig", *fault};
@@ -396,17 +413,16 @@ Result<std::vector<std::string>, PushFault> filter_options(std::span<const PullF
                                                            std::vector<std::string> options) {
     std::vector<std::string> out;
     for (auto& option : options) {
-        const auto filter =
-            std::find_if(filters.begin(), filters.end(),
-                         [&](const PullFilter& f) { return option.starts_with(f.text); });
-        const auto action =
-            filter == filters.end() ? PullFilter::Action::Accept : filter->action;
+        const auto filter = std::find_if(filters.begin(), filters.end(), [&](const PullFilter& f) {
+            return option.starts_with(f.text);
+        });
+        const auto action = filter == filters.end() ? PullFilter::Action::Accept : filter->action;
         if (action == PullFilter::Action::Reject)
-            return PushFault{wire::printable(option, kShown), "pull-filter rejects it"};
+            return PushFault{printable(option, kShown), "pull-filter rejects it"};
         if (action == PullFilter::Action::Accept)
             out.push_back(std::move(option));
     }
     return out;
 }
 
-} // namespace nfovpn::session
+} // namespace nfovpn::wire

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
 class TunDevice {
 public:
@@ -39,4 +39,4 @@ private:
     std::uint64_t write_errors_ = 0;
 };
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

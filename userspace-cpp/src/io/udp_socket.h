@@ -10,12 +10,12 @@
 //   bundle, which the kernel takes apart (UDP_SEGMENT), and all bundles in one call.
 #pragma once
 
-#include "server/link.h"
+#include "io/link.h"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/udp.hpp>
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
 class UdpSocket final : public Link {
 public:
@@ -64,4 +64,4 @@ private:
     std::uint64_t send_errors_ = 0;
 };
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

@@ -3,7 +3,7 @@
 // The UDP socket: Asio waits, recvmsg and sendmsg do the rest, because Asio knows no control
 // messages. See udp_socket.h.
 
-#include "server/udp_socket.h"
+#include "io/udp_socket.h"
 
 #include "util/log.h"
 
@@ -24,7 +24,7 @@
 #define UDP_GRO 104
 #endif
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
 namespace {
 
@@ -322,4 +322,4 @@ void UdpSocket::send_alone(const Bundle& bundle) {
     }
 }
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

@@ -17,7 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
 class ProgramRunner {
 public:
@@ -67,4 +67,4 @@ private:
     std::unordered_map<Ticket, std::unique_ptr<Child>> running_;
 };
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

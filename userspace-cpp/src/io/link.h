@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What carries datagrams between the server and its clients: a UDP socket, or TCP connections on
+// What carries datagrams between the daemon and its peers: a UDP socket, or TCP connections on
 // which each datagram has its length in front.
 #pragma once
 
-#include "server/core.h"
+#include "io/transport.h"
 
 #include <functional>
 
-namespace nfovpn::server {
+namespace nfovpn::io {
 
-/// Of which addresses the server is heard.
+/// Of which addresses a socket hears.
 enum class Family { Ipv4, Ipv6, Both };
 
 class Link : public Transport {
@@ -25,11 +25,11 @@ public:
     virtual void queue(const Path& path, ByteView datagram) = 0;
     virtual void flush() = 0;
 
-    /// Of the server.
+    /// Of this side.
     [[nodiscard]] virtual std::uint16_t port() const = 0;
 
     /// Datagrams that could not be sent.
     [[nodiscard]] virtual std::uint64_t send_errors() const = 0;
 };
 
-} // namespace nfovpn::server
+} // namespace nfovpn::io

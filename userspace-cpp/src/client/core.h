@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The client without its sockets: it knows which server to try when, leads the session with it, and
+// tells the data plane and the device what the server has pushed. Names, connections, the device
+// and the clock are its host's; so it runs in tests on a simulated network, in virtual time.
+//
+//                 ┌───────────────────── Waiting ◀─────────────────────┐
+//                 ▼   connect-retry, doubled after five rounds         │
+//     start ─▶ Resolving ─▶ Opening ─▶ Negotiating ─▶ Up ─── lost ─────┤
+//                 └─ no such name ┴─ refused ┴─ no answer, no keys ────┘
+//                                                │
+//     AUTH_FAILED, HALT, connect-retry-max       ▼
+//     or somebody says stop ──────────────▶ Leaving ─▶ Ended
+//
+// Servers are tried in the order of the file, or shuffled, and of each server every address that
+// its name has. A server that sends RESTART is tried again itself, or the next one, as it says.
+//
+// One try is one socket, one data plane and one session; nothing of it is used again. The tunnel
+// (addresses, routes, name servers) is set up when the server has pushed it. It goes with the
+// session, or with persist-tun stays until the next session has another one, so that meanwhile
+// nothing takes another way.
+//
+// What comes from elsewhere than the server is dropped unread; what comes from there is taken only
+// if it is wrapped as agreed. The data plane follows a server that changes its address, by packets
+// that are authentic.
+#pragma once
+
+#include "config/client_config.h"
+#include "dataplane/dataplane.h"
+#include "session/client_session.h"
+#include "session/wrapped_channel.h"
+#include "util/mss_fix.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nfovpn::client {
+
+/// What a client is told by its configuration.
+struct ClientSettings {
+    session::ClientSessionSettings session;
+    std::shared_ptr<const wire::ControlWrap> wrap; ///< tls-auth, tls-crypt, or that of tls-crypt-v2
+    Bytes wrapped_key;                             ///< of tls-crypt-v2
+    std::chrono::seconds unix_time_of_zero{0};     ///< when TimePoint{} was
+    std::vector<config::Remote> remotes;
+    bool shuffle = false;
+    std::optional<Duration> resolve_for; ///< names that are not found; none: for ever
+    Duration retry = std::chrono::seconds(1);
+    Duration longest_retry = std::chrono::seconds(300);
+    std::uint32_t tries = 0; ///< of every server; 0: without an end
+    bool retry_refused = false;
+    bool keep_tunnel = false; ///< persist-tun
+    std::string username;
+    std::shared_ptr<const SecretBytes> password;
+    dataplane::Keepalive keepalive; ///< if the server pushes none
+    MssFix mss_fix;
+    std::uint32_t exit_notify = 0;
+};
+
+/// What there is to be set up for a session.
+struct Tunnel {
+    Path path;                   ///< outside
+    std::optional<Ipv4> address; ///< the client's own
+    int length = 32;             ///< of its network
+    std::optional<Ipv4> peer;    ///< the other end, where there is no network
+    std::optional<Ipv6> address6;
+    int length6 = 64;
+    std::optional<Ipv4> gateway;
+    std::uint32_t mtu = 1500;
+    std::vector<wire::TunnelRoute> routes; ///< with their metrics
+    std::optional<wire::RedirectGateway> redirect;
+    Environment environment; ///< for programs, besides what the rest of this says
+};
+
+/// What is not the core's. Answers are given to the core, never from within these.
+class ClientHost {
+public:
+    virtual ~ClientHost() = default;
+
+    /// Looks a server up; answered by resolved().
+    virtual void resolve(const config::Remote& remote) = 0;
+    /// Opens a socket, or a connection; answered by opened() or lost().
+    virtual void open(const Endpoint& remote, bool tcp) = 0;
+    /// What was asked needs no answer any more; the socket and the data plane of this try go.
+    virtual void close() = 0;
+    virtual void send(const Path& path, ByteView datagram) = 0;
+    /// That of this try; asked for when there is something to be told.
+    virtual dataplane::DataPlane& data_plane() = 0;
+
+    /// Gives the device its addresses and routes. False, with the reason in the log, if that fails.
+    virtual bool set_up(const Tunnel& tunnel) = 0;
+    virtual void take_down() = 0;
+    /// The session is up: packets may flow.
+    virtual void connected() = 0;
+};
+
+/// Where a client is; see the head of this file.
+enum class Phase { Idle, Resolving, Opening, Negotiating, Up, Waiting, Leaving, Ended };
+
+/// "waiting"
+std::string_view name_of(Phase phase);
+
+/// For status output.
+struct ClientReport {
+    Phase phase = Phase::Idle;
+    std::string server; ///< its name, and address where that is known
+    std::string common_name;
+    std::optional<Ipv4> address;
+    std::string tls;
+    std::string cipher;
+    unsigned renegotiations = 0;
+    std::uint64_t rx_bytes = 0;
+    std::uint64_t tx_bytes = 0;
+    std::uint64_t dropped = 0; ///< datagrams that were no control packets of the server's
+};
+
+/// See the head of this file.
+class ClientCore final : private session::ClientSessionHost {
+public:
+    /// All that is given by reference must outlive the core. There is at least one remote.
+    ClientCore(const ClientSettings& settings, const session::TlsContext& tls, ClientHost& host);
+    ~ClientCore() override;
+    ClientCore(const ClientCore&) = delete;
+    ClientCore& operator=(const ClientCore&) = delete;
+
+    void start(TimePoint now);
+
+    /// The addresses of the server; none: there is no such name, for @p reason.
+    void resolved(std::vector<Endpoint> addresses, const std::string& reason, TimePoint now);
+    /// The socket is there.
+    void opened(const Path& path, TimePoint now);
+    /// There is none, or the connection has ended.
+    void lost(const std::string& reason, TimePoint now);
+    void receive(const Path& path, ByteView datagram, TimePoint now);
+    void notified(const dataplane::Notification& notification, TimePoint now);
+
+    /// Does what is due; to be called at deadline() at the latest.
+    void tick(TimePoint now);
+    [[nodiscard]] TimePoint deadline() const;
+
+    /// Ends the session, and begins anew at once.
+    void restart(TimePoint now);
+    /// Ends the session, with a good-bye where that is wanted, and then everything.
+    void stop(TimePoint now);
+
+    [[nodiscard]] Phase phase() const { return phase_; }
+    [[nodiscard]] bool finished() const { return phase_ == Phase::Ended; }
+    /// Why it has ended by itself; empty if somebody has stopped it.
+    [[nodiscard]] const std::string& failure() const { return failure_; }
+    [[nodiscard]] std::optional<std::uint32_t> peer_id() const { return peer_id_; }
+    [[nodiscard]] ClientReport report();
+
+private:
+    void send(session::Session& session, ByteView datagram) override;
+    bool add_peer(session::Session& session) override;
+    bool install_key(session::Session& session, KeySlot slot, std::uint8_t key_id,
+                     const DataKeys& keys) override;
+    bool swap_keys(session::Session& session) override;
+    void delete_key(session::Session& session, KeySlot slot) override;
+    void up(session::Session& session) override;
+    void renegotiated(session::Session& session, Duration took) override;
+    void notice(session::Session& session, std::string_view text) override;
+    session::Credentials credentials() override;
+    void told_token(const std::string& username, SecretBytes token) override;
+
+    [[nodiscard]] const config::Remote& remote() const { return settings_.remotes[at_]; }
+    [[nodiscard]] std::string label() const;
+    [[nodiscard]] Tunnel tunnel() const;
+    bool well(const dataplane::Failure& failure, std::string_view what);
+    void try_now(TimePoint now);
+    void open_next();
+    void advance(bool next_server);
+    void wait(TimePoint now, std::optional<Duration> at_least = std::nullopt);
+    [[nodiscard]] Duration back_off() const;
+    void settle(TimePoint now);
+    void session_ended(TimePoint now);
+    void close_try();
+    void drop_tunnel();
+    void end(const std::string& failure);
+
+    ClientSettings settings_;
+    const session::TlsContext& tls_;
+    ClientHost& host_;
+    Phase phase_ = Phase::Idle;
+    std::size_t at_ = 0; ///< the server
+    std::vector<Endpoint> addresses_;
+    std::size_t address_ = 0; ///< of that server
+    std::uint32_t failed_tries_ = 0;
+    std::optional<TimePoint> unresolved_since_;
+    TimePoint wait_until_ = kNever;
+    TimePoint answer_until_ = kNever;
+    Path path_;
+    std::optional<session::WrappedChannel> channel_;
+    std::unique_ptr<session::ClientSession> session_;
+    bool was_up_ = false;
+    bool leaving_ = false;
+    bool tunnel_is_set_up_ = false;
+    std::optional<std::uint32_t> peer_id_; ///< as long as the data plane knows it
+    std::string token_user_;
+    SecretBytes token_; ///< in place of the password, if not empty
+    std::uint64_t dropped_ = 0;
+    std::string failure_;
+};
+
+} // namespace nfovpn::client

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The client's set-up, loop and end; see daemon.h.
+//
+// The core closes a try wherever it finds out that it has come to nothing, which may be in the
+// middle of a call of that very socket's. So what is closed is out of use at once, and is destroyed
+// when that call has returned.
+
+#include "client/daemon.h"
+
+#include "host/settings.h"
+#include "io/socket_address.h"
+#include "util/log.h"
+
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace nfovpn::client {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Packets taken from the device before others have their turn; they leave together.
+constexpr int kTunBatch = 64;
+
+// The longest that IP has, whatever the device's MTU is changed to.
+constexpr std::size_t kMaxPacket = 65535;
+
+// What is always due would keep the loop from the sockets.
+constexpr Duration kShortestWait = std::chrono::milliseconds(1);
+
+// How old a service manager's picture may be.
+constexpr auto kTellManager = std::chrono::seconds(10);
+
+// Of one name.
+constexpr std::size_t kMaxAddresses = 16;
+
+bool suits(const config::Remote& remote, const Address& address) {
+    return remote.family == config::RemoteFamily::Any ||
+           address.is_ipv4() == (remote.family == config::RemoteFamily::Ipv4);
+}
+
+// The address to bind to; without one every address of the server's family.
+Address any_or(const std::optional<Address>& local, const Endpoint& remote) {
+    return local.value_or(remote.address.is_ipv4() ? Address(Ipv4{}) : Address(Ipv6{}));
+}
+
+bool looks_names_up(const config::ClientConfig& c) {
+    return std::any_of(c.remotes.begin(), c.remotes.end(),
+                       [](const config::Remote& r) { return !parse_address(r.host); });
+}
+
+TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::string& device) {
+    TunnelSetup::Settings out;
+    out.configure_device = c.configure_device;
+    out.configure_routes = c.configure_routes;
+    out.up = c.up;
+    out.down = c.down;
+    out.route_up = c.route_up;
+    out.environment = host::environment(c, device);
+    for (std::size_t i = 0; i < c.remotes.size(); i++) {
+        const auto n = std::to_string(i + 1);
+        out.environment.emplace_back("remote_" + n, c.remotes[i].host);
+        out.environment.emplace_back("remote_port_" + n, std::to_string(c.remotes[i].port));
+        out.environment.emplace_back("proto_" + n, c.remotes[i].tcp ? "tcp-client" : "udp");
+    }
+    out.environment.insert(out.environment.end(), c.environment.begin(), c.environment.end());
+    return out;
+}
+
+} // namespace
+
+ClientSettings client_settings(const config::ClientConfig& c) {
+    ClientSettings s;
+    host::set_negotiation(s.session.negotiation, c, false);
+    // Which it will be is not known yet: the most that any has.
+    host::set_session(s.session, c, host::outer_headers(true, true));
+    s.session.pull_filters = c.pull_filters;
+    s.session.own_options = c.own_options;
+    s.session.version = std::string("nf-ovpnd ") + NF_OVPND_VERSION;
+    s.session.peer_info = c.peer_info;
+    s.wrap = c.wrap;
+    s.wrapped_key = c.wrapped_key;
+    s.unix_time_of_zero = host::unix_time_of_zero();
+    s.remotes = c.remotes;
+    s.shuffle = c.remote_random;
+    if (c.resolve_for)
+        s.resolve_for = *c.resolve_for;
+    s.retry = c.retry;
+    s.longest_retry = c.longest_retry;
+    s.tries = c.tries;
+    s.retry_refused = c.retry_refused;
+    s.keep_tunnel = c.keep_tunnel;
+    if (!c.username.empty()) {
+        s.username = c.username;
+        s.password = std::make_shared<const SecretBytes>(c.password.view());
+    }
+    s.keepalive = {c.ping, c.ping_restart};
+    s.mss_fix = c.mss_fix;
+    s.exit_notify = c.exit_notify;
+    return s;
+}
+
+Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConfig& c) {
+    return session::TlsContext::create(host::tls_config(c, wire::Role::Client));
+}
+
+Daemon::Daemon(const config::ClientConfig& config, ServiceNotify* service,
+               std::function<bool()> reload)
+    : config_(config), service_(service), reload_(std::move(reload)),
+      tls_(host::require(make_tls(config))), tun_(config.device),
+      setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,
+             [this] { settle(); }),
+      resolver_(context_), core_(client_settings(config), tls_, *this),
+      tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
+      timer_(context_), manager_timer_(context_), tun_buffer_(kMaxPacket),
+      tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {
+    signals_.add(SIGHUP);
+    signals_.add(SIGUSR1);
+}
+
+Daemon::~Daemon() {
+    close();
+}
+
+End Daemon::run() {
+    // A log that nobody reads any more is no reason to stop.
+    std::signal(SIGPIPE, SIG_IGN);
+    log::info("device {}, {} {} to try", tun_.name(), config_.remotes.size(),
+              config_.remotes.size() == 1 ? "server" : "servers");
+    wait_for_signal();
+    wait_for_tun();
+    host::confine(config_, host::later_paths(config_), looks_names_up(config_));
+    if (service_) {
+        service_->ready("connecting");
+        if (service_->connected())
+            tell_manager();
+    }
+    core_.start(Clock::now());
+    settle();
+    context_.run();
+    log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
+    if (reloading_)
+        return End::Reload;
+    return core_.failure().empty() ? End::Stop : End::Failed;
+}
+
+// ---- what the core asks for
+
+// An answer is never given from within a question, and not any more when the try has ended.
+void Daemon::later(std::function<void()> what) {
+    asio::post(context_, [this, what = std::move(what), which = try_] {
+        if (which != try_)
+            return;
+        what();
+        settle();
+    });
+}
+
+void Daemon::resolve(const config::Remote& remote) {
+    if (const auto address = parse_address(remote.host)) {
+        std::vector<Endpoint> found;
+        if (suits(remote, *address))
+            found.push_back({*address, remote.port});
+        later([this, found = std::move(found)]() mutable {
+            core_.resolved(std::move(found), "an address of the other family", Clock::now());
+        });
+        return;
+    }
+    resolver_.async_resolve(
+        remote.host, std::to_string(remote.port),
+        [this, remote, which = try_](const asio::error_code& error,
+                                     const asio::ip::udp::resolver::results_type& results) {
+            if (which != try_ || error == asio::error::operation_aborted)
+                return;
+            std::vector<Endpoint> found;
+            for (const auto& entry : results) {
+                const auto endpoint = io::endpoint_of(entry.endpoint());
+                if (suits(remote, endpoint.address) && found.size() < kMaxAddresses &&
+                    std::find(found.begin(), found.end(), endpoint) == found.end())
+                    found.push_back(endpoint);
+            }
+            core_.resolved(std::move(found), error ? error.message() : "no address of that family",
+                           Clock::now());
+            settle();
+        });
+}
+
+void Daemon::open(const Endpoint& remote, bool tcp) {
+    try {
+        if (tcp)
+            open_tcp(remote);
+        else
+            open_udp(remote);
+    } catch (const std::system_error& error) {
+        later([this, what = std::string(error.what())] { core_.lost(what, Clock::now()); });
+    }
+}
+
+void Daemon::open_udp(const Endpoint& remote) {
+    const auto family = remote.address.is_ipv4() ? io::Family::Ipv4 : io::Family::Ipv6;
+    udp_ = std::make_unique<io::UdpSocket>(context_, family, config_.local, config_.local_port);
+    udp_->start([this](const Path& path, ByteView datagram) { received(path, datagram); },
+                [this] { settle(); });
+    const Path path{remote, {any_or(config_.local, remote), udp_->port()}};
+    later([this, path] { core_.opened(path, Clock::now()); });
+}
+
+void Daemon::open_tcp(const Endpoint& remote) {
+    using asio::ip::tcp;
+    const auto there = io::to_asio<tcp::endpoint>(remote);
+    connecting_.emplace(context_, there.protocol());
+    if (config_.local || config_.local_port != 0) {
+        const Endpoint here{any_or(config_.local, remote), config_.local_port};
+        connecting_->set_option(tcp::socket::reuse_address(true));
+        connecting_->bind(io::to_asio<tcp::endpoint>(here));
+    }
+    connecting_->async_connect(there, [this, remote, which = try_](const asio::error_code& error) {
+        if (which != try_)
+            return;
+        asio::error_code failed = error;
+        const auto local = failed ? tcp::endpoint() : connecting_->local_endpoint(failed);
+        if (failed) {
+            core_.lost(failed.message(), Clock::now());
+            settle();
+            return;
+        }
+        const Path path{remote, io::endpoint_of(local)};
+        tcp_ = io::TcpStream::create(
+            std::move(*connecting_), to_string(remote), config_.tcp_queue_limit, tcp_buffer_,
+            {[this, path](ByteView datagram) { received(path, datagram); }, [this] { settle(); },
+             [this] {
+                 core_.lost("the connection has ended", Clock::now());
+                 settle();
+             }});
+        connecting_.reset();
+        tcp_->start();
+        core_.opened(path, Clock::now());
+        settle();
+    });
+}
+
+void Daemon::close() {
+    try_++;
+    resolver_.cancel();
+    notifications_.reset();
+    data_plane_.reset();
+    kernel_.reset();
+    connecting_.reset();
+    if (tcp_)
+        tcp_->close();
+    tcp_.reset();
+    if (udp_) {
+        udp_->stop();
+        asio::post(context_, [old = std::shared_ptr<io::UdpSocket>(std::move(udp_))] {});
+    }
+}
+
+// The system chooses the address that datagrams leave from, so that a machine may move.
+void Daemon::send(const Path& path, ByteView datagram) {
+    if (udp_)
+        udp_->send({path.remote, {any_or(config_.local, path.remote), path.local.port}}, datagram);
+    else if (tcp_)
+        tcp_->put(datagram, false);
+}
+
+void Daemon::to_peer(const Path& path, ByteView datagram) {
+    if (udp_)
+        udp_->queue({path.remote, {any_or(config_.local, path.remote), path.local.port}}, datagram);
+    else if (tcp_)
+        tcp_->put(datagram, true);
+}
+
+dataplane::DataPlane& Daemon::data_plane() {
+    if (!data_plane_) {
+        if (udp_ && config_.kernel_data_path)
+            open_kernel();
+        else
+            log::info("{}: data packets go by the daemon's own data path",
+                      udp_ ? "disable-dco" : "TCP");
+        data_plane_ = std::make_unique<dataplane::MovableDataPlane>(
+            kernel_.get(), static_cast<dataplane::PacketOutput&>(*this));
+    }
+    return *data_plane_;
+}
+
+void Daemon::open_kernel() {
+    netlink::InstanceRequest instance;
+    instance.one_peer = true;
+    instance.listeners.push_back({config_.local, udp_->port()});
+    try {
+        kernel_ = host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
+    } catch (const std::runtime_error& error) {
+        log::error("{}: data packets go by the daemon's own data path", error.what());
+    }
+    if (!kernel_)
+        return;
+    notifications_.emplace(context_, dup(kernel_->notification_fd()));
+    wait_for_notification();
+}
+
+bool Daemon::set_up(const Tunnel& tunnel) {
+    return setup_.set_up(tunnel);
+}
+
+void Daemon::take_down() {
+    setup_.take_down();
+}
+
+void Daemon::connected() {
+    log::info("Initialization Sequence Completed");
+}
+
+// ---- the loop
+
+void Daemon::received(const Path& path, ByteView datagram) {
+    const auto now = Clock::now();
+    if (host::is_data(datagram) && data_plane_ && data_plane_->receive(path, datagram, now))
+        tell_core();
+    else
+        core_.receive(path, datagram, now);
+}
+
+// At once: the next datagram may be a control packet from where the server has moved to.
+void Daemon::tell_core() {
+    if (!data_plane_)
+        return;
+    for (const auto& event : data_plane_->take_notifications())
+        core_.notified(event, Clock::now());
+}
+
+// What is to be done after anything has happened.
+void Daemon::settle() {
+    tell_core();
+    if (udp_)
+        udp_->flush();
+    arm_timer();
+    if (core_.finished() && setup_.idle())
+        context_.stop();
+}
+
+void Daemon::wait_for_signal() {
+    signals_.async_wait([this](const asio::error_code& error, int signal) {
+        if (error)
+            return;
+        signalled(signal);
+        settle();
+        wait_for_signal();
+    });
+}
+
+void Daemon::signalled(int signal) {
+    const auto name = std::string("SIG") + sigabbrev_np(signal);
+    if (signal == SIGUSR2) {
+        log_status();
+    } else if (signal == SIGUSR1) {
+        log::info("{}: connecting again", name);
+        core_.restart(Clock::now());
+    } else if (signal == SIGHUP) {
+        if (stopping_ || !reload_())
+            return;
+        log::info("{}: beginning anew", name);
+        stopping_ = reloading_ = true;
+        core_.stop(Clock::now());
+    } else {
+        log::info("{}: stopping", name);
+        reloading_ = false;
+        if (!std::exchange(stopping_, true) && service_)
+            service_->stopping("leaving");
+        core_.stop(Clock::now());
+    }
+}
+
+void Daemon::wait_for_notification() {
+    notifications_->async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        [this, which = try_](const asio::error_code& error) {
+            if (error || which != try_)
+                return;
+            bool lost = false;
+            for (const auto& event : kernel_->notifications(lost)) {
+                if (which != try_)
+                    return;
+                data_plane_->kernel_notified(event);
+                core_.notified(event, Clock::now());
+            }
+            const auto id = core_.peer_id();
+            if (which == try_ && lost && id && !data_plane_->peer_stats(*id)) {
+                log::warning("notifications of the kernel were lost, and the server with them");
+                core_.notified(dataplane::PeerDeleted{*id, true}, Clock::now());
+            }
+            settle();
+            if (which == try_)
+                wait_for_notification();
+        });
+}
+
+void Daemon::wait_for_tun() {
+    tun_events_.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this](const asio::error_code& error) {
+                               if (error)
+                                   return;
+                               tun_readable();
+                               settle();
+                               wait_for_tun();
+                           });
+}
+
+void Daemon::tun_readable() {
+    const auto now = Clock::now();
+    for (int i = 0; i < kTunBatch; i++) {
+        auto length = tun_.read(tun_buffer_);
+        if (!length)
+            return;
+        // Without a session they have nowhere to go.
+        if (data_plane_)
+            data_plane_->transmit(std::span(tun_buffer_).first(*length), now);
+    }
+}
+
+void Daemon::arm_timer() {
+    auto deadline = core_.deadline();
+    if (data_plane_)
+        deadline = std::min(deadline, data_plane_->deadline());
+    if (deadline == armed_for_)
+        return;
+    armed_for_ = deadline;
+    timer_.cancel();
+    if (deadline == kNever)
+        return;
+    timer_.expires_at(std::max(deadline, Clock::now() + kShortestWait));
+    timer_.async_wait([this](const asio::error_code& error) {
+        if (error)
+            return;
+        armed_for_ = kNever;
+        if (data_plane_)
+            data_plane_->tick(Clock::now());
+        tell_core();
+        core_.tick(Clock::now());
+        settle();
+    });
+}
+
+// From the loop that serves: when it hangs, the service manager hears nothing.
+void Daemon::tell_manager() {
+    if (stopping_)
+        return;
+    auto every = std::chrono::microseconds(kTellManager);
+    if (const auto within = service_->watchdog()) {
+        service_->alive();
+        every = std::min(every, *within / 2);
+    }
+    if (std::exchange(told_manager_, core_.phase()) != core_.phase())
+        service_->status(name_of(core_.phase()));
+    manager_timer_.expires_after(every);
+    manager_timer_.async_wait([this](const asio::error_code& error) {
+        if (!error)
+            tell_manager();
+    });
+}
+
+void Daemon::log_status() {
+    const auto report = core_.report();
+    log::info("status: {}, server {}", name_of(report.phase), report.server);
+    if (report.phase == Phase::Up)
+        log::info("status: {}, {}, data channel {}, path {}, {} renegotiations, {} bytes received, "
+                  "{} sent",
+                  report.common_name, report.tls, report.cipher,
+                  data_plane_->holder(*core_.peer_id()) == dataplane::Holder::Kernel ? "kernel"
+                                                                                     : "daemon",
+                  report.renegotiations, report.rx_bytes, report.tx_bytes);
+    log::info("status: {} datagrams dropped", report.dropped);
+}
+
+} // namespace nfovpn::client

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// By rtnetlink, and with OpenVPN's variables for programs; see setup.h.
+
+#include "client/setup.h"
+
+#include "util/log.h"
+
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace nfovpn::client {
+
+namespace {
+
+// The halves of IPv4.
+const Prefix kHalves[] = {ipv4_prefix(Ipv4{0}, 1), ipv4_prefix(Ipv4{0x80000000}, 1)};
+
+// Together all unicast addresses of IPv6.
+std::vector<Prefix> parts_of_ipv6() {
+    std::vector<Prefix> out;
+    for (const char* text : {"::/3", "2000::/4", "3000::/4", "fc00::/7"})
+        out.push_back(*parse_ipv6_prefix(text));
+    return out;
+}
+
+Prefix host_prefix(const Address& host) {
+    return host.is_ipv4() ? ipv4_prefix(host.ipv4(), 32) : ipv6_prefix(host.ipv6(), 128);
+}
+
+Ipv4 netmask_of(int length) {
+    return Ipv4{length == 0 ? 0 : 0xffffffffU << (32 - length)};
+}
+
+Ipv4 ipv4_of(const Prefix& prefix) {
+    return Ipv4{*ByteReader(prefix.address).u32()};
+}
+
+bool gone(const netlink::Error& error) {
+    return error.code == ESRCH || error.code == ENODEV || error.code == EADDRNOTAVAIL ||
+           error.code == ENOENT;
+}
+
+} // namespace
+
+TunnelSetup::TunnelSetup(Settings settings, const std::string& device, unsigned ifindex,
+                         asio::io_context& context, std::function<void()> changed)
+    : settings_(std::move(settings)), device_(device), ifindex_(ifindex), route_(NETLINK_ROUTE),
+      changed_(std::move(changed)), programs_(context, 1) {}
+
+bool TunnelSetup::set_up(const Tunnel& tunnel) {
+    if (settings_.configure_device && !add_addresses(tunnel)) {
+        take_down();
+        return false;
+    }
+    told_ = environment(tunnel);
+    run(settings_.up, "up");
+    if (settings_.configure_routes)
+        add_routes(tunnel);
+    run(settings_.route_up, "route-up");
+    return true;
+}
+
+bool TunnelSetup::add_addresses(const Tunnel& tunnel) {
+    const auto well = [&](const std::optional<netlink::Error>& failed, const std::string& what) {
+        if (failed)
+            log::error("{}: {}: {}", device_, what, failed->what);
+        return !failed;
+    };
+    const auto added = [&](const std::optional<netlink::Error>& failed, const Prefix& address) {
+        if (!well(failed, "address " + to_string(address)))
+            return false;
+        addresses_.push_back(address);
+        return true;
+    };
+    if (!well(netlink::set_link_up(route_, ifindex_, tunnel.mtu), "up"))
+        return false;
+    if (tunnel.address && tunnel.peer) {
+        if (!added(netlink::add_peer_address(route_, ifindex_, *tunnel.address, *tunnel.peer),
+                   ipv4_prefix(*tunnel.address, 32)))
+            return false;
+    } else if (tunnel.address) {
+        const auto address = ipv4_prefix(*tunnel.address, tunnel.length);
+        if (!added(netlink::add_address(route_, ifindex_, address), address))
+            return false;
+    }
+    if (tunnel.address6) {
+        const auto address = ipv6_prefix(*tunnel.address6, tunnel.length6);
+        if (!added(netlink::add_address(route_, ifindex_, address), address))
+            return false;
+    }
+    return true;
+}
+
+void TunnelSetup::add(const netlink::NextHop& by, const Prefix& network, std::uint32_t metric) {
+    auto failed = netlink::add_route(route_, by, network, metric);
+    if (!failed)
+        routes_.push_back({by, network, metric});
+    else if (failed->code == EEXIST)
+        log::info("route to {}: it is there already", to_string(network));
+    else
+        log::warning("route to {}: {}", to_string(network), failed->what);
+}
+
+void TunnelSetup::add_routes(const Tunnel& tunnel) {
+    const netlink::NextHop into{ifindex_, std::nullopt};
+    if (tunnel.redirect)
+        redirect(tunnel);
+    // Past the tunnel by where the server is reached; of the other family that is not known.
+    auto past = netlink::find_route(route_, tunnel.path.remote.address);
+    for (const auto& r : tunnel.routes) {
+        const auto metric = r.metric.value_or(0);
+        const bool same_family = r.network.ipv6 != tunnel.path.remote.address.is_ipv4();
+        if (r.via == wire::TunnelRoute::Via::Tunnel)
+            add(into, r.network, metric);
+        else if (past && same_family)
+            add(*past, r.network, metric);
+        else
+            log::warning("route to {}: there is no net_gateway", to_string(r.network));
+    }
+}
+
+void TunnelSetup::redirect(const Tunnel& tunnel) {
+    const auto& wanted = *tunnel.redirect;
+    const auto& server = tunnel.path.remote.address;
+    const bool carried = server.is_ipv4() ? wanted.ipv4 : wanted.ipv6;
+    if (carried && !wanted.local) {
+        auto by = netlink::find_route(route_, server);
+        if (!by) {
+            // Without it the tunnel's packets would go into the tunnel.
+            log::error("redirect-gateway is left out: {}", by.error().what);
+            return;
+        }
+        add(*by, host_prefix(server), 0);
+    }
+    const netlink::NextHop into{ifindex_, std::nullopt};
+    if (wanted.ipv4 && tunnel.address) {
+        for (const auto& half : kHalves)
+            add(into, half, 0);
+    }
+    if (wanted.ipv6 && tunnel.address6) {
+        for (const auto& part : parts_of_ipv6())
+            add(into, part, 0);
+    }
+}
+
+void TunnelSetup::take_down() {
+    for (auto route = routes_.rbegin(); route != routes_.rend(); ++route) {
+        auto failed = netlink::delete_route(route_, route->by, route->network, route->metric);
+        if (failed && !gone(*failed))
+            log::warning("route to {}: {}", to_string(route->network), failed->what);
+    }
+    routes_.clear();
+    for (const auto& address : std::exchange(addresses_, {})) {
+        auto failed = netlink::delete_address(route_, ifindex_, address);
+        if (failed && !gone(*failed))
+            log::warning("address {}: {}", to_string(address), failed->what);
+    }
+    if (!told_.empty())
+        run(settings_.down, "down");
+    told_.clear();
+}
+
+// OpenVPN's programs get the device, its MTU, an old argument, the addresses and "init".
+void TunnelSetup::run(const std::vector<std::string>& program, const char* type) {
+    if (program.empty())
+        return;
+    auto words = program;
+    const auto value = [&](std::string_view name) {
+        auto at = std::find_if(told_.begin(), told_.end(),
+                               [&](const auto& variable) { return variable.first == name; });
+        return at == told_.end() ? std::string() : at->second;
+    };
+    if (std::string_view(type) != "route-up") {
+        const auto second = value("ifconfig_netmask");
+        for (const auto& word :
+             {device_, value("tun_mtu"), std::string("0"), value("ifconfig_local"),
+              second.empty() ? value("ifconfig_remote") : second, std::string("init")})
+            words.push_back(word);
+    }
+    auto environment = told_;
+    environment.emplace_back("script_type", type);
+    programs_.run(std::move(words), environment, [this, name = program.front()](int status) {
+        if (status != 0)
+            log::warning("{}: exit status {}", name, status);
+        changed_();
+    });
+}
+
+Environment TunnelSetup::environment(const Tunnel& tunnel) const {
+    auto out = settings_.environment;
+    const auto put = [&out](const std::string& name, const std::string& value) {
+        out.emplace_back(name, value);
+    };
+    out.insert(out.end(), tunnel.environment.begin(), tunnel.environment.end());
+    const auto& remote = tunnel.path.remote;
+    const std::string family = remote.address.is_ipv4() ? "" : "6";
+    for (const std::string kind : {"trusted", "untrusted"}) {
+        put(kind + "_ip" + family, to_string(remote.address));
+        put(kind + "_port", std::to_string(remote.port));
+    }
+    put("tun_mtu", std::to_string(tunnel.mtu));
+    if (tunnel.address) {
+        put("ifconfig_local", to_string(*tunnel.address));
+        if (tunnel.peer)
+            put("ifconfig_remote", to_string(*tunnel.peer));
+        else
+            put("ifconfig_netmask", to_string(netmask_of(tunnel.length)));
+    }
+    if (tunnel.address6) {
+        put("ifconfig_ipv6_local", to_string(*tunnel.address6));
+        put("ifconfig_ipv6_netbits", std::to_string(tunnel.length6));
+    }
+    if (tunnel.gateway)
+        put("route_vpn_gateway", to_string(*tunnel.gateway));
+    if (tunnel.redirect)
+        put("redirect_gateway", "1");
+    unsigned ipv4 = 0;
+    unsigned ipv6 = 0;
+    for (const auto& r : tunnel.routes) {
+        const auto n = std::to_string(r.network.ipv6 ? ++ipv6 : ++ipv4);
+        if (r.network.ipv6) {
+            put("route_ipv6_network_" + n, to_string(r.network));
+            continue;
+        }
+        put("route_network_" + n, to_string(ipv4_of(r.network)));
+        put("route_netmask_" + n, to_string(netmask_of(r.network.length)));
+        if (r.via == wire::TunnelRoute::Via::Tunnel && tunnel.gateway)
+            put("route_gateway_" + n, to_string(*tunnel.gateway));
+        if (r.metric)
+            put("route_metric_" + n, std::to_string(*r.metric));
+    }
+    return out;
+}
+
+} // namespace nfovpn::client

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The client's end of the tunnel, made and unmade: addresses and routes of the device, the routes
+// past the tunnel, and the programs that are told.
+//
+//     set up       MTU and up ▶ addresses ▶ "up" ▶ routes ▶ "route-up"
+//     take down    routes ▶ addresses ▶ "down"
+//
+// With redirect-gateway two routes cover all of IPv4, and are more special than the default route,
+// which stays; the server itself gets a route by where it is reached now. IPv6 likewise, with the
+// four networks that OpenVPN has for its unicast addresses.
+#pragma once
+
+#include "client/core.h"
+#include "io/program.h"
+#include "netlink/route.h"
+
+#include <vector>
+
+namespace nfovpn::client {
+
+/// See the head of this file.
+class TunnelSetup {
+public:
+    /// What is the administrator's.
+    struct Settings {
+        bool configure_device = true;
+        bool configure_routes = true;
+        std::vector<std::string> up; ///< programs: a path and its arguments, empty for none
+        std::vector<std::string> down;
+        std::vector<std::string> route_up;
+        Environment environment; ///< the same for all
+    };
+
+    /// @p changed is called when a program has ended.
+    TunnelSetup(Settings settings, const std::string& device, unsigned ifindex,
+                asio::io_context& context, std::function<void()> changed);
+
+    /// False, with the reason in the log and nothing left, if the device cannot have its addresses.
+    /// A route that cannot be is missed, and logged.
+    bool set_up(const Tunnel& tunnel);
+    /// Undoes that. What has gone by itself is no error.
+    void take_down();
+
+    /// No program runs.
+    [[nodiscard]] bool idle() const { return programs_.idle(); }
+
+private:
+    struct AddedRoute {
+        netlink::NextHop by;
+        Prefix network;
+        std::uint32_t metric = 0;
+    };
+
+    bool add_addresses(const Tunnel& tunnel);
+    void add_routes(const Tunnel& tunnel);
+    void redirect(const Tunnel& tunnel);
+    void add(const netlink::NextHop& by, const Prefix& network, std::uint32_t metric);
+    void run(const std::vector<std::string>& program, const char* type);
+    [[nodiscard]] Environment environment(const Tunnel& tunnel) const;
+
+    Settings settings_;
+    std::string device_;
+    unsigned ifindex_;
+    netlink::Socket route_;
+    std::function<void()> changed_;
+    io::ProgramRunner programs_; ///< one at a time: in the order of what happened
+    std::vector<Prefix> addresses_;
+    std::vector<AddedRoute> routes_;
+    Environment told_; ///< of the tunnel that is set up
+};
+
+} // namespace nfovpn::client

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What each option that only a client has does; see client_config.h, and option_table.h for all of
+// them.
+
+#include "config/client_config.h"
+
+#include "config/option_parser.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+
+namespace nfovpn::config {
+
+namespace {
+
+constexpr std::uint16_t kUsualPort = 1194;
+
+// What a protocol's name says.
+struct Protocol {
+    bool tcp = false;
+    RemoteFamily family = RemoteFamily::Any;
+};
+
+std::optional<Protocol> protocol_of(std::string_view name) {
+    Protocol out;
+    out.tcp = name.starts_with("tcp");
+    auto rest = name.substr(std::min<std::size_t>(name.size(), 3));
+    if (out.tcp && rest.ends_with("-client"))
+        rest.remove_suffix(7);
+    if (!out.tcp && !name.starts_with("udp"))
+        return std::nullopt;
+    if (rest == "4")
+        out.family = RemoteFamily::Ipv4;
+    else if (rest == "6")
+        out.family = RemoteFamily::Ipv6;
+    else if (!rest.empty())
+        return std::nullopt;
+    return out;
+}
+
+// A remote as it was written, with what it leaves to others.
+struct WrittenRemote {
+    std::string host;
+    std::optional<std::uint16_t> port;
+    std::optional<Protocol> protocol;
+    std::optional<std::uint32_t> timeout;
+};
+
+class ClientParser final : public OptionParser {
+public:
+    ClientParser(const FileReader& reader, ParsedClientConfig& out)
+        : OptionParser(Role::Client, reader, out.config, out), config_(out.config) {}
+
+    using OptionParser::run;
+
+private:
+    [[nodiscard]] std::span<const HandlerOf> role_handlers() const override;
+    void flag(const Directive& d) override;
+    void number_option(const Directive& d) override;
+    void finish() override;
+    void finish_remotes();
+    void finish_users();
+
+    void proto(const Directive& d);
+    void bind(const Directive& d);
+    void remote(const Directive& d);
+    void connection(const Directive& d);
+    void connect_retry(const Directive& d);
+    void resolv_retry(const Directive& d);
+    void auth_user_pass(const Directive& d);
+    void auth_retry(const Directive& d);
+    void tls_crypt_v2(const Directive& d);
+    void as_pushed(const Directive& d);
+    void pull_filter(const Directive& d);
+    void keepalive(const Directive& d);
+    void program(const Directive& d);
+
+    std::optional<WrittenRemote> read_remote(const Directive& d);
+    std::optional<Protocol> read_protocol(const Directive& d, std::size_t index);
+
+    ClientConfig& config_;
+    std::vector<WrittenRemote> remotes_;
+    std::optional<Protocol> protocol_;
+    std::optional<std::uint16_t> remote_port_;
+    std::optional<std::uint16_t> local_port_;
+    std::optional<std::uint32_t> connect_timeout_;
+    bool push_peer_info_ = false;
+    bool no_pull_ = false;
+
+    static const NumberOption<ClientParser> kNumbers[];
+};
+
+const NumberOption<ClientParser> ClientParser::kNumbers[] = {
+    {"port", 1, 65535,
+     [](auto& p, auto v) { p.remote_port_ = p.local_port_ = static_cast<std::uint16_t>(v); }},
+    {"lport", 0, 65535, [](auto& p, auto v) { p.local_port_ = static_cast<std::uint16_t>(v); }},
+    {"rport", 1, 65535, [](auto& p, auto v) { p.remote_port_ = static_cast<std::uint16_t>(v); }},
+    {"connect-timeout", 1, 86400, [](auto& p, auto v) { p.connect_timeout_ = v; }},
+    {"server-poll-timeout", 1, 86400, [](auto& p, auto v) { p.connect_timeout_ = v; }},
+    {"connect-retry-max", 0, 1U << 30, [](auto& p, auto v) { p.config_.tries = v; }},
+    {"explicit-exit-notify", 0, 1U << 16, [](auto& p, auto v) { p.config_.exit_notify = v; }},
+};
+
+std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
+    // Of every option that the table has as supported for a client alone, or for both where it
+    // means something else here.
+    static const HandlerOf kOfRole[] = {
+        {"client", handler(&ClientParser::flag)},
+        {"pull", handler(&ClientParser::flag)},
+        {"tls-client", handler(&ClientParser::flag)},
+        {"proto", handler(&ClientParser::proto)},
+        {"bind", handler(&ClientParser::bind)},
+        {"nobind", handler(&ClientParser::flag)},
+        {"port", handler(&ClientParser::number_option)},
+        {"lport", handler(&ClientParser::number_option)},
+        {"rport", handler(&ClientParser::number_option)},
+        {"remote", handler(&ClientParser::remote)},
+        {"connection", handler(&ClientParser::connection)},
+        {"remote-random", handler(&ClientParser::flag)},
+        {"persist-tun", handler(&ClientParser::flag)},
+        {"resolv-retry", handler(&ClientParser::resolv_retry)},
+        {"connect-retry", handler(&ClientParser::connect_retry)},
+        {"connect-retry-max", handler(&ClientParser::number_option)},
+        {"connect-timeout", handler(&ClientParser::number_option)},
+        {"server-poll-timeout", handler(&ClientParser::number_option)},
+        {"auth-user-pass", handler(&ClientParser::auth_user_pass)},
+        {"auth-retry", handler(&ClientParser::auth_retry)},
+        {"tls-crypt-v2", handler(&ClientParser::tls_crypt_v2)},
+        {"ifconfig", handler(&ClientParser::as_pushed)},
+        {"ifconfig-ipv6", handler(&ClientParser::as_pushed)},
+        {"topology", handler(&ClientParser::as_pushed)},
+        {"route", handler(&ClientParser::as_pushed)},
+        {"route-ipv6", handler(&ClientParser::as_pushed)},
+        {"route-gateway", handler(&ClientParser::as_pushed)},
+        {"redirect-gateway", handler(&ClientParser::as_pushed)},
+        {"dhcp-option", handler(&ClientParser::as_pushed)},
+        {"dns", handler(&ClientParser::as_pushed)},
+        {"ifconfig-noexec", handler(&ClientParser::flag)},
+        {"route-noexec", handler(&ClientParser::flag)},
+        {"route-nopull", handler(&ClientParser::flag)},
+        {"pull-filter", handler(&ClientParser::pull_filter)},
+        {"push-peer-info", handler(&ClientParser::flag)},
+        {"keepalive", handler(&ClientParser::keepalive)},
+        {"explicit-exit-notify", handler(&ClientParser::number_option)},
+        {"up", handler(&ClientParser::program)},
+        {"down", handler(&ClientParser::program)},
+        {"route-up", handler(&ClientParser::program)},
+    };
+    return kOfRole;
+}
+
+void ClientParser::flag(const Directive& d) {
+    if (d.name == "remote-random")
+        config_.remote_random = true;
+    else if (d.name == "persist-tun")
+        config_.keep_tunnel = true;
+    else if (d.name == "ifconfig-noexec")
+        config_.configure_device = false;
+    else if (d.name == "route-noexec")
+        config_.configure_routes = false;
+    else if (d.name == "route-nopull")
+        no_pull_ = true;
+    else if (d.name == "push-peer-info")
+        push_peer_info_ = true;
+    else
+        OptionParser::flag(d);
+}
+
+void ClientParser::number_option(const Directive& d) {
+    if (!set_number<ClientParser>(kNumbers, d, *this))
+        OptionParser::number_option(d);
+}
+
+std::optional<Protocol> ClientParser::read_protocol(const Directive& d, std::size_t index) {
+    const auto& name = d.args[index];
+    auto out = protocol_of(name);
+    if (!out && name.ends_with("-server"))
+        error(d, "this is a client", "use proto tcp-client");
+    else if (!out)
+        error(d, "\"" + name + "\" is no transport protocol", "use udp or tcp-client");
+    return out;
+}
+
+void ClientParser::proto(const Directive& d) {
+    protocol_ = read_protocol(d, 0);
+}
+
+// A client binds to any port unless it is told one.
+void ClientParser::bind(const Directive& d) {
+    if (!d.args.empty())
+        error(d, "\"" + d.args[0] + "\" has no meaning for a client", "use local ADDRESS");
+}
+
+std::optional<WrittenRemote> ClientParser::read_remote(const Directive& d) {
+    WrittenRemote out;
+    out.host = d.args[0];
+    if (out.host.empty() || out.host.size() > 255) {
+        error(d, "that cannot be the name of a host");
+        return std::nullopt;
+    }
+    if (d.args.size() > 1) {
+        auto port = number(d, 1, 1, 65535);
+        if (!port)
+            return std::nullopt;
+        out.port = static_cast<std::uint16_t>(*port);
+    }
+    if (d.args.size() > 2) {
+        out.protocol = read_protocol(d, 2);
+        if (!out.protocol)
+            return std::nullopt;
+    }
+    return out;
+}
+
+void ClientParser::remote(const Directive& d) {
+    if (auto out = read_remote(d))
+        remotes_.push_back(std::move(*out));
+}
+
+void ClientParser::connection(const Directive& d) {
+    if (!d.is_inline) {
+        error(d, "not a block", "<connection> and </connection> around a remote");
+        return;
+    }
+    std::vector<Finding> findings;
+    WrittenRemote out;
+    bool bad = false;
+    for (auto inner : tokenize(d.args[0], findings)) {
+        inner.line += d.line;
+        const auto words = inner.args.size();
+        if (inner.name == "remote" && words >= 1 && words <= 3) {
+            auto written = read_remote(inner);
+            bad = bad || !written;
+            if (written) {
+                written->timeout = out.timeout;
+                written->port = written->port ? written->port : out.port;
+                written->protocol = written->protocol ? written->protocol : out.protocol;
+                out = *written;
+            }
+        } else if (inner.name == "proto" && words == 1) {
+            out.protocol = read_protocol(inner, 0);
+        } else if ((inner.name == "port" || inner.name == "rport") && words == 1) {
+            if (auto port = number(inner, 0, 1, 65535))
+                out.port = static_cast<std::uint16_t>(*port);
+        } else if ((inner.name == "connect-timeout" || inner.name == "server-poll-timeout") &&
+                   words == 1) {
+            out.timeout = number(inner, 0, 1, 86400);
+        } else {
+            error(inner, "not supported in a <connection>",
+                  "remote, proto, port, rport and connect-timeout are");
+        }
+    }
+    for (auto finding : findings) {
+        finding.line += d.line;
+        error({"connection", {}, false, finding.line}, finding.reason, finding.hint);
+    }
+    if (!out.host.empty())
+        remotes_.push_back(std::move(out));
+    else if (!bad)
+        error(d, "there is no remote in it");
+}
+
+void ClientParser::connect_retry(const Directive& d) {
+    auto first = number(d, 0, 1, 86400);
+    auto longest = d.args.size() > 1 ? number(d, 1, 1, 86400) : std::optional<std::uint32_t>(300U);
+    if (!first || !longest)
+        return;
+    config_.retry = std::chrono::seconds(*first);
+    config_.longest_retry = std::chrono::seconds(std::max(*first, *longest));
+}
+
+void ClientParser::resolv_retry(const Directive& d) {
+    config_.resolve_for.reset();
+    if (d.args[0] == "infinite")
+        return;
+    if (auto value = number(d, 0, 0, 1U << 30))
+        config_.resolve_for = std::chrono::seconds(*value);
+}
+
+void ClientParser::auth_user_pass(const Directive& d) {
+    if (d.args.empty()) {
+        error(
+            d, "there is nobody to ask for name and password",
+            "auth-user-pass FILE, with the name in its first line and the password in its second");
+        return;
+    }
+    auto text = contents(d);
+    if (!text)
+        return;
+    std::string_view rest = *text;
+    auto line = [&rest] {
+        auto out = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(rest.size(), out.size() + 1));
+        if (out.ends_with('\r'))
+            out.remove_suffix(1);
+        return out;
+    };
+    const auto name = line();
+    const auto password = line();
+    if (name.empty() || password.empty()) {
+        error(d, "name or password is missing",
+              "the first line is to be the name, the second the password");
+    } else if (name.size() > 1024 || password.size() > 4000 ||
+               text->find('\0') != std::string::npos) {
+        error(d, "name or password is too long, or has a zero byte");
+    } else {
+        config_.username = name;
+        config_.password = SecretBytes(as_bytes(password));
+    }
+    OPENSSL_cleanse(text->data(), text->size());
+}
+
+void ClientParser::auth_retry(const Directive& d) {
+    if (d.args[0] == "nointeract")
+        config_.retry_refused = true;
+    else if (d.args[0] == "interact")
+        error(d, "there is nobody to ask", "none or nointeract");
+    else if (d.args[0] != "none")
+        error(d, "\"" + d.args[0] + "\" is not understood", "none or nointeract");
+}
+
+void ClientParser::tls_crypt_v2(const Directive& d) {
+    auto text = contents(d);
+    if (!text)
+        return;
+    auto key = wire::parse_tls_crypt_v2_client_key(*text);
+    OPENSSL_cleanse(text->data(), text->size());
+    if (!key) {
+        error(d, "there is no client's key in it",
+              "openvpn --tls-crypt-v2 SERVER-KEY --genkey tls-crypt-v2-client FILE makes one");
+        return;
+    }
+    config_.wrapped_key = std::move(key->wrapped);
+    config_.wrap = std::make_shared<const wire::ControlWrap>(
+        wire::ControlWrap::tls_crypt(key->key, Role::Client));
+}
+
+// Kept as the words of a push reply, which is where most of these come from.
+void ClientParser::as_pushed(const Directive& d) {
+    std::string text = d.name;
+    for (const auto& word : d.args)
+        text += " " + word;
+    const std::vector<std::string> one = {text};
+    auto parsed = wire::parse_pushed_options(one);
+    if (!parsed && d.name == "ifconfig")
+        // That of another topology; which one counts is seen when all are together.
+        parsed = wire::parse_pushed_options(std::vector<std::string>{"topology p2p", text});
+    if (!parsed) {
+        error(d, parsed.error().reason);
+        return;
+    }
+    if (!parsed->ignored.empty() && d.name != "redirect-gateway") {
+        error(d, "not understood", "addresses and networks in numbers; names are not looked up");
+        return;
+    }
+    if (!parsed->ignored.empty())
+        warn(d, "in part without effect here: " + parsed->ignored.front());
+    config_.own_options.push_back(text);
+}
+
+void ClientParser::pull_filter(const Directive& d) {
+    using Action = wire::PullFilter::Action;
+    const auto& word = d.args[0];
+    if (word == "accept")
+        config_.pull_filters.push_back({Action::Accept, d.args[1]});
+    else if (word == "ignore")
+        config_.pull_filters.push_back({Action::Ignore, d.args[1]});
+    else if (word == "reject")
+        config_.pull_filters.push_back({Action::Reject, d.args[1]});
+    else
+        error(d, "\"" + word + "\" is not understood", "accept, ignore or reject");
+}
+
+void ClientParser::keepalive(const Directive& d) {
+    auto interval = number(d, 0, 1, 86400);
+    auto timeout = number(d, 1, 1, 86400);
+    if (!interval || !timeout)
+        return;
+    if (*timeout < 2 * *interval) {
+        error(d, "the second number must be at least twice the first");
+        return;
+    }
+    config_.ping = *interval;
+    config_.ping_restart = *timeout;
+}
+
+void ClientParser::program(const Directive& d) {
+    auto& out = d.name == "up" ? config_.up : d.name == "down" ? config_.down : config_.route_up;
+    out = command(d);
+}
+
+void ClientParser::finish_remotes() {
+    auto& c = config_;
+    if (remotes_.empty() && !seen("remote") && !seen("connection"))
+        error("no server is given", "remote HOST PORT");
+    const auto protocol = protocol_.value_or(Protocol{});
+    for (const auto& written : remotes_) {
+        Remote remote;
+        remote.host = written.host;
+        remote.port = written.port.value_or(remote_port_.value_or(kUsualPort));
+        const auto p = written.protocol.value_or(protocol);
+        remote.tcp = p.tcp;
+        remote.family = p.family;
+        if (const auto timeout = written.timeout ? written.timeout : connect_timeout_)
+            remote.timeout = std::chrono::seconds(*timeout);
+        // With a local address only servers of its family can be reached.
+        if (c.local && remote.family == RemoteFamily::Any)
+            remote.family = c.local->is_ipv4() ? RemoteFamily::Ipv4 : RemoteFamily::Ipv6;
+        if (c.local && c.local->is_ipv4() != (remote.family == RemoteFamily::Ipv4))
+            error("local is an address of another family than that of remote " + written.host, "");
+        c.remotes.push_back(std::move(remote));
+    }
+    if (seen("nobind") && (local_port_ || c.local))
+        error("nobind, and yet an address or port to bind to", "remove one of them");
+    else
+        c.local_port = local_port_.value_or(0);
+    const bool all_tcp =
+        std::all_of(c.remotes.begin(), c.remotes.end(), [](const Remote& r) { return r.tcp; });
+    if (fastpath_ && all_tcp)
+        warn(*fastpath_, "ignored: with TCP the daemon's own data path is used");
+}
+
+void ClientParser::finish_users() {
+    auto& c = config_;
+    if (seen("cert") != seen("key"))
+        error("cert and key belong together", seen("cert") ? "key FILE" : "cert FILE");
+    if (!seen("cert") && !seen("auth-user-pass"))
+        error("nothing says who this client is", "cert FILE and key FILE, or auth-user-pass FILE");
+    if (!c.remote_cert_tls && c.verify_name_type == NameType::None)
+        warn("every certificate of the authority, also a client's, is taken for the server's",
+             "remote-cert-tls server");
+    if (push_peer_info_) {
+        for (const auto& variable : c.environment) {
+            if (variable.first.starts_with("UV_"))
+                c.peer_info.push_back(variable);
+        }
+    }
+}
+
+void ClientParser::finish() {
+    need("dev", "no device is given", "dev tun");
+    need("ca", "no certificate authority is given", "ca FILE");
+    finish_remotes();
+    finish_tls();
+    finish_data_channel();
+    if (seen("tls-crypt-v2") && (seen("tls-crypt") || seen("tls-auth")))
+        error("tls-crypt-v2, and tls-crypt or tls-auth too", "remove one of them");
+    else
+        finish_wrapping();
+    finish_users();
+    finish_scripts(false);
+    finish_identity();
+    if (route_metric_)
+        config_.own_options.push_back("route-metric " + std::to_string(*route_metric_));
+    if (no_pull_) {
+        for (const char* word : {"route ", "route-ipv6 ", "redirect-", "dhcp-option ", "dns "})
+            config_.pull_filters.push_back({wire::PullFilter::Action::Ignore, word});
+    }
+}
+
+} // namespace
+
+ParsedClientConfig parse_client_config(std::string_view text, const FileReader& file_reader) {
+    ParsedClientConfig out;
+    ClientParser(file_reader, out).run(text);
+    return out;
+}
+
+} // namespace nfovpn::config

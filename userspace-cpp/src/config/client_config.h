@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A client's configuration: from the text of a file to checked values.
+#pragma once
+
+#include "config/common_config.h"
+#include "util/secret.h"
+#include "wire/pushed_options.h"
+
+namespace nfovpn::config {
+
+/// Of which family addresses of a server may be.
+enum class RemoteFamily { Any, Ipv4, Ipv6 };
+
+/// A server that may be tried.
+struct Remote {
+    std::string host; ///< a name or an address
+    std::uint16_t port = 1194;
+    bool tcp = false;
+    RemoteFamily family = RemoteFamily::Any;
+    std::chrono::seconds timeout{120}; ///< for its first answer
+
+    bool operator==(const Remote&) const = default;
+};
+
+/// Everything that a client is told.
+struct ClientConfig : CommonConfig {
+    std::vector<Remote> remotes; ///< in the order of the file
+    bool remote_random = false;
+    std::optional<std::chrono::seconds> resolve_for; ///< a name that is not found; none: for ever
+    std::chrono::seconds retry{1};                   ///< before the next try
+    std::chrono::seconds longest_retry{300};         ///< after many of them
+    std::uint32_t tries = 0; ///< of all servers, before it ends; 0: without an end
+    std::uint16_t local_port = 0;
+
+    std::string username; ///< empty: none
+    SecretBytes password;
+    bool retry_refused = false; ///< "auth-retry nointeract"
+
+    Bytes wrapped_key; ///< of tls-crypt-v2; the key itself is in wrap
+
+    /// Options as if they were pushed: route, redirect-gateway, dhcp-option, ifconfig, …
+    std::vector<std::string> own_options;
+    std::vector<wire::PullFilter> pull_filters;
+    bool keep_tunnel = false;     ///< from one session to the next
+    bool configure_device = true; ///< not with ifconfig-noexec
+    bool configure_routes = true; ///< not with route-noexec
+    std::uint32_t exit_notify = 0;
+    Environment peer_info; ///< UV_ lines
+
+    /// Programs: a path and its arguments, empty for none.
+    std::vector<std::string> up;
+    std::vector<std::string> down;
+    std::vector<std::string> route_up;
+};
+
+/// The result of reading a file.
+struct ParsedClientConfig : ParsedOptions {
+    ClientConfig config; ///< usable only if ok()
+};
+
+/// Parses a client's configuration. @p file_reader is for the files that it names.
+ParsedClientConfig parse_client_config(std::string_view text,
+                                       const FileReader& file_reader = read_file);
+
+} // namespace nfovpn::config

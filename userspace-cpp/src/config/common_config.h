@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the configurations of both roles have in common, and what becomes of the options of a file.
+// What becomes of which option stands in one table, see option_table.h. All findings of a file are
+// reported, not just the first.
+#pragma once
+
+#include "config/lexer.h"
+#include "config/option_table.h"
+#include "util/data_keys.h"
+#include "util/endpoint.h"
+#include "util/environment.h"
+#include "util/log.h"
+#include "util/mss_fix.h"
+#include "util/privileges.h"
+#include "wire/control_wrap.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nfovpn::config {
+
+enum class Fastpath { Off, Accepted, Eager };
+
+/// What the name of verify-x509-name is compared with.
+enum class NameType { None, Subject, CommonName, Prefix };
+
+/// What a daemon of either role is told.
+struct CommonConfig {
+    std::optional<Address> local;
+    std::uint32_t tcp_queue_limit = 64; ///< data packets that wait for one connection
+    std::string device;                 ///< "tun": the kernel numbers it
+    std::uint32_t tun_mtu = 1500;
+    Fastpath fastpath = Fastpath::Accepted;
+    bool kernel_data_path = true; ///< nf_ovpn, where the kernel has it
+
+    std::string ca;          ///< PEM
+    std::string certificate; ///< PEM
+    SecretBytes private_key; ///< PEM
+    int tls_version_min = 0; ///< 12 or 13; 0: not set
+    int tls_version_max = 0;
+    std::string tls_cipher;
+    std::string tls_ciphersuites;
+    std::string tls_groups;
+    int tls_security_level = -1; ///< OpenSSL's, -1: its default
+    std::string crl_file;        ///< revocation lists, PEM; read again when the file changes
+    NameType verify_name_type = NameType::None;
+    std::string verify_name;      ///< of the peers' certificates
+    bool remote_cert_tls = false; ///< these must be meant for the other role
+
+    std::shared_ptr<const wire::ControlWrap> wrap; ///< tls-auth or tls-crypt
+
+    int script_security = 1;      ///< 2: programs run, 3: and get passwords
+    std::string tmp_dir = "/tmp"; ///< for files that programs read and write
+    Environment environment;      ///< for programs; setenv, setenv-safe
+
+    std::vector<DataCipher> data_ciphers;
+    std::optional<DataCipher> fallback_cipher;
+    DataAuth auth = DataAuth::Sha1;  ///< with ciphers that do not authenticate
+    Framing framing = Framing::None; ///< of compression
+    MssFix mss_fix;
+    std::uint32_t ping = 0;         ///< seconds, 0: never
+    std::uint32_t ping_restart = 0; ///< seconds, 0: never
+    std::chrono::seconds reneg_sec{3600};
+    std::chrono::seconds hand_window{60};
+    std::chrono::seconds tran_window{3600};
+    std::chrono::seconds tls_timeout{2};
+    std::uint32_t max_packet_size = 1250;
+
+    int verb = 3;
+    log::Target log;
+    std::string pid_file;
+    std::string directory;          ///< to change to at start
+    std::optional<Identity> run_as; ///< once everything is set up
+    bool seccomp = true;            ///< system calls are filtered then
+    bool runs_programs = false;     ///< scripts
+    int nice = 0;                   ///< added to the process's own
+    bool mlock = false;             ///< no page of memory is ever written to disk
+};
+
+/// A line of "--check"'s table.
+struct OptionUse {
+    int line = 0;
+    std::string name;
+    Treatment treatment = Treatment::Supported;
+};
+
+/// What came of the options of a file.
+struct ParsedOptions {
+    std::vector<Finding> findings;
+    std::vector<OptionUse> uses;
+
+    [[nodiscard]] bool ok() const;
+};
+
+/// Whether one of them is an error.
+bool any_error(const std::vector<Finding>& findings);
+
+/// Reads a file that an option names; nothing if that fails, with the reason in the string.
+using FileReader = std::function<std::optional<std::string>(const std::string&, std::string&)>;
+
+/// Reads from the file system.
+std::optional<std::string> read_file(const std::string& path, std::string& why_not);
+
+/// What becomes of each option of the file, a line each, with what was found about it; then what
+/// was found about lines without an option, and about the file as a whole.
+std::vector<std::string> check_report(const ParsedOptions& parsed);
+
+/// The role that a file is for: that of a client if it says "client", "pull" or "tls-client".
+Role role_of(std::string_view text);
+
+} // namespace nfovpn::config

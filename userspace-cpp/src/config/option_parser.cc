@@ -1,0 +1,773 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What each option that both roles have does; see option_parser.h.
+
+#include "config/option_parser.h"
+
+#include <openssl/crypto.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iterator>
+#include <sstream>
+#include <system_error>
+
+namespace nfovpn::config {
+
+namespace {
+
+// Both OpenVPN's own.
+constexpr std::uint32_t kUsualMtu = 1500;
+constexpr std::uint32_t kDefaultMssFix = 1492;
+
+constexpr const char* kCiphers = "AES with GCM or CBC and 128, 192 or 256 bits, "
+                                 "CHACHA20-POLY1305 and none are";
+constexpr const char* kDirections = "0, which is usual at a server, or 1, which is at a client";
+
+Role other(Role role) {
+    return role == Role::Server ? Role::Client : Role::Server;
+}
+
+} // namespace
+
+// Of every option that the table has as supported for both roles.
+const OptionParser::HandlerOf OptionParser::kHandlers[] = {
+    {"local", &OptionParser::local},
+    {"dev", &OptionParser::dev},
+    {"dev-type", &OptionParser::dev_type},
+    {"tun-mtu", &OptionParser::number_option},
+    {"max-packet-size", &OptionParser::number_option},
+    {"multihome", &OptionParser::flag},
+    {"float", &OptionParser::flag},
+    {"nf-fastpath", &OptionParser::nf_fastpath},
+    {"disable-dco", &OptionParser::flag},
+    {"ca", &OptionParser::ca},
+    {"cert", &OptionParser::cert},
+    {"key", &OptionParser::key},
+    {"tls-version-min", &OptionParser::tls_version},
+    {"tls-version-max", &OptionParser::tls_version},
+    {"tls-cipher", &OptionParser::tls_cipher},
+    {"tls-ciphersuites", &OptionParser::tls_cipher},
+    {"tls-groups", &OptionParser::tls_cipher},
+    {"tls-cert-profile", &OptionParser::tls_cert_profile},
+    {"tls-auth", &OptionParser::static_key},
+    {"tls-crypt", &OptionParser::static_key},
+    {"key-direction", &OptionParser::key_direction},
+    {"remote-cert-tls", &OptionParser::remote_cert_tls},
+    {"verify-x509-name", &OptionParser::verify_x509_name},
+    {"crl-verify", &OptionParser::crl_verify},
+    {"data-ciphers", &OptionParser::data_ciphers},
+    {"ncp-ciphers", &OptionParser::data_ciphers},
+    {"data-ciphers-fallback", &OptionParser::data_ciphers_fallback},
+    {"auth", &OptionParser::auth},
+    {"mssfix", &OptionParser::mssfix},
+    {"compress", &OptionParser::compression},
+    {"comp-lzo", &OptionParser::compression},
+    {"allow-compression", &OptionParser::allow_compression},
+    {"ping", &OptionParser::number_option},
+    {"ping-restart", &OptionParser::number_option},
+    {"reneg-sec", &OptionParser::reneg_sec},
+    {"hand-window", &OptionParser::number_option},
+    {"tran-window", &OptionParser::number_option},
+    {"tls-timeout", &OptionParser::number_option},
+    {"verb", &OptionParser::number_option},
+    {"log", &OptionParser::log},
+    {"log-append", &OptionParser::log},
+    {"syslog", &OptionParser::syslog},
+    {"mute", &OptionParser::number_option},
+    {"suppress-timestamps", &OptionParser::flag},
+    {"machine-readable-output", &OptionParser::flag},
+    {"writepid", &OptionParser::writepid},
+    {"cd", &OptionParser::cd},
+    {"user", &OptionParser::user_or_group},
+    {"group", &OptionParser::user_or_group},
+    {"nf-seccomp", &OptionParser::nf_seccomp},
+    {"nice", &OptionParser::nice},
+    {"mlock", &OptionParser::flag},
+    {"ignore-unknown-option", &OptionParser::ignore_unknown_option},
+    {"route-metric", &OptionParser::route_metric},
+    {"script-security", &OptionParser::number_option},
+    {"setenv", &OptionParser::setenv},
+    {"setenv-safe", &OptionParser::setenv},
+    {"tmp-dir", &OptionParser::tmp_dir},
+    {"tcp-queue-limit", &OptionParser::number_option},
+};
+
+void OptionParser::run(std::string_view text) {
+    auto directives = tokenize(text, out_.findings);
+    // Wherever it stands, also behind what it allows.
+    for (const auto& d : directives) {
+        if (d.name == "ignore-unknown-option")
+            may_be_unknown_.insert(d.args.begin(), d.args.end());
+    }
+    for (auto& directive : directives) {
+        apply(directive);
+        // It may have been a key.
+        if (directive.is_inline)
+            OPENSSL_cleanse(directive.args[0].data(), directive.args[0].size());
+    }
+    finish();
+    std::stable_sort(out_.findings.begin(), out_.findings.end(),
+                     [](const Finding& a, const Finding& b) { return a.line < b.line; });
+}
+
+void OptionParser::apply(const Directive& d) {
+    const Option* option = find_option(d.name, role_);
+    out_.uses.push_back({d.line, d.name, option ? option->treatment : Treatment::Refused});
+    if (!option && find_option(d.name, other(role_))) {
+        error(d, role_ == Role::Server ? "only a client has it" : "only a server has it");
+        return;
+    }
+    if (!option) {
+        unknown(d);
+        return;
+    }
+    if (option->treatment == Treatment::Refused) {
+        error(d, option->reason, option->hint);
+        return;
+    }
+    if (d.args.size() < option->min_args || d.args.size() > option->max_args) {
+        error(d, d.args.size() < option->min_args ? "a word is missing" : "too many words");
+        return;
+    }
+    if (option->treatment == Treatment::Ignored) {
+        warn(d, std::string("ignored: ") + option->reason, option->hint);
+        return;
+    }
+    static const std::set<std::string_view> kTakeBlock = {
+        "ca",         "cert",          "key",          "dh",
+        "tls-auth",   "tls-crypt",     "tls-crypt-v2", "auth-gen-token-secret",
+        "connection", "auth-user-pass"};
+    if (d.is_inline && !kTakeBlock.contains(d.name)) {
+        error(d, "cannot be a <block>");
+        return;
+    }
+    static const std::set<std::string_view> kMayRepeat = {
+        "push",   "route",      "route-ipv6",  "setenv", "setenv-safe", "ignore-unknown-option",
+        "remote", "connection", "pull-filter", "dns",    "dhcp-option"};
+    const bool may_repeat = kMayRepeat.contains(d.name);
+    if (!seen_.insert(d.name).second && !may_repeat)
+        warn(d, "given more than once; this line counts");
+    const auto own = role_handlers();
+    const auto is_it = [&d](const HandlerOf& h) { return h.option == d.name; };
+    auto of = std::find_if(own.begin(), own.end(), is_it);
+    if (of != own.end())
+        (this->*of->handler)(d);
+    else
+        (this->*std::find_if(std::begin(kHandlers), std::end(kHandlers), is_it)->handler)(d);
+    // The filter for system calls must let them: with any of these that the table has as supported.
+    static const std::set<std::string_view> kPrograms = {"auth-user-pass-verify",
+                                                         "client-connect",
+                                                         "client-crresponse",
+                                                         "client-disconnect",
+                                                         "down",
+                                                         "ipchange",
+                                                         "learn-address",
+                                                         "plugin",
+                                                         "route-pre-down",
+                                                         "route-up",
+                                                         "tls-crypt-v2-verify",
+                                                         "tls-verify",
+                                                         "up"};
+    if (kPrograms.contains(d.name))
+        config().runs_programs = true;
+}
+
+void OptionParser::unknown(const Directive& d) {
+    if (may_be_unknown_.contains(d.name)) {
+        out_.uses.back().treatment = Treatment::Ignored;
+        warn(d, "ignored: unknown, as ignore-unknown-option allows");
+        return;
+    }
+    auto nearest = nearest_option(d.name);
+    error(d, "unknown option", nearest.empty() ? "" : "did you mean " + std::string(nearest) + "?");
+}
+
+std::optional<std::uint32_t> OptionParser::number(const Directive& d, std::size_t index,
+                                                  std::uint32_t low, std::uint32_t high) {
+    const auto& word = d.args[index];
+    std::uint32_t value = 0;
+    auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (code != std::errc{} || end != word.data() + word.size() || value < low || value > high) {
+        error(d, "\"" + word + "\" is not a number from " + std::to_string(low) + " to " +
+                     std::to_string(high));
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<Ipv4> OptionParser::address(const Directive& d, std::size_t index) {
+    auto value = parse_ipv4(d.args[index]);
+    if (!value)
+        error(d, "\"" + d.args[index] + "\" is not an IPv4 address");
+    return value;
+}
+
+std::optional<Network> OptionParser::network(const Directive& d, std::size_t index) {
+    auto base = address(d, index);
+    if (!base)
+        return std::nullopt;
+    Network out{*base, Ipv4{0xffffffff}};
+    if (d.args.size() > index + 1) {
+        auto mask = address(d, index + 1);
+        if (!mask)
+            return std::nullopt;
+        if (!prefix_length(*mask)) {
+            error(d, d.args[index + 1] + " is not a netmask");
+            return std::nullopt;
+        }
+        out.netmask = *mask;
+    }
+    if ((base->value & ~out.netmask.value) != 0) {
+        error(d, d.args[index] + " is not the first address of its network",
+              "did you mean " + to_string(Ipv4{base->value & out.netmask.value}) + "?");
+        return std::nullopt;
+    }
+    return out;
+}
+
+std::string OptionParser::path_of(const Directive& d, std::size_t index) {
+    const auto& directory = config().directory;
+    const auto& path = d.args[index];
+    return directory.empty() || path.starts_with('/') ? path : directory + "/" + path;
+}
+
+std::optional<std::string> OptionParser::contents(const Directive& d) {
+    if (d.is_inline)
+        return d.args[0];
+    auto path = path_of(d);
+    std::string why;
+    auto text = reader_(path, why);
+    if (!text)
+        error(d, "cannot read " + path + ": " + why);
+    return text;
+}
+
+// Whether the first word is the only one that is accepted.
+bool OptionParser::only(const Directive& d, std::string_view word, const std::string& reason) {
+    if (d.args[0] == word)
+        return true;
+    error(d, reason, "use " + d.name + " " + std::string(word));
+    return false;
+}
+
+void OptionParser::local(const Directive& d) {
+    config().local = parse_address(d.args[0]);
+    if (!config().local)
+        error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
+              "names are not looked up");
+}
+
+const NumberOption<CommonConfig> kNumberOptions[] = {
+    {"tun-mtu", 576, 65535, [](auto& c, auto v) { c.tun_mtu = v; }},
+    {"max-packet-size", 154, 2048, [](auto& c, auto v) { c.max_packet_size = v; }},
+    {"tcp-queue-limit", 1, 65536, [](auto& c, auto v) { c.tcp_queue_limit = v; }},
+    {"ping", 0, 86400, [](auto& c, auto v) { c.ping = v; }},
+    {"ping-restart", 0, 86400, [](auto& c, auto v) { c.ping_restart = v; }},
+    {"reneg-sec", 0, 1U << 30, [](auto& c, auto v) { c.reneg_sec = std::chrono::seconds(v); }},
+    {"hand-window", 1, 86400, [](auto& c, auto v) { c.hand_window = std::chrono::seconds(v); }},
+    {"tran-window", 1, 1U << 30, [](auto& c, auto v) { c.tran_window = std::chrono::seconds(v); }},
+    {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
+    {"script-security", 0, 3, [](auto& c, auto v) { c.script_security = static_cast<int>(v); }},
+    {"mute", 0, 1U << 30, [](auto& c, auto v) { c.log.mute = v; }},
+    {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
+};
+
+void OptionParser::number_option(const Directive& d) {
+    set_number<CommonConfig>(kNumberOptions, d, config());
+}
+
+void OptionParser::reneg_sec(const Directive& d) {
+    number_option(d);
+    if (config().reneg_sec.count() > 0 && config().reneg_sec < std::chrono::seconds(5))
+        error(d, "less than 5 seconds leave no time between two negotiations");
+    if (d.args.size() > 1)
+        warn(d, "the second number has no effect: the time varies between 90 % and all of it");
+}
+
+void OptionParser::dev(const Directive& d) {
+    const auto& name = d.args[0];
+    // IFNAMSIZ, with its terminating zero
+    if (name.starts_with("tap"))
+        error(d, "TAP devices are not supported", "use dev tun");
+    else if (name.size() > 15 || name.find('/') != std::string::npos || name.empty() ||
+             name == "." || name == ".." || name.find('%') != std::string::npos)
+        error(d, "\"" + name + "\" cannot be the name of a network device");
+    else
+        config().device = name;
+}
+
+void OptionParser::dev_type(const Directive& d) {
+    only(d, "tun", "only tun devices are supported");
+}
+
+void OptionParser::flag(const Directive& d) {
+    if (d.name == "disable-dco")
+        config().kernel_data_path = false;
+    else if (d.name == "machine-readable-output")
+        config().log.stamp = log::Stamp::Machine;
+    else if (d.name == "suppress-timestamps" && config().log.stamp != log::Stamp::Machine)
+        config().log.stamp = log::Stamp::None;
+    else if (d.name == "mlock")
+        config().mlock = true;
+}
+
+void OptionParser::route_metric(const Directive& d) {
+    route_metric_ = number(d, 0, 0, 0x7fffffff);
+}
+
+void OptionParser::ca(const Directive& d) {
+    config().ca = contents(d).value_or("");
+}
+
+void OptionParser::cert(const Directive& d) {
+    config().certificate = contents(d).value_or("");
+}
+
+void OptionParser::key(const Directive& d) {
+    auto text = contents(d);
+    if (!text)
+        return;
+    std::string& pem = *text;
+    config().private_key = SecretBytes(as_bytes(pem));
+    OPENSSL_cleanse(pem.data(), pem.size());
+}
+
+void OptionParser::tls_version(const Directive& d) {
+    int version = 0;
+    if (d.args[0] == "1.2")
+        version = 12;
+    else if (d.args[0] == "1.3")
+        version = 13;
+    if (d.args.size() > 1 && d.args[1] != "or-highest") {
+        error(d, "\"" + d.args[1] + "\" is not understood", "only or-highest may follow");
+        return;
+    }
+    if (version == 0) {
+        error(d, "TLS " + d.args[0] + " is not supported", "1.2 and 1.3 are");
+        return;
+    }
+    (d.name == "tls-version-min" ? config().tls_version_min : config().tls_version_max) = version;
+}
+
+void OptionParser::tls_cipher(const Directive& d) {
+    if (d.name == "tls-ciphersuites")
+        config().tls_ciphersuites = d.args[0];
+    else if (d.name == "tls-groups")
+        config().tls_groups = d.args[0];
+    else
+        config().tls_cipher = d.args[0];
+}
+
+void OptionParser::tls_cert_profile(const Directive& d) {
+    // OpenSSL's security levels, as OpenVPN maps them.
+    if (d.args[0] == "insecure")
+        config().tls_security_level = 0;
+    else if (d.args[0] == "legacy")
+        config().tls_security_level = 1;
+    else if (d.args[0] == "preferred")
+        config().tls_security_level = 2;
+    else if (d.args[0] == "suiteb")
+        config().tls_security_level = 3; // and the ciphers, see finish()
+    else
+        error(d, "\"" + d.args[0] + "\" is not known", "insecure, legacy, preferred, suiteb");
+}
+
+void OptionParser::static_key(const Directive& d) {
+    auto text = contents(d);
+    if (!text)
+        return;
+    auto key = wire::parse_static_key(*text);
+    OPENSSL_cleanse(text->data(), text->size());
+    if (!key)
+        error(d, "there is no static key in it", "openvpn --genkey " + d.name + " FILE makes one");
+    else if (d.name == "tls-crypt")
+        tls_crypt_key_ = std::move(key);
+    else
+        tls_auth_key_ = std::move(key);
+    if (d.name == "tls-crypt")
+        return;
+    tls_auth_.name = d.name;
+    tls_auth_.line = d.line;
+    if (d.args.size() > 1 && d.args[1] != "0" && d.args[1] != "1")
+        error(d, "\"" + d.args[1] + "\" is no key direction", kDirections);
+    else if (d.args.size() > 1)
+        tls_auth_direction_ = d.args[1];
+}
+
+void OptionParser::key_direction(const Directive& d) {
+    if (d.args[0] == "0" || d.args[0] == "1")
+        key_direction_ = d.args[0];
+    else
+        error(d, "\"" + d.args[0] + "\" is no key direction", kDirections);
+}
+
+void OptionParser::remote_cert_tls(const Directive& d) {
+    const bool server = role_ == Role::Server;
+    if (only(d, server ? "client" : "server",
+             server ? "the peers of a server are clients" : "the peer of a client is a server"))
+        config().remote_cert_tls = true;
+}
+
+void OptionParser::verify_x509_name(const Directive& d) {
+    const auto type = d.args.size() > 1 ? d.args[1] : "subject";
+    auto& c = config();
+    if (type == "subject")
+        c.verify_name_type = NameType::Subject;
+    else if (type == "name")
+        c.verify_name_type = NameType::CommonName;
+    else if (type == "name-prefix")
+        c.verify_name_type = NameType::Prefix;
+    else
+        error(d, "\"" + type + "\" is not understood", "subject, name or name-prefix");
+    c.verify_name = d.args[0];
+}
+
+void OptionParser::crl_verify(const Directive& d) {
+    if (d.args.size() > 1) {
+        error(d, "directories of serial numbers are not supported", "use a file in PEM");
+        return;
+    }
+    // The contents are OpenSSL's business; what cannot be read is an error of this line.
+    if (contents(d))
+        config().crl_file = std::filesystem::absolute(path_of(d)).string();
+}
+
+// The words of a command, if there is such a program.
+std::vector<std::string> OptionParser::command(const Directive& d) {
+    std::vector<std::string> words;
+    if (auto wrong = split_words(d.args[0], words)) {
+        error(d, *wrong);
+        return {};
+    }
+    if (words.empty()) {
+        error(d, "no program is given");
+        return {};
+    }
+    if (!words[0].starts_with('/'))
+        words[0] = std::filesystem::absolute(path_of({d.name, {words[0]}, false, d.line})).string();
+    if (access(words[0].c_str(), X_OK) != 0) {
+        error(d, words[0] + ": " + std::generic_category().message(errno));
+        return {};
+    }
+    scripts_.push_back(d);
+    return words;
+}
+
+void OptionParser::setenv(const Directive& d) {
+    const auto& name = d.args[0];
+    if (name == "opt" || name == "CLIENT_CERT" || name == "FORWARD_COMPATIBLE" ||
+        name == "GENERIC_CONFIG") {
+        warn(d, "ignored: it is no variable, and has no effect here");
+        return;
+    }
+    if (name.empty() || name.find('=') != std::string::npos)
+        error(d, "\"" + name + "\" is no name of a variable");
+    else
+        config().environment.emplace_back(d.name == "setenv-safe" ? "OPENVPN_" + name : name,
+                                          d.args.size() > 1 ? d.args[1] : "");
+}
+
+void OptionParser::tmp_dir(const Directive& d) {
+    config().tmp_dir = std::filesystem::absolute(path_of(d)).string();
+    if (access(config().tmp_dir.c_str(), W_OK | X_OK) != 0)
+        error(d, config().tmp_dir + ": " + std::generic_category().message(errno));
+}
+
+void OptionParser::data_ciphers(const Directive& d) {
+    std::vector<DataCipher> ciphers;
+    std::istringstream words(d.args[0]);
+    for (std::string name; std::getline(words, name, ':');) {
+        // OpenVPN's mark for "if there is such a cipher".
+        bool optional = name.starts_with('?');
+        if (optional)
+            name.erase(0, 1);
+        auto cipher = cipher_by_name(name);
+        if (cipher && std::find(ciphers.begin(), ciphers.end(), *cipher) == ciphers.end())
+            ciphers.push_back(*cipher);
+        else if (!cipher && name == "DEFAULT")
+            ciphers.insert(ciphers.end(), {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
+                                           DataCipher::ChaCha20Poly1305});
+        else if (!cipher && optional)
+            warn(d, name + " is not supported and left out");
+        else if (!cipher)
+            error(d, name + " is not supported", kCiphers);
+    }
+    if (ciphers.empty())
+        error(d, "no cipher is left");
+    config().data_ciphers = std::move(ciphers);
+}
+
+void OptionParser::data_ciphers_fallback(const Directive& d) {
+    config().fallback_cipher = cipher_by_name(d.args[0]);
+    if (!config().fallback_cipher)
+        error(d, d.args[0] + " is not supported", kCiphers);
+}
+
+void OptionParser::auth(const Directive& d) {
+    auth_ = d;
+    if (auto known = auth_by_name(d.args[0]))
+        config().auth = *known;
+}
+
+void OptionParser::mssfix(const Directive& d) {
+    auto& fix = config().mss_fix;
+    if (d.args.empty())
+        return; // the default
+    // OpenVPN's least; 0 is for "not at all".
+    if (auto limit = d.args[0] == "0" ? 0 : number(d, 0, 154, 65535))
+        fix.limit = *limit;
+    fix.of = MssFix::Of::Payload;
+    if (d.args.size() > 1 && d.args[1] == "mtu")
+        fix.of = MssFix::Of::OuterPacket;
+    else if (d.args.size() > 1 && d.args[1] == "fixed")
+        fix.of = MssFix::Of::InnerPacket;
+    else if (d.args.size() > 1)
+        error(d, "\"" + d.args[1] + "\" is not understood", "mtu or fixed may follow");
+    mssfix_set_ = true;
+}
+
+void OptionParser::compression(const Directive& d) {
+    // "migrate" needs nothing: clients that were set to compress are asked to stop anyway.
+    if (auto framing = framing_of(d.name, d.args.empty() ? "" : d.args[0]))
+        config().framing = *framing;
+    else
+        error(d, "compression is not supported",
+              "use compress migrate for clients that still have it");
+}
+
+void OptionParser::allow_compression(const Directive& d) {
+    if (d.args[0] == "yes" || d.args[0] == "asym")
+        warn(d, "nothing is compressed in either direction");
+    else if (d.args[0] != "no")
+        error(d, "\"" + d.args[0] + "\" is not understood", "use no");
+}
+
+// All that it does was done before any option was looked at.
+void OptionParser::ignore_unknown_option(const Directive&) {}
+
+void OptionParser::log(const Directive& d) {
+    config().log.file = d.args[0];
+    config().log.append = d.name == "log-append";
+}
+
+void OptionParser::syslog(const Directive& d) {
+    config().log.syslog = true;
+    if (!d.args.empty())
+        config().log.name = d.args[0];
+}
+
+void OptionParser::writepid(const Directive& d) {
+    config().pid_file = d.args[0];
+}
+
+void OptionParser::cd(const Directive& d) {
+    config().directory = d.args[0];
+}
+
+void OptionParser::user_or_group(const Directive& d) {
+    const bool user = d.name == "user";
+    // Any group: that of the user is looked for when both are known.
+    auto found =
+        user ? find_identity(d.args[0], std::to_string(getgid())) : find_identity("", d.args[0]);
+    if (!found)
+        error(d, found.error());
+    (user ? user_ : group_) = d.args[0];
+}
+
+void OptionParser::nice(const Directive& d) {
+    int value = 0;
+    const auto& word = d.args[0];
+    auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (code != std::errc{} || end != word.data() + word.size() || value < -20 || value > 19)
+        error(d, "\"" + word + "\" is not a number from -20 to 19");
+    else
+        config().nice = value;
+}
+
+void OptionParser::nf_seccomp(const Directive& d) {
+    if (d.args[0] == "on" || d.args[0] == "off")
+        config().seccomp = d.args[0] == "on";
+    else
+        error(d, "\"" + d.args[0] + "\" is not understood", "on or off");
+}
+
+void OptionParser::nf_fastpath(const Directive& d) {
+    fastpath_ = d;
+    if (d.args[0] == "off")
+        config().fastpath = Fastpath::Off;
+    else if (d.args[0] == "accepted")
+        config().fastpath = Fastpath::Accepted;
+    else if (d.args[0] == "eager")
+        config().fastpath = Fastpath::Eager;
+    else
+        error(d, "\"" + d.args[0] + "\" is not understood", "off, accepted or eager");
+}
+
+// Whether programs may run at all; one that gets passwords in its environment needs more.
+void OptionParser::finish_scripts(bool password_by_environment) {
+    for (const auto& d : scripts_) {
+        const bool by_environment = d.name == "auth-user-pass-verify" && password_by_environment;
+        if (config().script_security < (by_environment ? 3 : 2))
+            error(d, "script-security does not allow it",
+                  by_environment ? "script-security 3, or via-file" : "script-security 2");
+    }
+}
+
+void OptionParser::finish_data_channel() {
+    auto& c = config();
+    if (c.data_ciphers.empty() && !seen("data-ciphers") && !seen("ncp-ciphers"))
+        c.data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
+                          DataCipher::ChaCha20Poly1305};
+    auto all = c.data_ciphers;
+    if (c.fallback_cipher)
+        all.push_back(*c.fallback_cipher);
+    if (std::find(all.begin(), all.end(), DataCipher::None) != all.end())
+        warn("with the data cipher none packets can be read by everybody", "");
+    bool only_aead = std::all_of(all.begin(), all.end(), is_aead);
+    bool cbc = std::any_of(all.begin(), all.end(), [](DataCipher cipher) {
+        return !is_aead(cipher) && cipher != DataCipher::None;
+    });
+    // With tls-auth it names that one's digest as well.
+    if (auth_ && only_aead && !seen("tls-auth"))
+        warn(*auth_, "ignored: the data ciphers are AEAD and authenticate by themselves");
+    else if (auth_ && !only_aead && !auth_by_name(auth_->args[0]))
+        error(*auth_, auth_->args[0] + " is not supported", "SHA1 and SHA256 are");
+    else if (auth_ && c.auth == DataAuth::None && cbc)
+        error(*auth_, "with CBC packets must be authenticated", "auth SHA256");
+
+    // OpenVPN's default: another tun-mtu than the usual one was chosen to suit the path.
+    if (!mssfix_set_ && c.tun_mtu == kUsualMtu)
+        c.mss_fix = {kDefaultMssFix, MssFix::Of::OuterPacket};
+    else if (!mssfix_set_)
+        c.mss_fix = {c.tun_mtu, MssFix::Of::InnerPacket};
+}
+
+void OptionParser::finish_wrapping() {
+    auto& c = config();
+    if (seen("tls-auth") && seen("tls-crypt")) {
+        error(tls_auth_, "there is tls-crypt too", "remove one of them");
+        return;
+    }
+    if (tls_crypt_key_)
+        c.wrap = std::make_shared<const wire::ControlWrap>(
+            wire::ControlWrap::tls_crypt(*tls_crypt_key_, role_));
+    if (!tls_auth_key_)
+        return;
+    using Direction = wire::ControlWrap::Direction;
+    // The word behind tls-auth comes first, as with OpenVPN; a block has none.
+    auto word = tls_auth_direction_ ? tls_auth_direction_ : key_direction_;
+    auto direction = Direction::Both;
+    if (word)
+        direction = *word == "0" ? Direction::Normal : Direction::Inverse;
+    std::string digest = auth_ ? auth_->args[0] : "SHA1";
+    auto wrap = wire::ControlWrap::tls_auth(*tls_auth_key_, direction, digest);
+    if (wrap)
+        c.wrap = std::make_shared<const wire::ControlWrap>(std::move(*wrap));
+    else
+        error(tls_auth_, "\"auth " + digest + "\" is no digest for it", "auth SHA256");
+}
+
+// That there are such a user and group was seen at their lines.
+void OptionParser::finish_identity() {
+    if (user_.empty() && group_.empty())
+        return;
+    if (auto found = find_identity(user_, group_))
+        config().run_as = *found;
+    else
+        error("user " + user_ + " has no group of its own", "group NAME");
+}
+
+void OptionParser::finish_tls() {
+    auto& c = config();
+    if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
+        error("tls-version-min is above tls-version-max", "");
+    if (c.tls_security_level == 3 && c.tls_cipher.empty())
+        c.tls_cipher = "SUITEB128";
+}
+
+void OptionParser::need(const char* option, const char* reason, const char* hint) {
+    if (!seen(option))
+        error(reason, hint);
+}
+
+bool any_error(const std::vector<Finding>& findings) {
+    return std::any_of(findings.begin(), findings.end(),
+                       [](const Finding& f) { return f.severity == Severity::Error; });
+}
+
+bool ParsedOptions::ok() const {
+    return !any_error(findings);
+}
+
+Role role_of(std::string_view text) {
+    std::vector<Finding> findings;
+    const auto directives = tokenize(text, findings);
+    const bool client = std::any_of(directives.begin(), directives.end(), [](const auto& d) {
+        return d.name == "client" || d.name == "pull" || d.name == "tls-client";
+    });
+    return client ? Role::Client : Role::Server;
+}
+
+std::optional<std::string> read_file(const std::string& path, std::string& why_not) {
+    // Far beyond any bundle of certificates; keeps /dev/zero out.
+    constexpr std::size_t kMaxFile = std::size_t{1} << 20;
+    errno = 0;
+    std::ifstream in(path, std::ios::binary);
+    if (!in) {
+        why_not = std::generic_category().message(errno != 0 ? errno : ENOENT);
+        return std::nullopt;
+    }
+    std::string text(kMaxFile + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (in.bad()) {
+        why_not = std::generic_category().message(errno != 0 ? errno : EIO);
+        return std::nullopt;
+    }
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > kMaxFile) {
+        why_not = "larger than 1 MiB";
+        return std::nullopt;
+    }
+    return text;
+}
+
+std::vector<std::string> check_report(const ParsedOptions& parsed) {
+    std::vector<std::string> out;
+    std::set<int> told;
+    // "12  supported  proto: TCP needs … (use proto udp)"; a finding begins with the option's name
+    auto line = [&out](int number, const char* what, const std::string& text) {
+        std::ostringstream row;
+        row << std::setw(4) << (number > 0 ? std::to_string(number) : "-") << "  " << std::left
+            << std::setw(9) << what << "  " << text;
+        out.push_back(row.str());
+    };
+    for (const auto& use : parsed.uses) {
+        bool found = false;
+        for (const auto& finding : parsed.findings) {
+            if (finding.line != use.line)
+                continue;
+            found = true;
+            // What is supported may still be wrong.
+            auto what = finding.severity == Severity::Error ? Treatment::Refused : use.treatment;
+            line(use.line, name_of(what), text_of(finding));
+        }
+        if (!found)
+            line(use.line, name_of(use.treatment), use.name);
+        told.insert(use.line);
+    }
+    for (const auto& finding : parsed.findings) {
+        if (!told.contains(finding.line))
+            line(finding.line, finding.severity == Severity::Error ? "error" : "warning",
+                 text_of(finding));
+    }
+    return out;
+}
+
+} // namespace nfovpn::config

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Settings of both roles, see settings.h.
+
+#include "host/settings.h"
+
+#include "config/watched_file.h"
+#include "util/log.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace nfovpn::host {
+
+namespace {
+
+netlink::Fastpath translate(config::Fastpath fastpath) {
+    switch (fastpath) {
+    case config::Fastpath::Off:
+        return netlink::Fastpath::Off;
+    case config::Fastpath::Accepted:
+        return netlink::Fastpath::Accepted;
+    case config::Fastpath::Eager:
+        return netlink::Fastpath::Eager;
+    }
+    return netlink::Fastpath::Accepted;
+}
+
+session::NameCheck translate(config::NameType type) {
+    switch (type) {
+    case config::NameType::None:
+        return session::NameCheck::None;
+    case config::NameType::Subject:
+        return session::NameCheck::Subject;
+    case config::NameType::CommonName:
+        return session::NameCheck::CommonName;
+    case config::NameType::Prefix:
+        return session::NameCheck::Prefix;
+    }
+    return session::NameCheck::None;
+}
+
+} // namespace
+
+session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
+    session::TlsConfig tls;
+    tls.role = role;
+    tls.ca = c.ca;
+    tls.certificate = c.certificate;
+    tls.private_key = SecretBytes(c.private_key.view());
+    tls.min_version = c.tls_version_min == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    if (c.tls_version_max != 0)
+        tls.max_version = c.tls_version_max == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    tls.security_level = c.tls_security_level;
+    tls.ciphers = c.tls_cipher;
+    tls.ciphersuites = c.tls_ciphersuites;
+    tls.groups = c.tls_groups;
+    tls.require_extended_use = c.remote_cert_tls;
+    tls.name_check = translate(c.verify_name_type);
+    tls.name = c.verify_name;
+    if (!c.crl_file.empty())
+        tls.revocation_lists = [file = config::WatchedFile(c.crl_file)]() mutable {
+            return file.changed();
+        };
+    return tls;
+}
+
+session::TlsContext require(Result<session::TlsContext, session::TlsError> tls) {
+    if (!tls)
+        throw std::runtime_error(tls.error().what);
+    return std::move(*tls);
+}
+
+void set_session(session::SessionSettings& s, const config::CommonConfig& c,
+                 std::uint32_t outer_headers) {
+    s.tun_mtu = c.tun_mtu;
+    s.renegotiate_after = c.reneg_sec;
+    s.handshake_window = c.hand_window;
+    s.transition_window = c.tran_window;
+    s.reliable.first_timeout = c.tls_timeout;
+    s.max_packet = c.max_packet_size - outer_headers;
+}
+
+void set_negotiation(session::NegotiationSettings& s, const config::CommonConfig& c, bool tcp) {
+    s.data_ciphers = c.data_ciphers;
+    s.fallback_cipher = c.fallback_cipher;
+    s.auth = c.auth;
+    s.framing = c.framing;
+    s.tcp = tcp;
+}
+
+std::uint32_t outer_headers(bool ipv6, bool tcp) {
+    return (ipv6 ? 40 : 20) + (tcp ? 22 : 8);
+}
+
+std::chrono::seconds unix_time_of_zero() {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now().time_since_epoch() -
+        std::chrono::steady_clock::now().time_since_epoch());
+}
+
+std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& device, unsigned ifindex,
+                                                        netlink::InstanceRequest instance,
+                                                        config::Fastpath fastpath) {
+    instance.fastpath = translate(fastpath);
+    bool missing = false;
+    auto kernel = dataplane::KernelDataPlane::create(ifindex, instance, missing);
+    if (missing) {
+        log::warning(
+            "this kernel has no nf_ovpn (generic netlink family \"nf-ovpn\"): data packets "
+            "go by the daemon's own data path, which is slower; load the module with "
+            "\"modprobe nf_ovpn\" and start again");
+        return nullptr;
+    }
+    if (!kernel)
+        throw std::runtime_error("nf_ovpn on " + device + ": " + kernel.error().what);
+    return std::move(*kernel);
+}
+
+Environment environment(const config::CommonConfig& c, const std::string& device) {
+    return {
+        {"script_context", "init"},
+        {"daemon_pid", std::to_string(getpid())},
+        {"verb", std::to_string(c.verb)},
+        {"dev", device},
+        {"dev_type", "tun"},
+    };
+}
+
+void check(const std::optional<netlink::Error>& failed, const std::string& what) {
+    if (failed)
+        throw std::runtime_error(what + ": " + failed->what);
+}
+
+bool is_data(ByteView datagram) {
+    auto opcode = wire::opcode_of(datagram);
+    return opcode && wire::is_data(*opcode);
+}
+
+} // namespace nfovpn::host

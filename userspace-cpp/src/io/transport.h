@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "util/bytes.h"
+#include "util/endpoint.h"
+
+namespace nfovpn::io {
+
+/// Sends datagrams; loses them silently like any network.
+class Transport {
+public:
+    virtual ~Transport() = default;
+    virtual void send(const Path& path, ByteView datagram) = 0;
+
+    /// Sessions come and go, several with one remote end perhaps; of interest where there are
+    /// connections.
+    virtual void session_begins(const Endpoint&) {}
+    virtual void session_ends(const Endpoint&) {}
+};
+
+} // namespace nfovpn::io

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Configurations of clients: what each kind of option becomes, and that every mistake is reported
+// with its line.
+
+#include "client/daemon.h"
+#include "config/client_config.h"
+#include "support/stock_packets.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+using namespace nfovpn::config;
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+namespace {
+
+std::optional<std::string> fake_file(const std::string& path, std::string& why) {
+    if (path.find("missing") != std::string::npos) {
+        why = "No such file or directory";
+        return std::nullopt;
+    }
+    if (path.ends_with("ta.key"))
+        return std::string(test::kStaticKey);
+    if (path.ends_with("v2-server.key"))
+        return std::string(test::kTlsCryptV2ServerKey);
+    if (path.ends_with("v2.key"))
+        return std::string(test::kTlsCryptV2ClientKey);
+    if (path.ends_with("up"))
+        return "carol\r\nopen sesame\nmore\n";
+    return "contents of " + path;
+}
+
+const std::string kMinimal = "client\ndev tun\nremote vpn.example.net\nca ca.crt\ncert c.crt\n"
+                             "key c.key\nremote-cert-tls server\n";
+
+ParsedClientConfig parse(const std::string& text) {
+    return parse_client_config(text, fake_file);
+}
+
+std::vector<std::string> described(const std::string& text) {
+    std::vector<std::string> out;
+    for (const auto& finding : parse(text).findings)
+        out.push_back(describe("f", finding));
+    return out;
+}
+
+ClientConfig good(const std::string& more) {
+    auto parsed = parse(kMinimal + more);
+    EXPECT_THAT(described(kMinimal + more), IsEmpty());
+    return std::move(parsed.config);
+}
+
+} // namespace
+
+TEST(ClientConfig, TheMinimum) {
+    auto c = good("");
+    ASSERT_EQ(c.remotes.size(), 1U);
+    EXPECT_EQ(c.remotes[0].host, "vpn.example.net");
+    EXPECT_EQ(c.remotes[0].port, 1194);
+    EXPECT_FALSE(c.remotes[0].tcp);
+    EXPECT_EQ(c.remotes[0].family, RemoteFamily::Any);
+    EXPECT_EQ(c.remotes[0].timeout, 120s);
+    EXPECT_EQ(c.local_port, 0);
+    EXPECT_TRUE(c.remote_cert_tls);
+    EXPECT_TRUE(c.kernel_data_path);
+    EXPECT_EQ(c.mss_fix.limit, 1492U);
+    EXPECT_EQ(c.exit_notify, 0U);
+    EXPECT_FALSE(c.resolve_for);
+}
+
+TEST(ClientConfig, Remotes) {
+    auto c = good("remote 192.0.2.1 443 tcp-client\nremote fd00::1 1195 udp6\nrport 1200\n"
+                  "proto udp4\nremote-random\nconnect-timeout 9\nnobind\n"
+                  "<connection>\nproto tcp4\nremote third\nport 444\nconnect-timeout 5\n"
+                  "</connection>\n");
+    ASSERT_EQ(c.remotes.size(), 4U);
+    EXPECT_EQ(c.remotes[0], (Remote{"vpn.example.net", 1200, false, RemoteFamily::Ipv4, 9s}));
+    EXPECT_EQ(c.remotes[1], (Remote{"192.0.2.1", 443, true, RemoteFamily::Any, 9s}));
+    EXPECT_EQ(c.remotes[2], (Remote{"fd00::1", 1195, false, RemoteFamily::Ipv6, 9s}));
+    EXPECT_EQ(c.remotes[3], (Remote{"third", 444, true, RemoteFamily::Ipv4, 5s}));
+    EXPECT_TRUE(c.remote_random);
+    EXPECT_EQ(good("port 1300\n").remotes[0].port, 1300);
+    EXPECT_EQ(good("port 1300\n").local_port, 1300);
+    EXPECT_EQ(good("lport 0\nlocal 192.0.2.7\n").remotes[0].family, RemoteFamily::Ipv4);
+}
+
+TEST(ClientConfig, TimesAndTries) {
+    auto c = good("connect-retry 5 60\nconnect-retry-max 3\nresolv-retry 20\nkeepalive 10 60\n"
+                  "explicit-exit-notify\nreneg-sec 100\nserver-poll-timeout 7\npersist-tun\n");
+    EXPECT_EQ(c.retry, 5s);
+    EXPECT_EQ(c.longest_retry, 60s);
+    EXPECT_EQ(c.tries, 3U);
+    EXPECT_EQ(c.resolve_for, 20s);
+    EXPECT_EQ(c.ping, 10U);
+    EXPECT_EQ(c.ping_restart, 60U) << "not twice as long, as a server's";
+    EXPECT_EQ(c.exit_notify, 1U);
+    EXPECT_EQ(c.remotes[0].timeout, 7s);
+    EXPECT_TRUE(c.keep_tunnel);
+    EXPECT_FALSE(good("resolv-retry infinite\n").resolve_for);
+}
+
+TEST(ClientConfig, UserNameAndPassword) {
+    auto c = good("auth-user-pass up\nauth-retry nointeract\n");
+    EXPECT_EQ(c.username, "carol");
+    EXPECT_EQ(as_text(c.password.view()), "open sesame");
+    EXPECT_TRUE(c.retry_refused);
+    auto block = good("<auth-user-pass>\nfrank\nsecret\n</auth-user-pass>\n");
+    EXPECT_EQ(block.username, "frank");
+    // In place of a certificate.
+    EXPECT_TRUE(parse("client\ndev tun\nremote x\nca a\nauth-user-pass up\n").ok());
+    EXPECT_THAT(described("client\ndev tun\nremote x\nca a\nremote-cert-tls server\n"),
+                ElementsAre("f: error: nothing says who this client is (cert FILE and key FILE, or "
+                            "auth-user-pass FILE)"));
+    EXPECT_THAT(described(kMinimal + "auth-user-pass\n"),
+                ElementsAre(HasSubstr("f:8: error: auth-user-pass: there is nobody to ask")));
+    auto half = described(kMinimal + "<auth-user-pass>\nfrank\n</auth-user-pass>\n");
+    EXPECT_THAT(half, ElementsAre(HasSubstr("f:8: error: auth-user-pass: name or password is")));
+    EXPECT_THAT(described(kMinimal + "auth-retry interact\n"),
+                ElementsAre(HasSubstr("f:8: error: auth-retry")));
+}
+
+TEST(ClientConfig, ControlChannelsKeys) {
+    EXPECT_TRUE(good("tls-auth ta.key 1\n").wrap);
+    EXPECT_TRUE(good("<tls-crypt>\n" + std::string(test::kStaticKey) + "</tls-crypt>\n").wrap);
+    auto v2 = good("tls-crypt-v2 v2.key\n");
+    EXPECT_TRUE(v2.wrap);
+    EXPECT_GT(v2.wrapped_key.size(), 256U + 32U);
+    EXPECT_LT(v2.wrapped_key.size(), wire::kMaxWrappedKey);
+    EXPECT_THAT(described(kMinimal + "tls-crypt-v2 v2-server.key\n"),
+                ElementsAre(HasSubstr("f:8: error: tls-crypt-v2: there is no client's key in it")));
+    EXPECT_THAT(described(kMinimal + "tls-crypt-v2 v2.key\ntls-crypt ta.key\n"),
+                Contains(HasSubstr("tls-crypt-v2, and tls-crypt or tls-auth too")));
+    EXPECT_THAT(
+        described(kMinimal + "tls-auth missing\n"),
+        ElementsAre("f:8: error: tls-auth: cannot read missing: No such file or directory"));
+}
+
+TEST(ClientConfig, WhatCouldBePushed) {
+    auto c = good("route 10.1.0.0 255.255.0.0\nroute-ipv6 fd01::/48\nredirect-gateway def1\n"
+                  "dhcp-option DNS 10.1.0.53\nroute-metric 5\npull-filter ignore \"route 10.\"\n"
+                  "pull-filter accept ping\n");
+    EXPECT_THAT(c.own_options, ElementsAre("route 10.1.0.0 255.255.0.0", "route-ipv6 fd01::/48",
+                                           "redirect-gateway def1", "dhcp-option DNS 10.1.0.53",
+                                           "route-metric 5"));
+    ASSERT_EQ(c.pull_filters.size(), 2U);
+    EXPECT_EQ(c.pull_filters[0].action, wire::PullFilter::Action::Ignore);
+    EXPECT_EQ(c.pull_filters[0].text, "route 10.");
+    auto none = good("route-nopull\nifconfig-noexec\nroute-noexec\n");
+    EXPECT_THAT(none.pull_filters.size(), testing::Ge(4U));
+    EXPECT_FALSE(none.configure_device);
+    EXPECT_FALSE(none.configure_routes);
+    EXPECT_TRUE(parse(kMinimal + "ifconfig 10.8.0.2 10.8.0.1\n").ok());
+}
+
+TEST(ClientConfig, PeerInfoOfTheAdministrator) {
+    auto c = good("setenv UV_ASSET 7\nsetenv OTHER x\npush-peer-info\n");
+    EXPECT_THAT(c.peer_info, ElementsAre(Pair("UV_ASSET", "7")));
+    EXPECT_THAT(good("setenv UV_ASSET 7\n").peer_info, IsEmpty());
+}
+
+TEST(ClientConfig, MistakesHaveLinesAndHints) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"remote x 0", "\"0\" is not a number from 1 to 65535"},
+        {"remote x 1 sctp", "\"sctp\" is no transport protocol (use udp or tcp-client)"},
+        {"proto tcp-server", "this is a client (use proto tcp-client)"},
+        {"connect-retry 0", "\"0\" is not a number from 1 to 86400"},
+        {"resolv-retry soon", "\"soon\" is not a number"},
+        {"remote-cert-tls client", "the peer of a client is a server (use remote-cert-tls server)"},
+        {"route vpn.example.net", "not understood (addresses and networks in numbers"},
+        {"ifconfig a b", "not an address and a netmask"},
+        {"topology ring", "no topology that is known"},
+        {"pull-filter drop route", "\"drop\" is not understood (accept, ignore or reject)"},
+        {"keepalive 10 15", "the second number must be at least twice the first"},
+        {"bind ipv6only", "\"ipv6only\" has no meaning for a client (use local ADDRESS)"},
+        {"server 10.8.0.0 255.255.255.0", "only a server has it"},
+        {"up /bin/true", "script-security does not allow it (script-security 2)"},
+        {"connection x", "not a block"},
+        {"http-proxy a 1", "proxies are not supported"},
+        {"auth-user-pass missing", "cannot read missing"},
+    };
+    for (const auto& [line, what] : cases) {
+        auto found = described(kMinimal + line + "\n");
+        // Of an option that stands there twice now.
+        std::erase_if(found, [](const auto& text) {
+            return text.find("given more than once") != std::string::npos;
+        });
+        ASSERT_EQ(found.size(), 1U) << line;
+        EXPECT_THAT(found[0],
+                    HasSubstr("f:8: error: " + std::string(line, std::string(line).find(' ')) +
+                              ": " + what));
+    }
+    EXPECT_THAT(described(kMinimal + "<connection>\nremote y\nfragment 1\n</connection>\n"),
+                ElementsAre(HasSubstr("f:10: error: fragment: not supported in a <connection>")));
+    EXPECT_THAT(described(kMinimal + "<connection>\nproto udp\n</connection>\n"),
+                ElementsAre("f:8: error: connection: there is no remote in it"));
+    EXPECT_THAT(described("client\n"),
+                testing::IsSupersetOf({"f: error: no device is given (dev tun)",
+                                       "f: error: no server is given (remote HOST PORT)",
+                                       "f: error: no certificate authority is given (ca FILE)"}));
+    EXPECT_THAT(described(kMinimal + "nobind\nlport 5\n"),
+                ElementsAre(HasSubstr("nobind, and yet an address or port to bind to")));
+    EXPECT_THAT(described(kMinimal + "local fd00::1\nproto udp4\n"),
+                ElementsAre(HasSubstr("local is an address of another family")));
+    EXPECT_THAT(described("client\ndev tun\nremote x\nca a\ncert c\nremote-cert-tls server\n"),
+                ElementsAre("f: error: cert and key belong together (key FILE)"));
+    EXPECT_THAT(described("client\ndev tun\nremote x\nca a\ncert c\nkey k\n"),
+                ElementsAre(HasSubstr("f: warning: every certificate of the authority")));
+}
+
+TEST(ClientConfig, BecomesTheCoresSettings) {
+    auto parsed = parse(kMinimal + "auth-user-pass up\ntls-crypt-v2 v2.key\ntun-mtu 1400\n"
+                                   "reneg-sec 77\npersist-tun\nremote-random\n");
+    auto s = client::client_settings(parsed.config);
+    EXPECT_EQ(s.remotes, parsed.config.remotes);
+    EXPECT_EQ(s.username, "carol");
+    EXPECT_EQ(as_text(s.password->view()), "open sesame");
+    EXPECT_EQ(s.wrapped_key, parsed.config.wrapped_key);
+    EXPECT_EQ(s.session.tun_mtu, 1400U);
+    EXPECT_EQ(s.session.renegotiate_after, Duration(77s));
+    EXPECT_EQ(s.session.max_packet, 1250U - 40 - 22);
+    EXPECT_TRUE(s.keep_tunnel && s.shuffle);
+    EXPECT_FALSE(s.resolve_for);
+}

@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Our client with our server on a simulated network: handshakes in every format, renegotiations
+// without a lost packet, what servers push and say, and a client that tries again.
+
+#include "server/auth_token.h"
+#include "support/recording_hooks.h"
+#include "support/simulated_client.h"
+#include "support/stock_packets.h"
+#include "support/wrapped_key.h"
+#include "util/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+using namespace nfovpn;
+using namespace nfovpn::test;
+using namespace std::chrono_literals;
+using client::Phase;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+namespace {
+
+const Bytes kPacket = {0x45, 0, 0, 20, 1, 2, 3, 4};
+
+class ClientCoreTest : public testing::Test {
+protected:
+    void SetUp() override {
+        log::set_level(log::Level::Off);
+        settings.session.handshake_window = 60s;
+        settings.session.renegotiate_after = 0s;
+    }
+
+    SimulatedClient& make(const std::string& name = "alice") {
+        clients.push_back(std::make_unique<SimulatedClient>(sim, name, settings));
+        return *clients.back();
+    }
+    SimulatedClient& start(const std::string& name = "alice") {
+        auto& out = make(name);
+        out.start();
+        return out;
+    }
+    bool connect(SimulatedClient& c, Duration limit = 60s) {
+        return sim.run_until([&] { return c.up(); }, limit);
+    }
+    bool ends(SimulatedClient& c, Duration limit = 60s) {
+        return sim.run_until([&] { return c.core->finished(); }, limit);
+    }
+    // A packet each way arrives, and nothing else.
+    void expect_data(SimulatedClient& c) {
+        const auto at_server = sim.at_server.size();
+        const auto at_client = c.received.size();
+        ASSERT_TRUE(c.send_data(kPacket));
+        ASSERT_TRUE(sim.send_data(*c.core->peer_id(), kPing));
+        sim.run(1s);
+        ASSERT_EQ(sim.at_server.size(), at_server + 1);
+        ASSERT_EQ(c.received.size(), at_client + 1);
+        EXPECT_EQ(sim.at_server.back(), kPacket);
+        EXPECT_EQ(c.received.back(), kPing);
+        EXPECT_EQ(sim.plane.undecryptable + c.plane.undecryptable, 0U);
+    }
+    config::Remote remote(const std::string& host, bool tcp = false) {
+        config::Remote out;
+        out.host = host;
+        out.tcp = tcp;
+        out.timeout = 10s;
+        return out;
+    }
+
+    Simulation sim;
+    RecordingHooks hooks;
+    client::ClientSettings settings;
+    std::vector<std::unique_ptr<SimulatedClient>> clients;
+};
+
+} // namespace
+
+TEST_F(ClientCoreTest, ConnectsAndIsToldItsTunnel) {
+    sim.settings.session.push = {"route-gateway 10.8.0.1",
+                                 "topology subnet",
+                                 "route 10.99.0.0 255.255.255.0",
+                                 "route-ipv6 fd00:99::/64",
+                                 "dhcp-option DNS 10.99.0.53",
+                                 "redirect-gateway def1",
+                                 "ping 7",
+                                 "ping-restart 40"};
+    sim.settings.session.tun_mtu = 1400;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(c.calls, ElementsAre("resolve vpn", "open 192.0.2.1:1194 udp", "set up 10.8.0.2",
+                                     "connected"));
+    EXPECT_THAT(c.plane.calls, ElementsAre("add 0", "key 0 primary 0", "keepalive 0"));
+    const auto& peer = c.plane.peers.at(0);
+    EXPECT_TRUE(peer.peer.owns_everything);
+    EXPECT_EQ(peer.peer.path.remote, kServerEndpoint);
+    EXPECT_EQ(peer.keepalive.interval, 7U);
+    EXPECT_EQ(peer.keepalive.timeout, 40U);
+    ASSERT_TRUE(c.tunnel);
+    EXPECT_EQ(c.tunnel->length, 24);
+    EXPECT_EQ(c.tunnel->mtu, 1400U);
+    EXPECT_EQ(c.tunnel->gateway, parse_ipv4("10.8.0.1"));
+    ASSERT_EQ(c.tunnel->routes.size(), 2U);
+    EXPECT_EQ(to_string(c.tunnel->routes[0].network), "10.99.0.0/24");
+    EXPECT_EQ(to_string(c.tunnel->routes[1].network), "fd00:99::/64");
+    EXPECT_EQ(c.tunnel->redirect, wire::RedirectGateway{});
+    EXPECT_THAT(c.tunnel->environment, Contains(std::pair<std::string, std::string>(
+                                           "foreign_option_1", "dhcp-option DNS 10.99.0.53")));
+    expect_data(c);
+    const auto report = c.core->report();
+    EXPECT_EQ(report.common_name, "server");
+    EXPECT_EQ(report.cipher, "AES-256-GCM with epochs");
+}
+
+struct ClientFormat {
+    const char* name;
+    DataCipher cipher;
+    DataAuth auth;
+    bool tls_export;
+    Framing framing;
+};
+
+void PrintTo(const ClientFormat& format, std::ostream* out) {
+    *out << format.name;
+}
+
+class ClientFormats : public ClientCoreTest, public testing::WithParamInterface<ClientFormat> {};
+
+TEST_P(ClientFormats, DataBothWaysThroughRenegotiations) {
+    const auto& format = GetParam();
+    auto& server = sim.settings.session.negotiation;
+    server.data_ciphers = settings.session.negotiation.data_ciphers = {format.cipher};
+    server.auth = settings.session.negotiation.auth = format.auth;
+    server.tls_export = format.tls_export;
+    server.framing = format.framing;
+    server.push_framing = format.framing != Framing::None;
+    sim.settings.session.renegotiate_after = 100s;
+    settings.mss_fix = {1492, MssFix::Of::OuterPacket};
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_EQ(c.plane.peers.at(0).peer.framing, format.framing);
+    EXPECT_GT(c.plane.peers.at(0).peer.tcp_mss, 1300);
+    expect_data(c);
+    ASSERT_TRUE(sim.run_until([&] { return c.core->report().renegotiations == 2; }, 300s));
+    expect_data(c);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ClientFormats,
+    testing::Values(
+        ClientFormat{"GcmEpochs", DataCipher::Aes256Gcm, DataAuth::Sha1, true, Framing::None},
+        ClientFormat{"ChachaPrf", DataCipher::ChaCha20Poly1305, DataAuth::Sha1, false,
+                     Framing::None},
+        ClientFormat{"Cbc", DataCipher::Aes256Cbc, DataAuth::Sha256, true, Framing::None},
+        ClientFormat{"CbcPrf", DataCipher::Aes128Cbc, DataAuth::Sha1, false, Framing::Stub},
+        ClientFormat{"GcmStubV2", DataCipher::Aes128Gcm, DataAuth::Sha1, true, Framing::StubV2}),
+    [](const auto& tested) { return tested.param.name; });
+
+// Both sides want new keys now and then, datagrams are lost and overtake each other, and yet what
+// the network delivers can be read.
+TEST_F(ClientCoreTest, RenegotiationsOfBothSidesUnderLossLoseNothing) {
+    for (unsigned seed = 1; seed <= 4; seed++) {
+        Simulation lossy(seed);
+        lossy.loss = 0.15;
+        lossy.shortest_delay = 5ms;
+        lossy.longest_delay = 60ms;
+        lossy.settings.session.renegotiate_after = 70s;
+        settings.session.renegotiate_after = 50s;
+        lossy.start_server();
+        SimulatedClient c(lossy, "alice", settings);
+        c.start();
+        ASSERT_TRUE(lossy.run_until([&] { return c.up(); }, 120s)) << seed;
+        for (int i = 0; i < 600; i++) {
+            c.send_data(kPacket);
+            lossy.send_data(*c.core->peer_id(), kPing);
+            lossy.run(1s);
+            ASSERT_TRUE(c.up()) << seed;
+        }
+        EXPECT_GT(c.core->report().renegotiations, 8U) << seed;
+        EXPECT_EQ(lossy.plane.undecryptable, 0U) << seed;
+        EXPECT_EQ(c.plane.undecryptable, 0U) << seed;
+        EXPECT_GT(lossy.at_server.size(), 400U) << seed;
+        EXPECT_GT(c.received.size(), 400U) << seed;
+    }
+}
+
+// Whose ACK is lost the server has no key yet; so a client goes on with the old one for a while.
+TEST_F(ClientCoreTest, GoesOnWithTheOldKeyForAWhile) {
+    settings.session.renegotiate_after = 100s;
+    sim.settings.session.renegotiate_after = 0s;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    ASSERT_TRUE(sim.run_until([&] { return c.plane.peers.at(0).slots[1].has_value(); }, 110s));
+    const auto began = sim.now;
+    EXPECT_EQ(c.plane.peers.at(0).slots[0]->key_id, 0);
+    expect_data(c);
+    ASSERT_TRUE(sim.run_until([&] { return c.core->report().renegotiations == 1; }, 10s));
+    EXPECT_GT(sim.now - began, 2s);
+    EXPECT_LT(sim.now - began, 5s);
+    EXPECT_EQ(c.plane.peers.at(0).slots[0]->key_id, 1);
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, LongPushReplyIsPutTogether) {
+    for (int i = 0; i < 200; i++)
+        sim.settings.session.push.push_back("route 10." + std::to_string(i) + ".0.0 255.255.0.0");
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_EQ(c.tunnel->routes.size(), 200U);
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, ControlChannelWrappedInEveryWay) {
+    const auto key = *wire::parse_static_key(kStaticKey);
+    const auto auth = [&](wire::ControlWrap::Direction direction) {
+        return std::make_shared<const wire::ControlWrap>(
+            *wire::ControlWrap::tls_auth(key, direction, "SHA256"));
+    };
+    sim.settings.wrap = auth(wire::ControlWrap::Direction::Normal);
+    settings.wrap = auth(wire::ControlWrap::Direction::Inverse);
+    sim.start_server();
+    auto& by_auth = start("by-auth");
+    ASSERT_TRUE(connect(by_auth));
+    expect_data(by_auth);
+    clients.clear();
+
+    sim.settings.wrap = std::make_shared<const wire::ControlWrap>(
+        wire::ControlWrap::tls_crypt(key, wire::Role::Server));
+    settings.wrap = std::make_shared<const wire::ControlWrap>(
+        wire::ControlWrap::tls_crypt(key, wire::Role::Client));
+    sim.start_server();
+    sim.plane.peers.clear();
+    auto& by_crypt = start("by-crypt");
+    ASSERT_TRUE(connect(by_crypt));
+    expect_data(by_crypt);
+    // Who lacks the key hears nothing.
+    settings.wrap.reset();
+    settings.remotes = {remote("vpn")};
+    auto& stranger = start("stranger");
+    sim.run(30s);
+    EXPECT_FALSE(stranger.up());
+    EXPECT_THAT(stranger.calls, Contains("open 192.0.2.1:1194 udp").Times(testing::Ge(2)));
+}
+
+// With a wrapped key that fills most of a packet, and a network that loses.
+TEST_F(ClientCoreTest, TlsCryptV2BringsItsKeyAgainWhenAsked) {
+    const auto server_key = *wire::parse_tls_crypt_v2_key(kTlsCryptV2ServerKey);
+    const auto metadata = timestamp_metadata(1000);
+    for (unsigned seed = 1; seed <= 6; seed++) {
+        Simulation lossy(seed);
+        lossy.loss = seed == 1 ? 0 : 0.2;
+        auto v2 = std::make_shared<server::TlsCryptV2>();
+        v2->key.assign(server_key.view());
+        v2->force_cookie = true;
+        lossy.settings.tls_crypt_v2 = v2;
+        auto wrap = tls_crypt_v2_client(server_key, metadata);
+        settings.wrap = wrap.keys;
+        settings.wrapped_key = wrap.wrapped_key;
+        std::size_t longest = 0;
+        unsigned with_key = 0;
+        lossy.tap = [&](bool for_server, ByteView datagram) {
+            longest = std::max(longest, datagram.size());
+            if (for_server && wire::opcode_of(datagram) == wire::Opcode::ControlWkcV1)
+                with_key++;
+        };
+        lossy.start_server();
+        SimulatedClient c(lossy, "alice", settings);
+        c.start();
+        ASSERT_TRUE(lossy.run_until([&] { return c.up(); }, 200s)) << seed;
+        EXPECT_GE(with_key, 1U);
+        EXPECT_LE(longest, settings.session.max_packet);
+        ASSERT_TRUE(c.send_data(kPacket));
+    }
+}
+
+TEST_F(ClientCoreTest, UserNameAndPasswordGoAlong) {
+    sim.settings.users.emplace();
+    sim.hooks = &hooks;
+    sim.start_server();
+    settings.username = "carol";
+    settings.password = std::make_shared<const SecretBytes>(as_bytes("open sesame"));
+    auto& c = start();
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    auto question = hooks.next_user();
+    EXPECT_EQ(question.username, "carol");
+    EXPECT_EQ(question.password, "open sesame");
+    question.done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(connect(c));
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, WrongPasswordEndsTheClient) {
+    sim.settings.users.emplace();
+    sim.hooks = &hooks;
+    sim.start_server();
+    settings.username = "carol";
+    settings.password = std::make_shared<const SecretBytes>(as_bytes("open barley"));
+    auto& c = start();
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    hooks.next_user().done(session::Refusal{"user name or password is wrong"}, sim.now);
+    ASSERT_TRUE(ends(c, 20s));
+    EXPECT_THAT(c.core->failure(), HasSubstr("user name or password is wrong"));
+    EXPECT_THAT(c.core->failure(), Not(HasSubstr("barley")));
+    EXPECT_THAT(c.plane.calls, IsEmpty());
+}
+
+TEST_F(ClientCoreTest, RefusedClientsMayTryAgainIfTheyAreToldTo) {
+    sim.settings.users.emplace();
+    sim.hooks = &hooks;
+    sim.start_server();
+    settings.retry_refused = true;
+    settings.username = "carol";
+    settings.password = std::make_shared<const SecretBytes>(as_bytes("open barley"));
+    auto& c = start();
+    for (int i = 0; i < 2; i++) {
+        ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+        hooks.next_user().done(session::Refusal{"no"}, sim.now);
+    }
+    EXPECT_FALSE(c.core->finished());
+}
+
+TEST_F(ClientCoreTest, ATokenStandsForThePassword) {
+    sim.settings.users.emplace();
+    auto tokens = std::make_shared<server::AuthTokenSettings>();
+    tokens->lifetime = 1h;
+    tokens->renewal = 1h;
+    sim.settings.users->tokens = tokens;
+    sim.hooks = &hooks;
+    sim.settings.session.renegotiate_after = 60s;
+    sim.start_server();
+    settings.username = "carol";
+    settings.password = std::make_shared<const SecretBytes>(as_bytes("open sesame"));
+    auto& c = start();
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    hooks.next_user().done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(connect(c));
+    ASSERT_TRUE(sim.run_until([&] { return c.core->report().renegotiations == 3; }, 300s));
+    EXPECT_THAT(hooks.users, IsEmpty()) << "nobody needs to be asked again";
+    expect_data(c);
+    // A server that does not know it, as one that was started again, asks for the password.
+    auto other = std::make_shared<server::AuthTokenSettings>();
+    other->key.writable()[0] = 1;
+    sim.settings.users->tokens = other;
+    sim.core->shutdown(sim.now);
+    sim.run(5s);
+    sim.start_server();
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 60s));
+    EXPECT_EQ(hooks.next_user().password, "open sesame");
+}
+
+TEST_F(ClientCoreTest, ComesBackAfterARestartOfTheServer) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    sim.core->shutdown(sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return !c.up(); }, 10s));
+    EXPECT_FALSE(c.tunnel);
+    sim.run(5s);
+    sim.start_server();
+    c.calls.clear();
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(c.calls, Contains("set up 10.8.0.2"));
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, TunnelMayStayMeanwhile) {
+    settings.keep_tunnel = true;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    sim.core->shutdown(sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return !c.up(); }, 10s));
+    EXPECT_TRUE(c.tunnel);
+    c.core->stop(sim.now);
+    EXPECT_FALSE(c.tunnel);
+    EXPECT_TRUE(c.core->finished());
+}
+
+TEST_F(ClientCoreTest, ASilentServerIsTriedAgain) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->notified(dataplane::PeerDeleted{7, true}, sim.now);
+    EXPECT_TRUE(c.up()) << "that is another peer";
+    c.core->notified(dataplane::PeerDeleted{0, true}, sim.now);
+    EXPECT_EQ(c.core->phase(), Phase::Waiting);
+    EXPECT_THAT(c.plane.calls, Not(Contains("remove 0"))) << "it is gone already";
+    c.plane.calls.clear();
+    ASSERT_TRUE(connect(c));
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, SaysGoodByeWhereThatIsWanted) {
+    settings.exit_notify = 1;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->stop(sim.now);
+    EXPECT_EQ(c.core->phase(), Phase::Leaving);
+    ASSERT_TRUE(ends(c, 5s));
+    EXPECT_EQ(c.core->failure(), "");
+    EXPECT_TRUE(sim.core->finished()) << "the server knows";
+    EXPECT_TRUE(c.plane.peers.empty());
+    EXPECT_FALSE(c.tunnel);
+}
+
+TEST_F(ClientCoreTest, LeavesWithoutAWordOtherwise) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->stop(sim.now);
+    EXPECT_TRUE(c.core->finished());
+    EXPECT_FALSE(sim.core->finished());
+    EXPECT_EQ(c.core->deadline(), kNever);
+}
+
+TEST_F(ClientCoreTest, ServersAndTheirAddressesAreTriedInTurn) {
+    settings.remotes = {remote("nowhere"), remote("dead"), remote("vpn")};
+    const Endpoint dead1{*parse_ipv4("192.0.2.66"), 1194};
+    const Endpoint dead2{*parse_ipv4("192.0.2.67"), 1194};
+    sim.start_server();
+    auto& c = make();
+    c.names = [&](const config::Remote& r) {
+        if (r.host == "nowhere")
+            return std::vector<Endpoint>{};
+        return r.host == "dead" ? std::vector<Endpoint>{dead1, dead2}
+                                : std::vector<Endpoint>{kServerEndpoint};
+    };
+    c.start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(c.calls, ElementsAre("resolve nowhere", "resolve dead", "open 192.0.2.66:1194 udp",
+                                     "open 192.0.2.67:1194 udp", "resolve vpn",
+                                     "open 192.0.2.1:1194 udp", "set up 10.8.0.2", "connected"));
+}
+
+TEST_F(ClientCoreTest, WaitsLongerAfterManyRoundsAndEndsAfterEnough) {
+    settings.remotes = {remote("vpn")};
+    settings.retry = 2s;
+    settings.longest_retry = 30s;
+    settings.tries = 12;
+    sim.start_server();
+    auto& c = make();
+    c.names = [](const auto&) { return std::vector<Endpoint>{}; };
+    std::vector<TimePoint> at;
+    c.names = [&](const auto&) {
+        at.push_back(sim.now);
+        return std::vector<Endpoint>{};
+    };
+    c.start();
+    ASSERT_TRUE(ends(c, 600s));
+    EXPECT_THAT(c.core->failure(), HasSubstr("connect-retry-max"));
+    ASSERT_EQ(at.size(), 12U);
+    EXPECT_EQ(at[1] - at[0], 2s);
+    EXPECT_EQ(at[4] - at[3], 2s);
+    EXPECT_EQ(at[5] - at[4], 4s);
+    EXPECT_EQ(at[11] - at[10], 30s);
+}
+
+TEST_F(ClientCoreTest, NamesThatAreNotFoundMayEndIt) {
+    settings.resolve_for = 10s;
+    auto& c = make();
+    sim.start_server();
+    c.names = [](const auto&) { return std::vector<Endpoint>{}; };
+    c.start();
+    ASSERT_TRUE(ends(c, 60s));
+    EXPECT_THAT(c.core->failure(), HasSubstr("resolv-retry"));
+}
+
+TEST_F(ClientCoreTest, AForgedAnswerIsNotHeard) {
+    sim.start_server();
+    auto& c = start();
+    sim.run(1ms);
+    wire::ControlPacket forged;
+    forged.opcode = wire::Opcode::HardResetServerV2;
+    forged.session_id = {1, 2, 3, 4, 5, 6, 7, 8};
+    forged.peer_session_id = {8, 7, 6, 5, 4, 3, 2, 1};
+    forged.acks.add(0);
+    forged.message_id = 0;
+    c.core->receive({kServerEndpoint, c.endpoint}, wire::build_control(forged), sim.now);
+    // From elsewhere, truncated, and data that nobody can read.
+    c.core->receive({{Ipv4{1}, 1}, c.endpoint}, wire::build_control(forged), sim.now);
+    const Bytes junk = {0x40, 1};
+    c.core->receive({kServerEndpoint, c.endpoint}, junk, sim.now);
+    c.core->receive({kServerEndpoint, c.endpoint}, ByteView(), sim.now);
+    const Bytes data = {0x48, 0, 0, 0, 1, 2, 3};
+    c.core->receive({kServerEndpoint, c.endpoint}, data, sim.now);
+    EXPECT_EQ(c.core->report().dropped, 4U);
+    ASSERT_TRUE(connect(c));
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, OnlyAServerOfTheRightNameAndPurposeWillDo) {
+    settings.tries = 1;
+    sim.start_server();
+    auto& wrong = make();
+    wrong.tls_config.name_check = session::NameCheck::CommonName;
+    wrong.tls_config.name = "another";
+    wrong.start();
+    ASSERT_TRUE(ends(wrong, 100s));
+    EXPECT_THAT(wrong.plane.calls, IsEmpty());
+    auto& right = make();
+    right.tls_config.name_check = session::NameCheck::CommonName;
+    right.tls_config.name = "server";
+    right.tls_config.require_extended_use = true;
+    right.start();
+    EXPECT_TRUE(connect(right));
+    // Who poses as the server with a client's certificate.
+    sim.server_config.certificate = right.tls_config.certificate;
+    sim.server_config.private_key = SecretBytes(right.tls_config.private_key.view());
+    clients.clear();
+    sim.start_server();
+    auto& deceived = make();
+    deceived.tls_config.require_extended_use = true;
+    deceived.start();
+    ASSERT_TRUE(ends(deceived, 100s));
+    EXPECT_THAT(deceived.plane.calls, IsEmpty());
+}
+
+TEST_F(ClientCoreTest, WhatIsPushedIsCheckedAndFiltered) {
+    settings.tries = 1;
+    using Action = wire::PullFilter::Action;
+    const auto fails = [&](const std::string& option) {
+        sim.settings.session.push = {"topology subnet", option};
+        sim.plane.peers.clear();
+        sim.start_server();
+        auto& c = start();
+        const bool ended = ends(c, 100s);
+        EXPECT_THAT(c.plane.calls, IsEmpty()) << option;
+        return ended;
+    };
+    EXPECT_TRUE(fails("cipher BF-CBC"));
+    EXPECT_TRUE(fails("compress lz4"));
+    EXPECT_TRUE(fails("protocol-flags dyn-tls-crypt"));
+    EXPECT_TRUE(fails("tun-mtu 12"));
+    settings.session.pull_filters = {{Action::Accept, "route 10.1."},
+                                     {Action::Ignore, "route "},
+                                     {Action::Reject, "dhcp-option"}};
+    EXPECT_TRUE(fails("dhcp-option DNS 1.1.1.1"));
+
+    sim.settings.session.push = {"topology subnet", "route 10.1.0.0 255.255.0.0",
+                                 "route 10.2.0.0 255.255.0.0"};
+    settings.session.own_options = {"route 10.7.0.0 255.255.0.0", "route-metric 9"};
+    sim.plane.peers.clear();
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    std::vector<std::string> routes;
+    for (const auto& route : c.tunnel->routes)
+        routes.push_back(to_string(route.network) + " " + std::to_string(route.metric.value_or(0)));
+    EXPECT_THAT(routes, ElementsAre("10.7.0.0/16 9", "10.1.0.0/16 9"));
+}
+
+TEST_F(ClientCoreTest, ADeviceThatCannotBeSetUpEndsTheSession) {
+    settings.tries = 1;
+    sim.start_server();
+    auto& c = make();
+    c.refuse_set_up = true;
+    c.start();
+    ASSERT_TRUE(ends(c, 100s));
+    EXPECT_THAT(c.plane.calls, Contains("remove 0"));
+}
+
+TEST_F(ClientCoreTest, ADataPlaneThatRefusesEndsTheSession) {
+    settings.tries = 1;
+    for (const char* call : {"add", "key"}) {
+        sim.plane.peers.clear();
+        sim.start_server();
+        auto& c = make();
+        c.plane.refuse = call;
+        c.start();
+        EXPECT_TRUE(ends(c, 100s)) << call;
+        EXPECT_THAT(c.calls, Not(Contains("connected"))) << call;
+    }
+}
+
+TEST_F(ClientCoreTest, FollowsAServerThatMovesAndRenewsAWornKey) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->notified(dataplane::PeerFloated{0, {*parse_ipv4("192.0.2.9"), 1194}}, sim.now);
+    EXPECT_THAT(c.core->report().server, HasSubstr("192.0.2.9"));
+    c.core->notified(dataplane::PeerFloated{0, kServerEndpoint}, sim.now);
+    c.core->notified(dataplane::KeyNearLimit{0, 0}, sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return c.core->report().renegotiations == 1; }, 100s));
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, RestartConnectsAgainAtOnce) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->restart(sim.now);
+    EXPECT_EQ(c.core->phase(), Phase::Resolving);
+    EXPECT_TRUE(c.plane.peers.empty());
+    ASSERT_TRUE(connect(c));
+    expect_data(c);
+}
+
+TEST_F(ClientCoreTest, AConnectionThatEndsIsOpenedAgain) {
+    settings.remotes = {remote("vpn", true)};
+    sim.settings.tcp = true;
+    sim.settings.session.negotiation.tcp = true;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(c.calls, Contains("open 192.0.2.1:1194 tcp"));
+    c.core->lost("the connection has ended", sim.now);
+    EXPECT_EQ(c.core->phase(), Phase::Waiting);
+    ASSERT_TRUE(connect(c));
+    expect_data(c);
+}
+
+// What a server may say between push replies.
+TEST_F(ClientCoreTest, ServersMayRestartTheClientOrSendItToTheNext) {
+    settings.remotes = {remote("vpn"), remote("other")};
+    sim.settings.restart_message = "RESTART,[N]";
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    sim.core->shutdown(sim.now);
+    sim.run(5s);
+    EXPECT_THAT(c.calls, Contains("resolve other"));
+    sim.start_server();
+    ASSERT_TRUE(connect(c));
+    const auto id = sim.core->clients(sim.now).at(0).client_id;
+    EXPECT_TRUE(sim.core->kill_by_id(id, "HALT,go away", sim.now));
+    ASSERT_TRUE(ends(c, 5s));
+    EXPECT_THAT(c.core->failure(), HasSubstr("go away"));
+}
