@@ -231,10 +231,10 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
             auto begins = [&](std::size_t i, const std::string& text) {
                 return expect(found[i].starts_with(text), text.c_str());
             };
-            return begins(0, "client-config-dir: " + closed + ": Permission denied: no client") &&
-                   begins(1, "crl-verify: " + closed + "/crl.pem: Permission denied: when") &&
-                   begins(2, "status: " + closed + ": Permission denied: ") &&
-                   begins(3, "writepid: " + closed + ": Permission denied: ") &&
+            return begins(0, "crl-verify: " + closed + "/crl.pem: Permission denied: when") &&
+                   begins(1, "writepid: " + closed + ": Permission denied: ") &&
+                   begins(2, "client-config-dir: " + closed + ": Permission denied: no client") &&
+                   begins(3, "status: " + closed + ": Permission denied: ") &&
                    begins(4, "nf-control: " + closed + ": Permission denied: ") &&
                    expect(host::unusable_paths(server::later_paths(open)).empty(),
                           "those are in reach");
