@@ -17,6 +17,8 @@ help: ## this list
 	@echo '  CIPHER=NAME       the data channel cipher of "demo"'
 	@echo '  TESTS="NAME ..."  only these groups of "test", named in lab/tests.table; those of'
 	@echo '                    "test-debug" and "test-qemu" are in lab/tests/*.table'
+	@echo '  VERSION=N RANGE-DIFF=PREVIOUS   "series" makes version N, in OUT=DIR, compared with the directory or'
+	@echo '                    the range of commits that was sent before; AUTHOR="NAME <MAIL>", SERIES=linux'
 	@echo '  KSRC=DIR          a kernel tree of yours instead of the packaged one'
 	@echo '  NF_OVPN_CACHE=DIR where downloads and objects go   [~/.cache/nf-ovpn]'
 	@echo '  V=1               show the output of long steps'
@@ -60,12 +62,18 @@ bench-quick: setup ## throughput and packet rates beside mainline's ovpn driver,
 	@lab/install lab/packages.bench
 	@lab/bench/bench -n -r 3 -s 1 -S "none nf_ovpn nf_ovpn+ovpn ovpn wireguard" crypto bulk packets
 
+# what "make series" has been told, as options of lab/series/make-series
+VERSION := 1
+series-options = $(if $(filter-out 1,$(VERSION)),--version '$(VERSION)') \
+	$(if $(RANGE-DIFF),--range-diff '$(RANGE-DIFF)') $(if $(OUT),--out '$(OUT)') \
+	$(if $(AUTHOR),--author '$(AUTHOR)') $(SERIES)
+
 .PHONY: series
-series: ## make patches/ from the folders
+series: ## make patches/ from the folders, or a later version to be sent
 	@lab/install
 	@lab/kernel-source
 	@lab/iproute2-source
-	@lab/series/make-series
+	@lab/series/make-series $(series-options)
 
 .PHONY: check
 check: setup ## patches/ fresh, applicable and clean by the kernel's own tools; sources clean
