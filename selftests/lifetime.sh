@@ -127,6 +127,9 @@ namespace_removed() {
 
 # What the kernel drops is traced, with the function that does it.
 drop_event=$tracefs/events/skb/kfree_skb/enable
+[ -e "$drop_event" ] || skip_all "needs the event kfree_skb"
+
+trap 'echo 0 >"$drop_event"; cleanup' EXIT
 
 watch_drops() {
 	echo >"$tracefs/trace"
