@@ -9,11 +9,9 @@
  * kernel's chacha20poly1305_encrypt(), made for 64-bit nonces, cannot be used:
  * the construction of RFC 8439, 2.8, is made here from its two parts.
  *
- * A packet begins with a short piece of its own, which is handled in a buffer
- * on the stack: what the caller has in two places is put together there. With
- * ChaCha20 the block that keys Poly1305 comes out of the same call as the first
- * of the text. Vector code makes eight blocks in the time of one, so that a
- * packet of full size takes three calls, all for eight.
+ * Vector code makes eight blocks of ChaCha20's key stream in the time of one. So
+ * the block that keys Poly1305 comes out of the same call as those of the first
+ * of the text, and a packet of full size takes three calls, all for eight.
  */
 #include <crypto/poly1305.h>
 #include <crypto/utils.h>
@@ -100,9 +98,92 @@ static void nonce_write(const struct nf_ovpn_cipher *cipher,
 	crypto_xor(nonce, packet_id, len);
 }
 
-/* With the block before it, eight blocks */
-#define CHACHA_FIRST_SIZE	(7 * CHACHA_BLOCK_SIZE)
-static_assert(CHACHA_FIRST_SIZE >= NF_OVPN_TEXT_HEAD_MAX);
+/* Key stream that comes first: block 0, and seven of the text */
+#define CHACHA_TEXT_FIRST	(7 * CHACHA_BLOCK_SIZE)
+static_assert(CHACHA_TEXT_FIRST >= NF_OVPN_TEXT_HEAD_MAX);
+
+/* RFC 8439, 2.6 and 2.8: key stream block 0 keys Poly1305, the text follows
+ * from block 1. What of the latter @len bytes take, at most CHACHA_TEXT_FIRST,
+ * is in @stream behind a block.
+ */
+static void chachapoly_first(struct chacha_state *state,
+			     struct poly1305_desc_ctx *poly,
+			     const struct nf_ovpn_cipher *cipher,
+			     const u8 *nonce, u8 *stream, size_t len)
+{
+	static const u8 zeroes[CHACHA_BLOCK_SIZE + CHACHA_TEXT_FIRST];
+	u8 iv[CHACHA_IV_SIZE] = {};
+
+	memcpy(iv + sizeof(__le32), nonce, NF_OVPN_NONCE_SIZE);
+	chacha_init(state, cipher->chacha, iv);
+	chacha20_crypt(state, stream, zeroes, CHACHA_BLOCK_SIZE + len);
+	poly1305_init(poly, stream);
+	memzero_explicit(stream, CHACHA_BLOCK_SIZE);
+}
+
+/* What follows the whole blocks of text goes in one call: vector code takes as
+ * long for one block as for two.
+ */
+static void chachapoly_tag(struct poly1305_desc_ctx *poly, const u8 *text,
+			   size_t len, const u8 *ad, size_t ad_len, u8 *tag)
+{
+	size_t whole = round_down(len, POLY1305_BLOCK_SIZE), n = len - whole;
+	u8 end[2 * POLY1305_BLOCK_SIZE] = {};
+
+	poly1305_update(poly, ad, ad_len);
+	poly1305_update(poly, end, -ad_len % POLY1305_BLOCK_SIZE);
+	poly1305_update(poly, text, whole);
+	memcpy(end, text + whole, n);
+	n = ALIGN(n, POLY1305_BLOCK_SIZE);
+	put_unaligned_le64(ad_len, end + n);
+	put_unaligned_le64(len, end + n + sizeof(__le64));
+	poly1305_update(poly, end, n + POLY1305_BLOCK_SIZE);
+	poly1305_final(poly, tag);
+}
+
+static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
+			    const struct nf_ovpn_text *text, u8 *tag,
+			    const u8 *ad, size_t ad_len, const u8 *nonce)
+{
+	u8 stream[CHACHA_BLOCK_SIZE + CHACHA_TEXT_FIRST];
+	size_t n, head = text->head_len, len = head + text->body_len;
+	const u8 *xor = stream + CHACHA_BLOCK_SIZE;
+	struct poly1305_desc_ctx poly;
+	struct chacha_state state;
+
+	n = min(len, CHACHA_TEXT_FIRST);
+	chachapoly_first(&state, &poly, cipher, nonce, stream, n);
+	crypto_xor_cpy(dst, text->head, xor, head);
+	crypto_xor_cpy(dst + head, text->body, xor + head, n - head);
+	if (len > n)
+		chacha20_crypt(&state, dst + n, text->body + (n - head),
+			       len - n);
+	chachapoly_tag(&poly, dst, len, ad, ad_len, tag);
+	chacha_zeroize_state(&state);
+}
+
+static bool chachapoly_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
+			    const u8 *src, size_t len, const u8 *tag,
+			    const u8 *ad, size_t ad_len, const u8 *nonce)
+{
+	u8 stream[CHACHA_BLOCK_SIZE + CHACHA_TEXT_FIRST];
+	size_t n = min_t(size_t, len, CHACHA_TEXT_FIRST);
+	u8 expected[NF_OVPN_TAG_SIZE];
+	struct poly1305_desc_ctx poly;
+	struct chacha_state state;
+	bool ok;
+
+	chachapoly_first(&state, &poly, cipher, nonce, stream, n);
+	chachapoly_tag(&poly, src, len, ad, ad_len, expected);
+	ok = !crypto_memneq(expected, tag, sizeof(expected));
+	if (ok) {
+		crypto_xor_cpy(dst, src, stream + CHACHA_BLOCK_SIZE, n);
+		if (len > n)
+			chacha20_crypt(&state, dst + n, src + n, len - n);
+	}
+	chacha_zeroize_state(&state);
+	return ok;
+}
 
 #define GCM_FIRST_SIZE		ALIGN(NF_OVPN_TEXT_HEAD_MAX, AES_BLOCK_SIZE)
 
@@ -118,80 +199,6 @@ static size_t text_first(u8 *first, struct nf_ovpn_text *text, size_t size)
 	text->body += n;
 	text->body_len -= n;
 	return text->head_len + n;
-}
-
-/* RFC 8439, 2.6 and 2.8: key stream block 0 keys Poly1305, the text follows
- * from block 1. @buf has room for the block before the @len bytes of text.
- */
-static void chachapoly_first(struct chacha_state *state,
-			     struct poly1305_desc_ctx *poly,
-			     const struct nf_ovpn_cipher *cipher,
-			     const u8 *nonce, u8 *buf, size_t len)
-{
-	u8 iv[CHACHA_IV_SIZE] = {};
-
-	memcpy(iv + sizeof(__le32), nonce, NF_OVPN_NONCE_SIZE);
-	chacha_init(state, cipher->chacha, iv);
-	memset(buf, 0, CHACHA_BLOCK_SIZE);
-	chacha20_crypt(state, buf, buf, CHACHA_BLOCK_SIZE + len);
-	poly1305_init(poly, buf);
-	memzero_explicit(buf, CHACHA_BLOCK_SIZE);
-}
-
-static void chachapoly_tag(struct poly1305_desc_ctx *poly, const u8 *text,
-			   size_t len, const u8 *ad, size_t ad_len, u8 *tag)
-{
-	static const u8 pad[POLY1305_BLOCK_SIZE];
-	__le64 lens[2] = { cpu_to_le64(ad_len), cpu_to_le64(len) };
-
-	poly1305_update(poly, ad, ad_len);
-	poly1305_update(poly, pad, -ad_len % POLY1305_BLOCK_SIZE);
-	poly1305_update(poly, text, len);
-	poly1305_update(poly, pad, -len % POLY1305_BLOCK_SIZE);
-	poly1305_update(poly, (const u8 *)lens, sizeof(lens));
-	poly1305_final(poly, tag);
-}
-
-static void chachapoly_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
-			    struct nf_ovpn_text text, u8 *tag, const u8 *ad,
-			    size_t ad_len, const u8 *nonce)
-{
-	size_t n, len = text.head_len + text.body_len;
-	u8 buf[CHACHA_BLOCK_SIZE + CHACHA_FIRST_SIZE];
-	struct poly1305_desc_ctx poly;
-	struct chacha_state state;
-
-	n = text_first(buf + CHACHA_BLOCK_SIZE, &text, CHACHA_FIRST_SIZE);
-	chachapoly_first(&state, &poly, cipher, nonce, buf, n);
-	memcpy(dst, buf + CHACHA_BLOCK_SIZE, n);
-	if (text.body_len)
-		chacha20_crypt(&state, dst + n, text.body, text.body_len);
-	chachapoly_tag(&poly, dst, len, ad, ad_len, tag);
-	chacha_zeroize_state(&state);
-}
-
-static bool chachapoly_open(const struct nf_ovpn_cipher *cipher, u8 *dst,
-			    const u8 *src, size_t len, const u8 *tag,
-			    const u8 *ad, size_t ad_len, const u8 *nonce)
-{
-	size_t n = min_t(size_t, len, CHACHA_FIRST_SIZE);
-	u8 buf[CHACHA_BLOCK_SIZE + CHACHA_FIRST_SIZE];
-	u8 expected[NF_OVPN_TAG_SIZE];
-	struct poly1305_desc_ctx poly;
-	struct chacha_state state;
-	bool ok;
-
-	memcpy(buf + CHACHA_BLOCK_SIZE, src, n);
-	chachapoly_first(&state, &poly, cipher, nonce, buf, n);
-	chachapoly_tag(&poly, src, len, ad, ad_len, expected);
-	ok = !crypto_memneq(expected, tag, sizeof(expected));
-	if (ok) {
-		memcpy(dst, buf + CHACHA_BLOCK_SIZE, n);
-		if (len > n)
-			chacha20_crypt(&state, dst + n, src + n, len - n);
-	}
-	chacha_zeroize_state(&state);
-	return ok;
 }
 
 static void gcm_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
@@ -241,7 +248,7 @@ void nf_ovpn_cipher_seal(const struct nf_ovpn_cipher *cipher, u8 *dst,
 	if (cipher->alg == NF_OVPN_CIPHER_ALG_AES_GCM)
 		gcm_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
 	else
-		chachapoly_seal(cipher, dst, *text, tag, ad, ad_len, nonce);
+		chachapoly_seal(cipher, dst, text, tag, ad, ad_len, nonce);
 }
 
 /**

@@ -318,19 +318,19 @@ static int rx_open_in_place(struct rx *rx, struct nf_ovpn_key *key, u8 *gram,
 	return reason;
 }
 
-/* Verify and decrypt a datagram from where it lies, which may be in several
- * pieces and anybody's, to where the text shall be.
+/* Verify and decrypt a datagram from where it lies, which may be anybody's, to
+ * where the text shall be. @gram is NULL when it lies in several pieces.
  *
  * Returns a reason to drop it, or 0, and then where the text is.
  */
 static int rx_open_apart(struct rx *rx, struct nf_ovpn_key *key,
-			 unsigned int off, unsigned int len, unsigned int left,
-			 u8 **text, unsigned int *text_len)
+			 const u8 *gram, unsigned int off, unsigned int len,
+			 unsigned int left, u8 **text, unsigned int *text_len)
 {
 	u8 hdr_buf[NF_OVPN_OP_V2_SIZE + sizeof(__be64)];
 	unsigned int head, tail, hdr_len;
 	u8 tag_buf[NF_OVPN_TAG_SIZE];
-	const u8 *hdr, *tag, *src;
+	const u8 *tag, *src;
 	u8 *room;
 
 	if (!nf_ovpn_alg_is_aead(key->alg)) {
@@ -354,21 +354,19 @@ static int rx_open_apart(struct rx *rx, struct nf_ovpn_key *key,
 		return D(NO_MEMORY);
 	*text = room;
 
-	/* Mostly it lies in one piece, which is what gcm.c needs. */
-	hdr = nf_ovpn_skb_piece(rx->skb, off, len);
-	if (hdr) {
-		tag = hdr + (tail ? head + *text_len : hdr_len);
-		src = hdr + head;
+	if (gram) {
+		tag = gram + (tail ? head + *text_len : hdr_len);
+		src = gram + head;
 	} else {
 		/* Nothing can fail, the length is known to be right. */
-		hdr = skb_header_pointer(rx->skb, off, hdr_len, hdr_buf);
+		gram = skb_header_pointer(rx->skb, off, hdr_len, hdr_buf);
 		tag = skb_header_pointer(rx->skb, tail ? off + head +
 					 *text_len : off + hdr_len,
 					 NF_OVPN_TAG_SIZE, tag_buf);
 		skb_copy_bits(rx->skb, off + head, room, *text_len);
 		src = room;
 	}
-	return rx_open(rx, key, hdr, tag, room, src, *text_len);
+	return rx_open(rx, key, gram, tag, room, src, *text_len);
 }
 
 /* Take a datagram into new memory; @left more of about its length follow. */
@@ -378,13 +376,17 @@ static void rx_apart(struct rx *rx, unsigned int off, unsigned int len,
 	struct sk_buff *inner = NULL;
 	struct nf_ovpn_key *key;
 	unsigned int text_len;
-	u8 op, *text;
+	const u8 *gram, *op;
+	u8 op_buf, *text;
 	int reason;
 
-	/* It was there when the packet was looked at first. */
-	skb_copy_bits(rx->skb, off, &op, sizeof(op));
-	key = key_by_op(rx->peer, op << NF_OVPN_KEY_ID_SHIFT);
-	reason = key ? rx_open_apart(rx, key, off, len, left, &text,
+	/* Mostly it lies in one piece, which is what gcm.c needs. The opcode was
+	 * there when the packet was looked at first.
+	 */
+	gram = nf_ovpn_skb_piece(rx->skb, off, len);
+	op = gram ?: skb_header_pointer(rx->skb, off, sizeof(*op), &op_buf);
+	key = key_by_op(rx->peer, *op << NF_OVPN_KEY_ID_SHIFT);
+	reason = key ? rx_open_apart(rx, key, gram, off, len, left, &text,
 				     &text_len) : D(NO_KEY);
 	if (!reason)
 		reason = rx_text(rx, len, &text, &text_len);
@@ -515,11 +517,13 @@ static bool all_of_peer(const struct sk_buff *skb, unsigned int udp_off,
 			const struct nf_ovpn_peer *peer)
 {
 	unsigned int off = udp_off + sizeof(struct udphdr);
-	__be32 buf, *op;
+	const void *op;
+	__be32 buf;
 
 	for (; off < skb->len; off += skb_shinfo(skb)->gso_size) {
-		op = skb_header_pointer(skb, off, sizeof(buf), &buf);
-		if (!op || !is_of_peer(be32_to_cpup(op), peer))
+		op = nf_ovpn_skb_piece(skb, off, sizeof(buf)) ?:
+		     skb_header_pointer(skb, off, sizeof(buf), &buf);
+		if (!op || !is_of_peer(get_unaligned_be32(op), peer))
 			return false;
 	}
 	return true;
