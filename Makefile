@@ -79,6 +79,10 @@ series: ## make patches/ from the folders, or a later version to be sent
 check: setup ## patches/ fresh, applicable and clean by the kernel's own tools; sources clean
 	@lab/check/check
 
+.PHONY: check-all
+check-all: setup ## the same, and each patch built for x86-64, 32 bits, without IPv6, nf_tables, NAT, SMP
+	@lab/check/check -a
+
 .PHONY: clean
 clean: ## remove what was built, keep what was downloaded
 	@lab/clean objects
