@@ -226,6 +226,11 @@ void ClientCore::notified(const dataplane::Notification& notification, TimePoint
     settle(now);
 }
 
+void ClientCore::resynchronize(TimePoint now) {
+    if (peer_id_ && !host_.data_plane().peer_stats(*peer_id_))
+        notified(dataplane::PeerDeleted{*peer_id_, true}, now);
+}
+
 void ClientCore::tick(TimePoint now) {
     if (phase_ == Phase::Waiting && now >= wait_until_) {
         try_now(now);

@@ -27,6 +27,7 @@
 
 #include "config/client_config.h"
 #include "dataplane/dataplane.h"
+#include "host/core.h"
 #include "session/client_session.h"
 #include "session/wrapped_channel.h"
 #include "util/mss_fix.h"
@@ -117,7 +118,7 @@ struct ClientReport {
 };
 
 /// See the head of this file.
-class ClientCore final : private session::ClientSessionHost {
+class ClientCore final : public host::Core, private session::ClientSessionHost {
 public:
     /// All that is given by reference must outlive the core. There is at least one remote.
     ClientCore(const ClientSettings& settings, const session::TlsContext& tls, ClientHost& host);
@@ -133,12 +134,12 @@ public:
     void opened(const Path& path, TimePoint now);
     /// There is none, or the connection has ended.
     void lost(const std::string& reason, TimePoint now);
-    void receive(const Path& path, ByteView datagram, TimePoint now);
-    void notified(const dataplane::Notification& notification, TimePoint now);
 
-    /// Does what is due; to be called at deadline() at the latest.
-    void tick(TimePoint now);
-    [[nodiscard]] TimePoint deadline() const;
+    void receive(const Path& path, ByteView datagram, TimePoint now) override;
+    void notified(const dataplane::Notification& notification, TimePoint now) override;
+    void resynchronize(TimePoint now) override;
+    void tick(TimePoint now) override;
+    [[nodiscard]] TimePoint deadline() const override;
 
     /// Ends the session, and begins anew at once.
     void restart(TimePoint now);

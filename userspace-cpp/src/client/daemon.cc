@@ -12,10 +12,7 @@
 #include "io/socket_address.h"
 #include "util/log.h"
 
-#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -26,18 +23,6 @@ namespace nfovpn::client {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Packets taken from the device before others have their turn; they leave together.
-constexpr int kTunBatch = 64;
-
-// The longest that IP has, whatever the device's MTU is changed to.
-constexpr std::size_t kMaxPacket = 65535;
-
-// What is always due would keep the loop from the sockets.
-constexpr Duration kShortestWait = std::chrono::milliseconds(1);
-
-// How old a service manager's picture may be.
-constexpr auto kTellManager = std::chrono::seconds(10);
 
 // Of one name.
 constexpr std::size_t kMaxAddresses = 16;
@@ -114,38 +99,23 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 
 Daemon::Daemon(const config::ClientConfig& config, ServiceNotify* service,
                std::function<bool()> reload)
-    : config_(config), service_(service), reload_(std::move(reload)),
-      tls_(host::require(make_tls(config))), tun_(config.device),
+    : EventLoop(config.device, service), config_(config), reload_(std::move(reload)),
+      tls_(host::require(make_tls(config))),
       setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,
              [this] { settle(); }),
       resolver_(context_), core_(client_settings(config), tls_, *this),
-      tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
-      timer_(context_), manager_timer_(context_), tun_buffer_(kMaxPacket),
-      tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {
-    signals_.add(SIGHUP);
-    signals_.add(SIGUSR1);
-}
+      tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {}
 
 Daemon::~Daemon() {
     close();
 }
 
 End Daemon::run() {
-    // A log that nobody reads any more is no reason to stop.
-    std::signal(SIGPIPE, SIG_IGN);
     log::info("device {}, {} {} to try", tun_.name(), config_.remotes.size(),
               config_.remotes.size() == 1 ? "server" : "servers");
-    wait_for_signal();
-    wait_for_tun();
-    host::confine(config_, host::later_paths(config_), looks_names_up(config_));
-    if (service_) {
-        service_->ready("connecting");
-        if (service_->connected())
-            tell_manager();
-    }
+    begin(config_, host::later_paths(config_), looks_names_up(config_));
     core_.start(Clock::now());
-    settle();
-    context_.run();
+    serve();
     log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
     if (reloading_)
         return End::Reload;
@@ -250,9 +220,7 @@ void Daemon::open_tcp(const Endpoint& remote) {
 void Daemon::close() {
     try_++;
     resolver_.cancel();
-    notifications_.reset();
-    data_plane_.reset();
-    kernel_.reset();
+    close_data_plane();
     connecting_.reset();
     if (tcp_)
         tcp_->close();
@@ -279,31 +247,24 @@ void Daemon::to_peer(const Path& path, ByteView datagram) {
 }
 
 dataplane::DataPlane& Daemon::data_plane() {
-    if (!data_plane_) {
-        if (udp_ && config_.kernel_data_path)
-            open_kernel();
-        else
-            log::info("{}: data packets go by the daemon's own data path",
-                      udp_ ? "disable-dco" : "TCP");
-        data_plane_ = std::make_unique<dataplane::MovableDataPlane>(
-            kernel_.get(), static_cast<dataplane::PacketOutput&>(*this));
-    }
-    return *data_plane_;
+    return data_plane_ ? *data_plane_ : open_data_plane(open_kernel());
 }
 
-void Daemon::open_kernel() {
+std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
+    if (!udp_ || !config_.kernel_data_path) {
+        log::info("{}: data packets go by the daemon's own data path",
+                  udp_ ? "disable-dco" : "TCP");
+        return nullptr;
+    }
     netlink::InstanceRequest instance;
     instance.one_peer = true;
     instance.listeners.push_back({config_.local, udp_->port()});
     try {
-        kernel_ = host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
+        return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
     } catch (const std::runtime_error& error) {
         log::error("{}: data packets go by the daemon's own data path", error.what());
+        return nullptr;
     }
-    if (!kernel_)
-        return;
-    notifications_.emplace(context_, dup(kernel_->notification_fd()));
-    wait_for_notification();
 }
 
 bool Daemon::set_up(const Tunnel& tunnel) {
@@ -318,42 +279,15 @@ void Daemon::connected() {
     log::info("Initialization Sequence Completed");
 }
 
-// ---- the loop
+// ---- what the loop asks for
 
-void Daemon::received(const Path& path, ByteView datagram) {
-    const auto now = Clock::now();
-    if (host::is_data(datagram) && data_plane_ && data_plane_->receive(path, datagram, now))
-        tell_core();
-    else
-        core_.receive(path, datagram, now);
-}
-
-// At once: the next datagram may be a control packet from where the server has moved to.
-void Daemon::tell_core() {
-    if (!data_plane_)
-        return;
-    for (const auto& event : data_plane_->take_notifications())
-        core_.notified(event, Clock::now());
-}
-
-// What is to be done after anything has happened.
-void Daemon::settle() {
-    tell_core();
+void Daemon::flush() {
     if (udp_)
         udp_->flush();
-    arm_timer();
-    if (core_.finished() && setup_.idle())
-        context_.stop();
 }
 
-void Daemon::wait_for_signal() {
-    signals_.async_wait([this](const asio::error_code& error, int signal) {
-        if (error)
-            return;
-        signalled(signal);
-        settle();
-        wait_for_signal();
-    });
+std::string Daemon::status_text() {
+    return std::string(name_of(core_.phase()));
 }
 
 void Daemon::signalled(int signal) {
@@ -364,106 +298,18 @@ void Daemon::signalled(int signal) {
         log::info("{}: connecting again", name);
         core_.restart(Clock::now());
     } else if (signal == SIGHUP) {
-        if (stopping_ || !reload_())
+        if (ending_ || !reload_())
             return;
         log::info("{}: beginning anew", name);
-        stopping_ = reloading_ = true;
+        ending_ = reloading_ = true;
         core_.stop(Clock::now());
     } else {
         log::info("{}: stopping", name);
+        ending_ = true;
         reloading_ = false;
-        if (!std::exchange(stopping_, true) && service_)
-            service_->stopping("leaving");
+        stopping("leaving");
         core_.stop(Clock::now());
     }
-}
-
-void Daemon::wait_for_notification() {
-    notifications_->async_wait(
-        asio::posix::stream_descriptor::wait_read,
-        [this, which = try_](const asio::error_code& error) {
-            if (error || which != try_)
-                return;
-            bool lost = false;
-            for (const auto& event : kernel_->notifications(lost)) {
-                if (which != try_)
-                    return;
-                data_plane_->kernel_notified(event);
-                core_.notified(event, Clock::now());
-            }
-            const auto id = core_.peer_id();
-            if (which == try_ && lost && id && !data_plane_->peer_stats(*id)) {
-                log::warning("notifications of the kernel were lost, and the server with them");
-                core_.notified(dataplane::PeerDeleted{*id, true}, Clock::now());
-            }
-            settle();
-            if (which == try_)
-                wait_for_notification();
-        });
-}
-
-void Daemon::wait_for_tun() {
-    tun_events_.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [this](const asio::error_code& error) {
-                               if (error)
-                                   return;
-                               tun_readable();
-                               settle();
-                               wait_for_tun();
-                           });
-}
-
-void Daemon::tun_readable() {
-    const auto now = Clock::now();
-    for (int i = 0; i < kTunBatch; i++) {
-        auto length = tun_.read(tun_buffer_);
-        if (!length)
-            return;
-        // Without a session they have nowhere to go.
-        if (data_plane_)
-            data_plane_->transmit(std::span(tun_buffer_).first(*length), now);
-    }
-}
-
-void Daemon::arm_timer() {
-    auto deadline = core_.deadline();
-    if (data_plane_)
-        deadline = std::min(deadline, data_plane_->deadline());
-    if (deadline == armed_for_)
-        return;
-    armed_for_ = deadline;
-    timer_.cancel();
-    if (deadline == kNever)
-        return;
-    timer_.expires_at(std::max(deadline, Clock::now() + kShortestWait));
-    timer_.async_wait([this](const asio::error_code& error) {
-        if (error)
-            return;
-        armed_for_ = kNever;
-        if (data_plane_)
-            data_plane_->tick(Clock::now());
-        tell_core();
-        core_.tick(Clock::now());
-        settle();
-    });
-}
-
-// From the loop that serves: when it hangs, the service manager hears nothing.
-void Daemon::tell_manager() {
-    if (stopping_)
-        return;
-    auto every = std::chrono::microseconds(kTellManager);
-    if (const auto within = service_->watchdog()) {
-        service_->alive();
-        every = std::min(every, *within / 2);
-    }
-    if (std::exchange(told_manager_, core_.phase()) != core_.phase())
-        service_->status(name_of(core_.phase()));
-    manager_timer_.expires_after(every);
-    manager_timer_.async_wait([this](const asio::error_code& error) {
-        if (!error)
-            tell_manager();
-    });
 }
 
 void Daemon::log_status() {

@@ -168,7 +168,10 @@ bool Sockets::accept() {
 
 Server::Server(asio::io_context& context, Sockets& sockets, Protocol& protocol)
     : context_(context), sockets_(sockets), protocol_(protocol),
-      listening_(context, dup(sockets.listener())), timer_(context) {
+      listening_(context, dup(sockets.listener())), timer_(context, [this] {
+          protocol_.tick(Clock::now());
+          settle();
+      }) {
     protocol_.on_output([this] {
         if (settle_posted_)
             return;
@@ -240,7 +243,7 @@ void Server::settle() {
             read();
         });
     }
-    arm_timer();
+    timer_.arm(protocol_.deadline());
 }
 
 bool Server::send() {
@@ -278,24 +281,6 @@ void Server::disconnect(const std::string& why) {
     log::info("management: the client is gone: {}", why);
     protocol_.disconnected();
     wait_for_client();
-}
-
-void Server::arm_timer() {
-    const auto deadline = protocol_.deadline();
-    if (deadline == armed_for_)
-        return;
-    armed_for_ = deadline;
-    timer_.cancel();
-    if (deadline == kNever)
-        return;
-    timer_.expires_at(deadline);
-    timer_.async_wait([this](const asio::error_code& error) {
-        if (error)
-            return;
-        armed_for_ = kNever;
-        protocol_.tick(Clock::now());
-        settle();
-    });
 }
 
 int wait_for_release(Sockets& sockets, Protocol& protocol) {

@@ -10,11 +10,11 @@
 // the user of the daemon (and root) only. OpenVPN lets everybody in then.
 #pragma once
 
+#include "io/deadline_timer.h"
 #include "management/protocol.h"
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
-#include <asio/steady_timer.hpp>
 
 #include <optional>
 #include <string>
@@ -98,15 +98,13 @@ private:
     /// False if the connection is broken.
     bool send();
     void disconnect(const std::string& why);
-    void arm_timer();
 
     asio::io_context& context_;
     Sockets& sockets_;
     Protocol& protocol_;
     Events listening_;
     std::optional<Events> client_;
-    asio::steady_timer timer_;
-    TimePoint armed_for_ = kNever;
+    io::DeadlineTimer timer_;
     bool reading_ = false;
     bool writing_ = false;
     bool settle_posted_ = false;

@@ -27,6 +27,7 @@
 #pragma once
 
 #include "dataplane/dataplane.h"
+#include "host/core.h"
 #include "io/transport.h"
 #include "server/auth_token.h"
 #include "server/client_settings.h"
@@ -148,29 +149,25 @@ public:
 };
 
 /// See the head of this file.
-class ServerCore {
+class ServerCore final : public host::Core {
 public:
     /// All that is given by reference or pointer must outlive the core. @p hooks may be null if no
     /// setting needs them.
     ServerCore(const CoreSettings& settings, const session::TlsContext& tls,
                dataplane::DataPlane& data_plane, Transport& transport,
                ClientHooks* hooks = nullptr);
-    ~ServerCore();
+    ~ServerCore() override;
     ServerCore(const ServerCore&) = delete;
     ServerCore& operator=(const ServerCore&) = delete;
 
-    void receive(const Path& path, ByteView datagram, TimePoint now);
-    void notified(const dataplane::Notification& notification, TimePoint now);
+    void receive(const Path& path, ByteView datagram, TimePoint now) override;
+    void notified(const dataplane::Notification& notification, TimePoint now) override;
+    void resynchronize(TimePoint now) override;
+    void tick(TimePoint now) override;
+    [[nodiscard]] TimePoint deadline() const override;
 
     /// A client's connection has ended, where there are connections.
     void disconnected(const Endpoint& remote, TimePoint now);
-
-    /// Notifications were lost: finds out which peers the data plane has deleted meanwhile.
-    void resynchronize(TimePoint now);
-
-    /// Does what is due; to be called at deadline() at the latest.
-    void tick(TimePoint now);
-    [[nodiscard]] TimePoint deadline() const;
 
     /// Tells every client that the server stops. Done when finished().
     void shutdown(TimePoint now);

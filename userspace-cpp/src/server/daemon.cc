@@ -8,7 +8,6 @@
 
 #include "server/daemon.h"
 
-#include "host/confinement.h"
 #include "host/settings.h"
 #include "netlink/route.h"
 #include "server/client_files.h"
@@ -65,15 +64,6 @@ std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::S
     limits.handshake = c.hand_window;
     return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits);
 }
-
-// Packets taken from the device before others have their turn; they leave together.
-constexpr int kTunBatch = 64;
-
-// How old a service manager's picture of the clients may be.
-constexpr auto kTellManager = std::chrono::seconds(10);
-
-// The longest that IP has, whatever the device's MTU is changed to.
-constexpr std::size_t kMaxPacket = 65535;
 
 // What may still be ready to run when a daemon ends: one for each thing that it waits for, and some
 // signals.
@@ -205,18 +195,13 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 }
 
 Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
-    : config_(config), surroundings_(std::move(surroundings)),
-      tls_(host::require(make_tls(config))), tun_(config.device), kernel_(open_kernel()),
+    : EventLoop(config.device, surroundings.service), config_(config),
+      surroundings_(std::move(surroundings)), tls_(host::require(make_tls(config))),
       udp_(udp_socket(context_, config)), tcp_(tcp_server(context_, config)),
-      link_(config.tcp ? static_cast<io::Link&>(*tcp_) : *udp_), data_plane_(kernel_.get(), *this),
+      link_(config.tcp ? static_cast<io::Link&>(*tcp_) : *udp_),
       scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
-      core_(core_settings(config), tls_, data_plane_, link_, hooks()),
-      tun_events_(context_, dup(tun_.fd())), signals_(context_, SIGTERM, SIGINT, SIGUSR2),
-      timer_(context_), status_timer_(context_), manager_timer_(context_), tun_buffer_(kMaxPacket) {
-    if (kernel_)
-        notifications_.emplace(context_, dup(kernel_->notification_fd()));
-    signals_.add(SIGHUP);
-    signals_.add(SIGUSR1);
+      core_(core_settings(config), tls_, open_data_plane(open_kernel()), link_, hooks()),
+      status_timer_(context_) {
     // A wrong name would leave every client without its networks.
     if (!config_.client_config_dir.empty() &&
         !std::filesystem::is_directory(config_.client_config_dir))
@@ -275,8 +260,6 @@ void Daemon::set_up_device() {
 }
 
 End Daemon::run() {
-    // A log that nobody reads any more is no reason to stop.
-    std::signal(SIGPIPE, SIG_IGN);
     const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
     log::info("listening on {} {}, device {}, {} to {} for clients", config_.tcp ? "TCP" : "UDP",
               to_string(Endpoint{local, config_.port}), tun_.name(), to_string(config_.pool_first),
@@ -288,19 +271,10 @@ End Daemon::run() {
         });
     link_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                 [this] { settle(); });
-    wait_for_signal();
-    if (notifications_)
-        wait_for_notification();
-    wait_for_tun();
-    host::confine(config_, later_paths(config_));
+    begin(config_, later_paths(config_));
     arm_status();
-    if (auto* service = surroundings_.service) {
-        service->ready("serving");
-        if (service->connected())
-            tell_manager();
-    }
     tell_state(management::State::Connected, "SUCCESS");
-    context_.run();
+    serve();
     // A signal that came right behind the one that ended this is not the next daemon's any more.
     for (int i = 0; i < kLastHandlers; i++) {
         context_.restart();
@@ -326,35 +300,13 @@ void Daemon::tell_state(management::State state, const std::string& reason) {
     surroundings_.protocol->state(state, details);
 }
 
-void Daemon::received(const Path& path, ByteView datagram) {
-    const auto now = Clock::now();
-    if (host::is_data(datagram) && data_plane_.receive(path, datagram, now))
-        tell_core();
-    else
-        core_.receive(path, datagram, now);
+bool Daemon::finished() const {
+    return ending_ && core_.finished() && scripts_.idle();
 }
 
-// At once: the next datagram may be a control packet from where the peer has moved to.
-void Daemon::tell_core() {
-    for (const auto& event : data_plane_.take_notifications())
-        core_.notified(event, Clock::now());
-}
-
-// What is to be done after anything has happened.
-void Daemon::settle() {
-    tell_core();
-    link_.flush();
-    arm_timer();
-    finish_if_idle();
-}
-
-void Daemon::wait_for_signal() {
-    signals_.async_wait([this](const asio::error_code& error, int signal) {
-        if (error)
-            return;
-        signalled(signal);
-        wait_for_signal();
-    });
+std::string Daemon::status_text() {
+    const auto clients = std::to_string(core_.clients(Clock::now()).size());
+    return "serving " + clients + (clients == "1" ? " client" : " clients");
 }
 
 void Daemon::signalled(int signal) {
@@ -363,79 +315,19 @@ void Daemon::signalled(int signal) {
         log_status();
     } else if (signal == SIGHUP || signal == SIGUSR1) {
         // While it stops a restart can still become one with another configuration.
-        const bool too_late = stopping_ && (end_ == End::Stop || signal == SIGUSR1);
+        const bool too_late = ending_ && (end_ == End::Stop || signal == SIGUSR1);
         if (too_late || (signal == SIGHUP && !surroundings_.reload()))
             return;
         log::info("{}: restarting", name);
         tell_state(management::State::Reconnecting, name);
         stop(signal == SIGHUP ? End::Reload : End::Restart);
-    } else if (stopping_ && end_ == End::Stop) {
+    } else if (ending_ && end_ == End::Stop) {
         context_.stop();
     } else {
         log::info("{}: stopping", name);
         tell_state(management::State::Exiting, name);
         stop(End::Stop);
     }
-}
-
-void Daemon::wait_for_notification() {
-    notifications_->async_wait(
-        asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
-            if (error)
-                return;
-            bool lost = false;
-            for (const auto& event : kernel_->notifications(lost)) {
-                data_plane_.kernel_notified(event);
-                core_.notified(event, Clock::now());
-            }
-            if (lost) {
-                log::warning("notifications of the kernel were lost; asking for its peers");
-                core_.resynchronize(Clock::now());
-            }
-            settle();
-            wait_for_notification();
-        });
-}
-
-void Daemon::wait_for_tun() {
-    tun_events_.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [this](const asio::error_code& error) {
-                               if (error)
-                                   return;
-                               tun_readable();
-                               settle();
-                               wait_for_tun();
-                           });
-}
-
-void Daemon::tun_readable() {
-    const auto now = Clock::now();
-    for (int i = 0; i < kTunBatch; i++) {
-        auto length = tun_.read(tun_buffer_);
-        if (!length)
-            return;
-        data_plane_.transmit(std::span(tun_buffer_).first(*length), now);
-    }
-}
-
-void Daemon::arm_timer() {
-    auto deadline = std::min(core_.deadline(), data_plane_.deadline());
-    if (deadline == armed_for_)
-        return;
-    armed_for_ = deadline;
-    timer_.cancel();
-    if (deadline == kNever)
-        return;
-    timer_.expires_at(deadline);
-    timer_.async_wait([this](const asio::error_code& error) {
-        if (error)
-            return;
-        armed_for_ = kNever;
-        data_plane_.tick(Clock::now());
-        tell_core();
-        core_.tick(Clock::now());
-        settle();
-    });
 }
 
 void Daemon::arm_status() {
@@ -454,41 +346,14 @@ void Daemon::arm_status() {
     });
 }
 
-// From the loop that serves: when it hangs, the service manager hears nothing.
-void Daemon::tell_manager() {
-    if (stopping_)
-        return;
-    auto every = std::chrono::microseconds(kTellManager);
-    auto& service = *surroundings_.service;
-    if (const auto within = service.watchdog()) {
-        service.alive();
-        every = std::min(every, *within / 2);
-    }
-    const auto clients = std::to_string(core_.clients(Clock::now()).size());
-    auto text = "serving " + clients + (clients == "1" ? " client" : " clients");
-    if (text != told_manager_)
-        service.status(text);
-    told_manager_ = std::move(text);
-    manager_timer_.expires_after(every);
-    manager_timer_.async_wait([this](const asio::error_code& error) {
-        if (!error)
-            tell_manager();
-    });
-}
-
 void Daemon::stop(End end) {
     end_ = end;
-    if (std::exchange(stopping_, true))
+    if (std::exchange(ending_, true))
         return;
-    if (surroundings_.service && end == End::Stop)
-        surroundings_.service->stopping("telling clients");
+    if (end == End::Stop)
+        stopping("telling clients");
     core_.shutdown(Clock::now());
     settle();
-}
-
-void Daemon::finish_if_idle() {
-    if (stopping_ && core_.finished() && scripts_.idle())
-        context_.stop();
 }
 
 // Line by line, as whoever reads the log expects.
@@ -511,13 +376,13 @@ StatusReport Daemon::report() {
     for (std::size_t i = 0; i < dataplane::kDrops; i++) {
         const auto drop = static_cast<dataplane::Drop>(i);
         report.user_drops.push_back(
-            {"drops." + std::string(dataplane::drop_name(drop)), data_plane_.dropped(drop)});
+            {"drops." + std::string(dataplane::drop_name(drop)), data_plane_->dropped(drop)});
     }
     if (kernel_)
         report.kernel = kernel_->counters();
     for (auto& client : report.clients)
         client.data_path =
-            data_plane_.holder(client.peer_id) == dataplane::Holder::Kernel ? "kernel" : "daemon";
+            data_plane_->holder(client.peer_id) == dataplane::Holder::Kernel ? "kernel" : "daemon";
     return report;
 }
 
@@ -545,7 +410,7 @@ std::string Daemon::control_offload(const std::string& who, bool on) {
         return "error: more than one client is called so; use the peer ID\n";
     const auto& client = found.front();
     const auto to = on ? dataplane::Holder::Kernel : dataplane::Holder::User;
-    if (auto failure = data_plane_.move(client.peer_id, to))
+    if (auto failure = data_plane_->move(client.peer_id, to))
         return "error: " + failure->what + "\n";
     log::info("{} {}: data path {}", client.common_name, to_string(client.remote),
               on ? "of the kernel" : "of the daemon");
