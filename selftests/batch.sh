@@ -98,7 +98,7 @@ forwarded_gso() {
 udp_segments() {
 	local a b c
 	a=$(printf '%02400d' 1) b=$(printf '%02400d' 2) c=ff
-	nsexec "$peer" socat -u UDP4-RECV:5003,bind=10.8.0.2 \
+	ip netns exec "$peer" socat -u UDP4-RECV:5003,bind=10.8.0.2 \
 		"CREATE:$tmp/received" &
 	local pid=$!
 	wait_local_port_listen "$peer" 5003 udp

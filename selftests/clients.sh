@@ -188,7 +188,7 @@ rules() {
 rule_in_midflow() {
 	local status=0
 	each_other "$peer" "$b4" || return
-	run nsexec "$peer" ping -q -c 200 -i 0.05 "$b4" >"$tmp/midflow" &
+	ip netns exec "$peer" ping -q -c 200 -i 0.05 "$b4" >"$tmp/midflow" &
 	mark
 	wait_for "the flow" 5 risen tx-fast-packets 10
 	forward_rule drop

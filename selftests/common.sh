@@ -155,6 +155,8 @@ expect() {
 
 # --- namespaces and links
 
+# In the background this would be a shell, and to kill it would leave the program:
+# one that is killed is started by "ip netns exec" itself, which becomes it.
 nsexec() { ip netns exec "$@"; }
 
 gwnl() { "$tool" -n "$gw" nl nf-ovpn "$@"; }
@@ -500,7 +502,7 @@ tcp_transfer() {
 	local port=${4:-5001} pid
 	rm -f "$tmp/received"
 	echo "+ TCP from $1 to $2, $3"
-	nsexec "$2" socat -u "TCP6-LISTEN:$port,reuseaddr" \
+	ip netns exec "$2" socat -u "TCP6-LISTEN:$port,reuseaddr" \
 		"CREATE:$tmp/received" &
 	pid=$!
 	if ! wait_local_port_listen "$2" "$port" tcp ||

@@ -42,7 +42,8 @@ flush_refused() {
 # Many flows are told in many messages, each once.
 many() {
 	local i
-	nsexec "$peer" socat -u UDP4-RECVFROM:9,fork,reuseaddr /dev/null &
+	ip netns exec "$peer" socat -u UDP4-RECVFROM:9,fork,reuseaddr \
+		/dev/null &
 	for ((i = 0; i < 300; i++)); do
 		echo >"/dev/udp/10.8.0.2/9"
 	done 2>/dev/null
@@ -146,7 +147,7 @@ ftp_server() {
 	done
 	EOF
 	chmod +x "$tmp/ftpd"
-	nsexec "$lan" socat TCP4-LISTEN:21,reuseaddr \
+	ip netns exec "$lan" socat TCP4-LISTEN:21,reuseaddr \
 		"EXEC:$tmp/ftpd $tmp/file" &
 	ftp_pids=$!
 	wait_local_port_listen "$lan" 21 tcp
@@ -202,7 +203,7 @@ ftp() {
 	RULES
 	ftp_server || status=1
 	for port in 5005 5006; do
-		nsexec "$peer" socat -u TCP4-LISTEN:$port,reuseaddr \
+		ip netns exec "$peer" socat -u TCP4-LISTEN:$port,reuseaddr \
 			"CREATE:$tmp/ftp$port" &
 		ftp_pids+=" $!"
 		wait_local_port_listen "$peer" $port tcp || status=1
@@ -227,11 +228,12 @@ ftp() {
 
 # A TCP connection from the LAN to the peer, which answers with what it is sent
 echo_up() {
-	nsexec "$peer" socat TCP4-LISTEN:5003,reuseaddr PIPE &
+	ip netns exec "$peer" socat TCP4-LISTEN:5003,reuseaddr PIPE &
 	echo_pids=$!
 	wait_local_port_listen "$peer" 5003 tcp || return
 	mkfifo "$tmp/to" "$tmp/from"
-	nsexec "$lan" socat - TCP4:10.8.0.2:5003 <"$tmp/to" >"$tmp/from" &
+	ip netns exec "$lan" socat - TCP4:10.8.0.2:5003 <"$tmp/to" \
+		>"$tmp/from" &
 	echo_pids+=" $!"
 	exec {to}>"$tmp/to" {from}<"$tmp/from"
 }

@@ -141,7 +141,7 @@ escaped() {
 framing_changes() {
 	local i pid status=0
 	next aes-gcm 256 4 || return
-	nsexec "$lan" ping -q -f -w 5 10.8.0.2 >/dev/null &
+	ip netns exec "$lan" ping -q -f -w 5 10.8.0.2 >/dev/null &
 	pid=$!
 	for ((i = 0; i < 100; i++)); do
 		gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" \

@@ -190,7 +190,6 @@ by_turns() {
 	run "$tool" -n "$gw" -b -p "$tmp/capture.pid" capture veth0 \
 		"$PEER_PORT" 1000000 >"$tmp/sent"
 	gw_key aes-gcm 256 || return
-	# no function: it is the process that is told to stop
 	ip netns exec "$lan" ping -q -i 0.005 -w 300 10.8.0.2 >"$tmp/down" &
 	down=$!
 	ip netns exec "$peer" ping -q -i 0.005 -w 300 198.51.100.2 \

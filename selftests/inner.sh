@@ -134,7 +134,7 @@ mss() {
 # Where a flow seems to come from
 source_is() { # FROM TO ADDRESS WANTED
 	local out pid
-	nsexec "$2" socat -u TCP4-LISTEN:5002,reuseaddr \
+	ip netns exec "$2" socat -u TCP4-LISTEN:5002,reuseaddr \
 		"SYSTEM:echo \$SOCAT_PEERADDR >$tmp/source" &
 	pid=$!
 	if ! wait_local_port_listen "$2" 5002 tcp ||

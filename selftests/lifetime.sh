@@ -17,12 +17,12 @@ traffic_on() {
 	rm -f "$tmp/iperf3.pid"
 	nsexec "$lan" iperf3 -s -D -I "$tmp/iperf3.pid" >/dev/null &&
 		wait_local_port_listen "$lan" 5201 tcp || return
-	nsexec "$peer" iperf3 -c 198.51.100.2 --bidir -t 600 \
+	ip netns exec "$peer" iperf3 -c 198.51.100.2 --bidir -t 600 \
 		>"$tmp/iperf3.log" 2>&1 &
 	traffic=$!
-	nsexec "$peer" ping -q -f -i 0.002 198.51.100.2 >/dev/null 2>&1 &
+	ip netns exec "$peer" ping -q -f -i 0.002 198.51.100.2 >/dev/null 2>&1 &
 	traffic+=" $!"
-	nsexec "$lan" ping -q -f -i 0.002 fd08::2 >/dev/null 2>&1 &
+	ip netns exec "$lan" ping -q -f -i 0.002 fd08::2 >/dev/null 2>&1 &
 	traffic+=" $!"
 	flowing
 }
@@ -136,11 +136,19 @@ watch_drops() {
 	echo 1 >"$drop_event"
 }
 
-# Where packets were dropped since, and why: a line of COUNT FUNCTION REASON each
+# Where packets were dropped since, and why: a line of COUNT FUNCTION REASON each.
+# There may be many, and the traffic has not ended: its programs have to wait.
 dropped() {
 	echo 0 >"$drop_event"
-	sed -n 's/.* kfree_skb: .* location=\([^+ ]*\)[^ ]* reason: \(.*\)/\1 \2/p' \
-		"$tracefs/trace" | sort | uniq -c
+	# shellcheck disable=SC2016	# awk's
+	nice -n -20 awk '/ kfree_skb: / && match($0, / location=[^+ ]+/) {
+		where = substr($0, RSTART + 10, RLENGTH - 10)
+		sub(/.* reason: /, "")
+		count[where " " $0]++
+	} END {
+		for (where in count)
+			print count[where], where
+	}' "$tracefs/trace"
 }
 
 # Packets that this machine's queues had no room for: TCP fills them until that
