@@ -17,6 +17,7 @@
 #include "config/client_config.h"
 #include "config/server_config.h"
 #include "management/server.h"
+#include "pam/helper.h"
 #include "server/daemon.h"
 #include "util/log.h"
 #include "util/service_notify.h"
@@ -39,6 +40,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <system_error>
 
 namespace {
@@ -163,6 +165,11 @@ std::optional<typename Side::Parsed> read_again(const Source& source,
             log::error("{}: programs cannot be run before a new start (nf-seccomp)", source.file());
             usable = false;
         }
+        if (c.starts_helper && !now.starts_helper) {
+            log::error("{}: users cannot be verified by PAM before a new start (plugin)",
+                       source.file());
+            usable = false;
+        }
         if (c.run_as != now.run_as || c.seccomp != now.seccomp || c.mlock != now.mlock ||
             c.nice != now.nice)
             log::warning("{}: user, group, nf-seccomp, mlock and nice have effect at a new start "
@@ -231,8 +238,8 @@ struct ServerSide {
     static auto make_tls(const config::ServerConfig& config) { return server::make_tls(config); }
 
     /// Serves by one configuration. @p reload reads the next one.
-    static End run(const config::ServerConfig& config, ServiceNotify& service,
-                   std::function<bool()> reload) {
+    End run(const config::ServerConfig& config, ServiceNotify& service,
+            std::function<bool()> reload) {
         std::optional<Management> management;
         server::Surroundings surroundings;
         surroundings.service = &service;
@@ -242,6 +249,7 @@ struct ServerSide {
             surroundings.sockets = &management->sockets();
             surroundings.protocol = &management->protocol();
         }
+        surroundings.pam = pam_process(config.pam);
         auto end = server::End::Restart;
         while (end == server::End::Restart) {
             if (management && !management->wait())
@@ -250,6 +258,20 @@ struct ServerSide {
         }
         return end == server::End::Reload ? End::Reload : End::Stop;
     }
+
+private:
+    // Started by the first configuration, as long as there are privileges.
+    server::PamProcess* pam_process(const std::optional<config::PamConfig>& config) {
+        if (!config)
+            return nullptr;
+        if (!pam_)
+            pam_.emplace(*config);
+        else if (pam_->config() != *config)
+            log::warning("plugin: what is told to PAM has effect at a new start only");
+        return &*pam_;
+    }
+
+    std::optional<server::PamProcess> pam_;
 };
 
 /// The client's side.
@@ -258,8 +280,8 @@ struct ClientSide {
     static Parsed parse(const std::string& text) { return config::parse_client_config(text); }
     static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
 
-    static End run(const config::ClientConfig& config, ServiceNotify& service,
-                   std::function<bool()> reload) {
+    End run(const config::ClientConfig& config, ServiceNotify& service,
+            std::function<bool()> reload) {
         switch (client::Daemon(config, &service, std::move(reload)).run()) {
         case client::End::Stop:
             return End::Stop;
@@ -285,6 +307,7 @@ int run(const Source& source, typename Side::Parsed parsed) {
     kept.add(SIGTERM);
     kept.add(SIGINT);
     try {
+        Side side;
         for (bool first = true;; first = false) {
             const auto& config = parsed.config;
             if (!source.go_back())
@@ -297,7 +320,7 @@ int run(const Source& source, typename Side::Parsed parsed) {
             if (first)
                 begin(config, service);
             std::optional<typename Side::Parsed> next;
-            const auto end = Side::run(config, service, [&] {
+            const auto end = side.run(config, service, [&] {
                 next = read_again<Side>(source, config);
                 return next.has_value();
             });
@@ -320,6 +343,11 @@ int check_or_run(const Source& source, std::string& text, bool only_check) {
 } // namespace
 
 int main(int argc, char** argv) {
+    // Not for people: see pam/helper.h.
+    if (argc > 1 && std::string_view(argv[1]) == pam::kHelperOption) {
+        const auto config = pam::from_words({argv + 1, argv + argc});
+        return config ? pam::serve(STDIN_FILENO, *config) : kBadConfiguration;
+    }
     CLI::App app{
         "nf-ovpnd: OpenVPN server or client whose data channel runs in the kernel, in nf_ovpn, "
         "where there is one"};

@@ -264,7 +264,12 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"auth-gen-token-secret s.key", "f:6: error: auth-gen-token-secret: there is no key for"},
         {"setenv a=b c", "f:6: error: setenv: \"a=b\" is no name of a variable"},
         {"tmp-dir /no/such/directory", "f:6: error: tmp-dir: /no/such/directory: No such file"},
-        {"plugin openvpn-plugin-auth-pam.so login", "f:6: error: plugin: plug-ins are not loaded"},
+        {"plugin down-root.so", "f:6: error: plugin: plug-ins are not loaded"},
+        {"plugin openvpn-plugin-auth-pam.so", "f:6: error: plugin: no service of PAM is named"},
+        {"plugin openvpn-plugin-auth-pam.so \"login password\"",
+         "f:6: error: plugin: the last prompt has no answer"},
+        {"plugin openvpn-plugin-auth-pam.so login password OTP",
+         "f:6: error: plugin: one-time passwords"},
         {"ca missing.crt", "cannot read missing.crt: No such file or directory"},
         {"ifconfig 10.8.0.1 255.255.255.0", "sets ifconfig and ifconfig-pool itself"},
         {"nf-fastpath maybe", "off, accepted or eager"},
@@ -543,13 +548,46 @@ TEST(ServerConfig, DataPath) {
 TEST(ServerConfig, IgnoredOptionsWarn) {
     for (const char* line :
          {"persist-tun", "persist-key", "cipher AES-256-CBC", "auth SHA512", "fast-io", "sndbuf 0",
-          "dh dh.pem", "hash-size 1 2", "ifconfig-pool-persist ipp.txt",
-          "management-forget-disconnect", "management-query-passwords", "management-up-down"}) {
+          "dh dh.pem", "hash-size 1 2", "management-forget-disconnect",
+          "management-query-passwords", "management-up-down"}) {
         auto text = kMinimal + line + "\n";
         auto parsed = parse(text);
         EXPECT_TRUE(parsed.ok()) << line;
         EXPECT_THAT(described(text), ElementsAre(HasSubstr("f:6: warning: "))) << line;
     }
+}
+
+TEST(ServerConfig, UsersByPam) {
+    EXPECT_FALSE(parse(kMinimal).config.pam);
+    auto parsed = parse(kMinimal + "plugin /usr/lib/openvpn/openvpn-plugin-auth-pam.so vpn\n"
+                                   "verify-client-cert none\nusername-as-common-name\n");
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_EQ(parsed.config.pam, (PamConfig{"vpn", {}}));
+    EXPECT_TRUE(parsed.config.starts_helper);
+    EXPECT_FALSE(parsed.config.runs_programs);
+    const PamConfig prompts{"vpn", {{"login", "USERNAME"}, {"pass", "PASSWORD"}}};
+    EXPECT_EQ(parse(kMinimal + "plugin openvpn-plugin-auth-pam.so \"vpn login USERNAME pass "
+                               "PASSWORD\"\n")
+                  .config.pam,
+              prompts);
+    EXPECT_EQ(parse(kMinimal + "plugin openvpn-plugin-auth-pam.so vpn login USERNAME pass "
+                               "PASSWORD\n")
+                  .config.pam,
+              prompts);
+}
+
+TEST(ServerConfig, AddressesAreRemembered) {
+    EXPECT_EQ(parse(kMinimal).config.pool_file, "");
+    auto parsed = parse(kMinimal + "ifconfig-pool-persist ipp.txt\n");
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_TRUE(parsed.findings.empty());
+    EXPECT_EQ(parsed.config.pool_file, "ipp.txt");
+    EXPECT_EQ(parsed.config.pool_file_seconds, 600U);
+    EXPECT_EQ(parse(kMinimal + "ifconfig-pool-persist a 0\n").config.pool_file_seconds, 0U);
+    EXPECT_FALSE(parse(kMinimal + "ifconfig-pool-persist a -1\n").ok());
+    EXPECT_FALSE(parse(kMinimal + "ifconfig-pool-persist a soon\n").ok());
+    EXPECT_THAT(described(kMinimal + "ifconfig-pool-persist a\nduplicate-cn\n"),
+                ElementsAre(HasSubstr("f:6: warning: ifconfig-pool-persist: with duplicate-cn")));
 }
 
 TEST(ServerConfig, WhatIsMissingIsSaidAllAtOnce) {

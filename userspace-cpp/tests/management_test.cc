@@ -166,7 +166,7 @@ TEST_F(ManagementTest, UsersAreVerifiedByBoth) {
     before.next_user().done(server::ClientSettings{}, now);
     EXPECT_THAT(read(), HasSubstr(">CLIENT:ENV,password=secret\r\n"));
     EXPECT_FALSE(let_in);
-    EXPECT_EQ(ask("client-auth-nt 7 1"), "SUCCESS: client-auth command succeeded\r\n");
+    EXPECT_EQ(ask("client-auth-nt 7 0"), "SUCCESS: client-auth command succeeded\r\n");
     context.run();
     EXPECT_TRUE(let_in);
 }

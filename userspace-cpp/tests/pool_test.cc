@@ -78,6 +78,55 @@ TEST(AddressPool, ReleasingTwiceOrOutsideDoesNothing) {
     EXPECT_FALSE(pool.allocate(""));
 }
 
+TEST(AddressPool, RemembersWhoHadWhat) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.6"));
+    EXPECT_TRUE(pool.remember("a", ip("10.0.0.3"), false));
+    EXPECT_TRUE(pool.remember("b", ip("10.0.0.2"), false));
+    EXPECT_FALSE(pool.remember("c", ip("10.0.0.2"), false)) << "b's";
+    EXPECT_FALSE(pool.remember("a", ip("10.0.0.5"), false)) << "a has one";
+    EXPECT_FALSE(pool.remember("d", ip("10.9.0.2"), false)) << "of another network";
+    const std::vector<Lease> told = {{"b", ip("10.0.0.2"), {}}, {"a", ip("10.0.0.3"), {}}};
+    EXPECT_EQ(pool.leases(), told);
+
+    EXPECT_EQ(pool.allocate("new"), ip("10.0.0.4")) << "a fresh one";
+    EXPECT_EQ(pool.allocate("b"), ip("10.0.0.2"));
+    pool.release(ip("10.0.0.2"));
+    EXPECT_EQ(pool.allocate("newer"), ip("10.0.0.5"));
+    EXPECT_EQ(pool.allocate(""), ip("10.0.0.6"));
+    EXPECT_EQ(pool.allocate("e"), ip("10.0.0.3")) << "of those remembered the longest free";
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.2"));
+    EXPECT_EQ(pool.allocate("f"), std::nullopt);
+    const std::vector<Lease> now = {{"a", ip("10.0.0.2"), {}},
+                                    {"e", ip("10.0.0.3"), {}},
+                                    {"new", ip("10.0.0.4"), {}},
+                                    {"newer", ip("10.0.0.5"), {}}};
+    EXPECT_EQ(pool.leases(), now) << "nobody without a name";
+}
+
+TEST(AddressPool, KeptForItsOwnerAlone) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.3"));
+    EXPECT_TRUE(pool.remember("a", ip("10.0.0.2"), true));
+    EXPECT_EQ(pool.allocate("b"), ip("10.0.0.3"));
+    EXPECT_EQ(pool.allocate("c"), std::nullopt);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(pool.allocate("a"), ip("10.0.0.2"));
+        pool.release(ip("10.0.0.2"));
+        EXPECT_EQ(pool.allocate("c"), std::nullopt);
+    }
+}
+
+// One that is remembered is free once, however it is taken and given back.
+TEST(AddressPool, RememberedAndReserved) {
+    AddressPool pool(ip("10.0.0.2"), ip("10.0.0.4"));
+    EXPECT_TRUE(pool.remember("a", ip("10.0.0.4"), false));
+    EXPECT_TRUE(pool.reserve(ip("10.0.0.4")));
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.2"));
+    pool.release(ip("10.0.0.4"));
+    EXPECT_EQ(pool.allocate("b"), ip("10.0.0.3"));
+    EXPECT_EQ(pool.allocate("c"), ip("10.0.0.4"));
+    EXPECT_EQ(pool.allocate("d"), std::nullopt);
+}
+
 TEST(IdPool, AnIdComesBackLast) {
     IdPool ids;
     EXPECT_EQ(ids.allocate(), 0U);

@@ -287,6 +287,22 @@ TEST_F(ServerCoreTest, Ipv6AddressesGoWithThoseOfIpv4) {
     EXPECT_EQ(sim.plane.peers.at(second.client->peer_id()).peer.address6, network + 0x1001);
 }
 
+TEST_F(ServerCoreTest, TheNextServerGivesTheSameAddresses) {
+    sim.settings.ipv6 = server::Ipv6Pool{*parse_ipv6("fd00:8::1"), *parse_ipv6("fd00:8::1000"), 64};
+    sim.start_server();
+    const auto first = sim.settings.pool_first;
+    const server::Lease outside{"bob", {first.value - 1}, {}};
+    EXPECT_EQ(sim.core->remember({{"alice", {first.value + 7}, {}}, outside}, false), 1U);
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(sim.run_until([&] { return host.client->connected(); }, 60s));
+    auto& other = sim.add_client("bob");
+    ASSERT_TRUE(sim.run_until([&] { return other.client->connected(); }, 60s));
+    EXPECT_EQ(sim.plane.peers.at(host.client->peer_id()).peer.address, Ipv4{first.value + 7});
+    EXPECT_EQ(sim.core->leases(), (std::vector<server::Lease>{
+                                      {"bob", first, parse_ipv6("fd00:8::1000")},
+                                      {"alice", {first.value + 7}, parse_ipv6("fd00:8::1007")}}));
+}
+
 TEST_F(ServerCoreTest, LostNotificationsEndNobodyWhomTheDataPlaneNeverKnew) {
     sim.plane.refuse = "add";
     sim.start_server();

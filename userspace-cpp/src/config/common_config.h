@@ -78,6 +78,7 @@ struct CommonConfig {
     std::optional<Identity> run_as; ///< once everything is set up
     bool seccomp = true;            ///< system calls are filtered then
     bool runs_programs = false;     ///< scripts
+    bool starts_helper = false;     ///< a process that keeps the privileges
     int nice = 0;                   ///< added to the process's own
     bool mlock = false;             ///< no page of memory is ever written to disk
 };

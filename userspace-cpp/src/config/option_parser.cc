@@ -169,7 +169,6 @@ void OptionParser::apply(const Directive& d) {
                                                          "down",
                                                          "ipchange",
                                                          "learn-address",
-                                                         "plugin",
                                                          "route-pre-down",
                                                          "route-up",
                                                          "tls-crypt-v2-verify",

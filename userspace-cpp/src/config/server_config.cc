@@ -13,7 +13,9 @@
 #include <pwd.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
+#include <utility>
 
 namespace nfovpn::config {
 
@@ -62,11 +64,13 @@ private:
     void verify_client_cert(const Directive& d);
     void program(const Directive& d);
     void auth_user_pass_verify(const Directive& d);
+    void plugin(const Directive& d);
     void auth_gen_token(const Directive& d);
     void auth_gen_token_secret(const Directive& d);
     void keepalive(const Directive& d);
     void client_config_dir(const Directive& d);
     void connect_freq_initial(const Directive& d);
+    void ifconfig_pool_persist(const Directive& d);
     void status(const Directive& d);
     void nf_control(const Directive& d);
     void management(const Directive& d);
@@ -83,6 +87,7 @@ private:
     std::optional<Directive> server_;
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
+    std::optional<Directive> pool_persist_;
     bool has_pool_ = false;
     bool default_pool_ = true;
     bool mode_server_ = false;
@@ -112,6 +117,7 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"server-ipv6", handler(&ServerParser::server_ipv6)},
         {"ifconfig", handler(&ServerParser::ifconfig)},
         {"ifconfig-pool", handler(&ServerParser::ifconfig_pool)},
+        {"ifconfig-pool-persist", handler(&ServerParser::ifconfig_pool_persist)},
         {"topology", handler(&ServerParser::topology)},
         {"route", handler(&ServerParser::route)},
         {"route-ipv6", handler(&ServerParser::route_ipv6)},
@@ -131,6 +137,7 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"status", handler(&ServerParser::status)},
         {"nf-control", handler(&ServerParser::nf_control)},
         {"auth-user-pass-verify", handler(&ServerParser::auth_user_pass_verify)},
+        {"plugin", handler(&ServerParser::plugin)},
         {"auth-user-pass-optional", handler(&ServerParser::flag)},
         {"username-as-common-name", handler(&ServerParser::flag)},
         {"auth-gen-token", handler(&ServerParser::auth_gen_token)},
@@ -456,10 +463,47 @@ void ServerParser::auth_gen_token_secret(const Directive& d) {
 }
 
 // What depends on users being verified at all, and on programs being allowed to run.
+// The one plug-in that many have is done here, by its options. In place of words it may have one
+// with all of them, in quotes.
+void ServerParser::plugin(const Directive& d) {
+    const auto& module = d.args[0];
+    if (module.substr(module.rfind('/') + 1) != "openvpn-plugin-auth-pam.so") {
+        error(d, "plug-ins are not loaded",
+              "use auth-user-pass-verify or client-connect with a program");
+        return;
+    }
+    std::vector<std::string> words(d.args.begin() + 1, d.args.end());
+    if (words.size() == 1) {
+        const auto all = std::exchange(words, {}).front();
+        if (auto wrong = split_words(all, words)) {
+            error(d, *wrong);
+            return;
+        }
+    }
+    if (words.empty() || words.front().empty()) {
+        error(d, "no service of PAM is named", "plugin openvpn-plugin-auth-pam.so SERVICE");
+        return;
+    }
+    if (words.size() % 2 == 0) {
+        error(d, "the last prompt has no answer",
+              "plugin openvpn-plugin-auth-pam.so \"SERVICE login USERNAME password PASSWORD\"");
+        return;
+    }
+    PamConfig pam;
+    pam.service = words.front();
+    for (std::size_t i = 1; i < words.size(); i += 2) {
+        if (words[i + 1].find("OTP") != std::string::npos)
+            error(d, "one-time passwords of a static challenge are not supported");
+        pam.prompts.push_back({words[i], words[i + 1]});
+    }
+    config().pam = std::move(pam);
+    config().starts_helper = true;
+}
+
 void ServerParser::finish_users() {
     auto& c = config();
     finish_scripts(c.password_by_environment);
-    if (!seen("auth-user-pass-verify") && !c.management_client_auth) {
+    if (!seen("auth-user-pass-verify") && !seen("plugin") && !c.management_client_auth) {
         for (const char* name :
              {"auth-user-pass-optional", "username-as-common-name", "auth-gen-token"}) {
             if (seen(name))
@@ -504,6 +548,15 @@ void ServerParser::connect_freq_initial(const Directive& d) {
         return;
     config().connect_freq_initial = *count;
     config().connect_freq_initial_seconds = *period;
+}
+
+void ServerParser::ifconfig_pool_persist(const Directive& d) {
+    pool_persist_ = d;
+    config().pool_file = d.args[0];
+    if (d.args.size() > 1) {
+        if (auto every = number(d, 1, 0, std::numeric_limits<std::int32_t>::max()))
+            config().pool_file_seconds = *every;
+    }
 }
 
 void ServerParser::status(const Directive& d) {
@@ -678,6 +731,8 @@ void ServerParser::finish() {
     for (auto index : routes_without_metric_)
         c.routes[index].metric = route_metric_.value_or(0);
     finish_management();
+    if (pool_persist_ && c.duplicate_cn)
+        warn(*pool_persist_, "with duplicate-cn a name does not tell who comes back");
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};

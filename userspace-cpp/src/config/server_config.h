@@ -29,6 +29,22 @@ struct ManagementConfig {
     bool restart_on_disconnect = false;
 };
 
+/// What to answer to a question of a PAM module.
+struct PamPrompt {
+    std::string prompt; ///< how the question begins
+    std::string answer; ///< with USERNAME, PASSWORD and COMMONNAME for the user's own
+
+    bool operator==(const PamPrompt&) const = default;
+};
+
+/// Users verified by PAM, as OpenVPN's plug-in for it is told.
+struct PamConfig {
+    std::string service;
+    std::vector<PamPrompt> prompts; ///< none: the user name if it is seen, else the password
+
+    bool operator==(const PamConfig&) const = default;
+};
+
 /// Everything that a server is told.
 struct ServerConfig : CommonConfig {
     bool ipv6 = false;      ///< the socket is of IPv6
@@ -50,6 +66,7 @@ struct ServerConfig : CommonConfig {
 
     /// Programs: a path and its arguments, empty for none.
     std::vector<std::string> verify_user;
+    std::optional<PamConfig> pam; ///< users are verified by PAM
     std::vector<std::string> client_connect;
     std::vector<std::string> client_disconnect;
     std::vector<std::string> learn_address;
@@ -72,6 +89,10 @@ struct ServerConfig : CommonConfig {
     std::uint32_t connect_freq_initial = 0; ///< first packets of all sources; 0: built-in limit
     std::uint32_t connect_freq_initial_seconds = 10;
 
+    std::string pool_file; ///< of ifconfig-pool-persist; empty: none
+    /// How often it is written; 0: never, and nobody else gets the addresses of those who are in
+    /// it.
+    std::uint32_t pool_file_seconds = 600;
     std::string status_file;
     std::uint32_t status_seconds = 60;
     int status_version = 1;

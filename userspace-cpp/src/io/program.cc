@@ -4,6 +4,7 @@
 
 #include "io/program.h"
 
+#include "io/spawn.h"
 #include "util/log.h"
 
 #include <asio/error.hpp>
@@ -11,8 +12,6 @@
 #include <asio/post.hpp>
 #include <openssl/crypto.h>
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 // glibc 2.36's forgets that it may be read by a C++ compiler.
 extern "C" {
@@ -32,54 +31,6 @@ namespace {
 std::string reason(int error) {
     return std::generic_category().message(error);
 }
-
-// What a child is started with, ended with its scope.
-class Spawn {
-public:
-    Spawn() {
-        posix_spawn_file_actions_init(&files_);
-        posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addclosefrom_np(&files_, 3);
-        posix_spawnattr_init(&attributes_);
-        // The daemon ignores SIGPIPE, which a program would inherit.
-        sigset_t none;
-        sigset_t all;
-        sigemptyset(&none);
-        sigfillset(&all);
-        posix_spawnattr_setsigmask(&attributes_, &none);
-        posix_spawnattr_setsigdefault(&attributes_, &all);
-        posix_spawnattr_setpgroup(&attributes_, 0);
-        posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                   POSIX_SPAWN_SETPGROUP);
-    }
-    ~Spawn() {
-        posix_spawn_file_actions_destroy(&files_);
-        posix_spawnattr_destroy(&attributes_);
-    }
-    Spawn(const Spawn&) = delete;
-    Spawn& operator=(const Spawn&) = delete;
-
-    // Returns an errno, or 0 and the child.
-    int start(std::vector<std::string>& words, std::vector<std::string>& environment,
-              pid_t& child) {
-        auto argv = pointers(words);
-        auto envp = pointers(environment);
-        return posix_spawn(&child, argv[0], &files_, &attributes_, argv.data(), envp.data());
-    }
-
-private:
-    static std::vector<char*> pointers(std::vector<std::string>& texts) {
-        std::vector<char*> out;
-        out.reserve(texts.size() + 1);
-        for (auto& text : texts)
-            out.push_back(text.data());
-        out.push_back(nullptr);
-        return out;
-    }
-
-    posix_spawn_file_actions_t files_{};
-    posix_spawnattr_t attributes_{};
-};
 
 } // namespace
 

@@ -577,15 +577,31 @@ void ServerCore::connected(Client& client, TimePoint) {
     }
     auto& granted = *client.granted;
     granted.netmask = special.netmask.value_or(settings_.netmask);
-    const auto in_pool = granted.address.value - settings_.pool_first.value;
-    if (special.address6)
-        client.address6 = special.address6;
-    else if (settings_.ipv6 && settings_.pool_first <= granted.address &&
-             granted.address <= settings_.pool_last)
-        client.address6 = settings_.ipv6->first + in_pool;
+    client.address6 = special.address6 ? special.address6 : pool_address6(granted.address);
     take_networks(client, special.networks);
     granted.push = push_for(client, special);
     client.session.admit(granted);
+}
+
+// The n-th of one pool goes with the n-th of the other.
+std::optional<Ipv6> ServerCore::pool_address6(Ipv4 address) const {
+    if (!settings_.ipv6 || address < settings_.pool_first || settings_.pool_last < address)
+        return std::nullopt;
+    return settings_.ipv6->first + (address.value - settings_.pool_first.value);
+}
+
+std::size_t ServerCore::remember(const std::vector<Lease>& leases, bool keep) {
+    std::size_t taken = 0;
+    for (const auto& lease : leases)
+        taken += addresses_.remember(lease.owner, lease.address, keep) ? 1 : 0;
+    return taken;
+}
+
+std::vector<Lease> ServerCore::leases() const {
+    auto out = addresses_.leases();
+    for (auto& lease : out)
+        lease.address6 = pool_address6(lease.address);
+    return out;
 }
 
 // A network is behind one client only: behind the one that came first.

@@ -185,6 +185,12 @@ public:
 
     /// The clients that are up, by address.
     [[nodiscard]] std::vector<ClientStatus> clients(TimePoint now);
+
+    /// Clients had these addresses, before any client comes; with @p keep nobody else gets them.
+    /// How many of them are of the pool, and not named twice.
+    std::size_t remember(const std::vector<Lease>& leases, bool keep);
+    /// Who has or had which address of the pool.
+    [[nodiscard]] std::vector<Lease> leases() const;
     [[nodiscard]] const CoreCounters& counters() const { return counters_; }
     [[nodiscard]] std::size_t half_open() const { return half_open_; }
 
@@ -248,6 +254,7 @@ private:
     std::size_t kill(const std::vector<Client*>& victims, TimePoint now);
     void remember_traffic();
     ClientStatus status_of(const Client& client, TimePoint now) const;
+    [[nodiscard]] std::optional<Ipv6> pool_address6(Ipv4 address) const;
 
     CoreSettings settings_;
     const session::TlsContext& tls_;

@@ -134,6 +134,9 @@ std::vector<host::LaterPath> later_paths(const config::ServerConfig& c) {
         {"client-config-dir", c.client_config_dir, R_OK | X_OK, "no client will be let in"});
     out.push_back({"status", c.status_file.empty() ? "" : host::directory_of(c.status_file),
                    W_OK | X_OK, "the status will not be written"});
+    const bool writes_pool = !c.pool_file.empty() && c.pool_file_seconds > 0;
+    out.push_back({"ifconfig-pool-persist", writes_pool ? host::directory_of(c.pool_file) : "",
+                   W_OK | X_OK, "addresses will not be remembered"});
     out.push_back({"nf-control",
                    c.control_socket.empty() ? "" : host::directory_of(c.control_socket),
                    W_OK | X_OK, "the socket will be left over at the end"});
@@ -164,7 +167,7 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
-    if (!c.verify_user.empty() || c.management_client_auth) {
+    if (!c.verify_user.empty() || c.pam || c.management_client_auth) {
         s.users.emplace();
         s.users->required = !c.user_optional;
         s.users->as_common_name = c.username_as_common_name;
@@ -201,7 +204,7 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
       link_(config.tcp ? static_cast<io::Link&>(*tcp_) : *udp_),
       scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(config), tls_, open_data_plane(open_kernel()), link_, hooks()),
-      status_timer_(context_) {
+      status_timer_(context_), lease_timer_(context_) {
     // A wrong name would leave every client without its networks.
     if (!config_.client_config_dir.empty() &&
         !std::filesystem::is_directory(config_.client_config_dir))
@@ -213,6 +216,13 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
         management_link_.emplace(
             *surroundings_.protocol, core_, config_.status_version,
             ManagementLink::Hooks{[this] { return report(); }, [this] { settle(); }});
+    if (!config_.pool_file.empty()) {
+        leases_.emplace(config_.pool_file, [this] { return core_.leases(); });
+        const auto leases = leases_->read();
+        const auto taken = core_.remember(leases, config_.pool_file_seconds == 0);
+        log::info("{}: {} of {} addresses are of the pool", config_.pool_file, taken,
+                  leases.size());
+    }
     set_up_device();
     if (!config_.control_socket.empty())
         control_.emplace(context_, config_.control_socket,
@@ -223,11 +233,17 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
 Daemon::~Daemon() = default;
 
 ClientHooks* Daemon::hooks() {
-    if (!config_.management_client_auth)
-        return &scripts_;
-    management_hooks_.emplace(*surroundings_.protocol, scripts_, !config_.verify_user.empty(),
-                              context_, [this] { settle(); });
-    return &*management_hooks_;
+    ClientHooks* last = &scripts_;
+    bool verifies = !config_.verify_user.empty();
+    const auto settled = [this] { settle(); };
+    if (surroundings_.pam) {
+        last = &pam_hooks_.emplace(*surroundings_.pam, *last, verifies, context_, settled);
+        verifies = true;
+    }
+    if (config_.management_client_auth)
+        last =
+            &management_hooks_.emplace(*surroundings_.protocol, *last, verifies, context_, settled);
+    return last;
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
@@ -273,6 +289,7 @@ End Daemon::run() {
                 [this] { settle(); });
     begin(config_, later_paths(config_));
     arm_status();
+    arm_leases();
     tell_state(management::State::Connected, "SUCCESS");
     serve();
     // A signal that came right behind the one that ended this is not the next daemon's any more.
@@ -281,6 +298,8 @@ End Daemon::run() {
         if (context_.poll_one() == 0)
             break;
     }
+    if (leases_ && config_.pool_file_seconds > 0)
+        leases_->write();
     log::info("stopped");
     return end_;
 }
@@ -343,6 +362,18 @@ void Daemon::arm_status() {
     status_timer_.async_wait([this](const asio::error_code& error) {
         if (!error)
             arm_status();
+    });
+}
+
+void Daemon::arm_leases() {
+    if (!leases_ || config_.pool_file_seconds == 0)
+        return;
+    lease_timer_.expires_after(std::chrono::seconds(config_.pool_file_seconds));
+    lease_timer_.async_wait([this](const asio::error_code& error) {
+        if (error)
+            return;
+        leases_->write();
+        arm_leases();
     });
 }
 

@@ -21,8 +21,10 @@
 #include "management/server.h"
 #include "server/control_socket.h"
 #include "server/core.h"
+#include "server/lease_file.h"
 #include "server/management_hooks.h"
 #include "server/management_link.h"
+#include "server/pam_hooks.h"
 #include "server/script_hooks.h"
 #include "server/status.h"
 #include "server/tcp_server.h"
@@ -47,6 +49,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 struct Surroundings {
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::Protocol* protocol = nullptr;
+    PamProcess* pam = nullptr;        ///< of a configuration with PAM
     ServiceNotify* service = nullptr; ///< the service manager; null: there is none
     /// Reads the configuration for the next daemon; false if it cannot be used.
     std::function<bool()> reload = [] { return false; };
@@ -75,6 +78,7 @@ private:
     void set_up_device();
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void arm_status();
+    void arm_leases();
     void stop(End end);
     ClientHooks* hooks();
     void tell_state(management::State state, const std::string& reason = "");
@@ -90,10 +94,13 @@ private:
     std::unique_ptr<TcpServer> tcp_;
     io::Link& link_; ///< that one
     ScriptHooks scripts_;
+    std::optional<PamHooks> pam_hooks_;
     std::optional<ManagementHooks> management_hooks_;
     ServerCore core_;
     asio::steady_timer status_timer_;
     std::optional<std::string> status_failure_;
+    std::optional<LeaseFile> leases_;
+    asio::steady_timer lease_timer_;
     std::optional<ControlSocket> control_;
     std::optional<ManagementLink> management_link_;
     std::optional<management::Server> management_;

@@ -28,34 +28,18 @@ TimePoint now() {
 ManagementHooks::ManagementHooks(management::Protocol& protocol, ClientHooks& before,
                                  bool before_verifies, asio::io_context& context,
                                  std::function<void()> settle)
-    : protocol_(protocol), before_(before), before_verifies_(before_verifies), context_(context),
+    : ChainedHooks(before, before_verifies), protocol_(protocol), context_(context),
       settle_(std::move(settle)) {}
 
-void ManagementHooks::verify_user(ClientId client, const Environment& environment,
-                                  const std::string& username, ByteView password, Verified done) {
-    auto pending = std::make_shared<management::PendingAuth>();
-    pending->client_id = client;
-    pending->key_id = asked_[client]++;
-    pending->again = pending->key_id > 0;
-    pending->username = username;
-    pending->password = SecretBytes(password);
-    for (const auto& [name, value] : environment)
-        pending->env.push_back(fmt::format("{}={}", name, value));
-    if (!before_verifies_) {
-        ask(std::move(*pending), std::move(done));
-        return;
-    }
-    before_.verify_user(client, environment, username, password,
-                        [this, pending, done = std::move(done)](
-                            Result<ClientSettings, session::Refusal> answer, TimePoint when) {
-                            if (answer && asked_.contains(pending->client_id))
-                                ask(std::move(*pending), done);
-                            else
-                                done(std::move(answer), when);
-                        });
-}
-
-void ManagementHooks::ask(management::PendingAuth pending, Verified done) {
+void ManagementHooks::ask(User user, Verified done) {
+    management::PendingAuth pending;
+    pending.client_id = user.client;
+    pending.key_id = asked_[user.client]++;
+    pending.again = pending.key_id > 0;
+    pending.username = user.name;
+    pending.password = std::move(user.password);
+    for (const auto& [name, value] : user.environment)
+        pending.env.push_back(fmt::format("{}={}", name, value));
     // The answer comes in the middle of a command; it has its effects when that has ended.
     const auto later = [this,
                         done = std::move(done)](Result<ClientSettings, session::Refusal> answer) {
@@ -88,10 +72,9 @@ void ManagementHooks::ask(management::PendingAuth pending, Verified done) {
     });
 }
 
-void ManagementHooks::forget(ClientId client) {
+void ManagementHooks::forgotten(ClientId client) {
     if (asked_.erase(client) > 0)
         protocol_.forget(client);
-    before_.forget(client);
 }
 
 } // namespace nfovpn::server

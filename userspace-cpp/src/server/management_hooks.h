@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Users verified by the client of the management interface (management-client-auth), after those
-// who verify them otherwise: everybody must agree. All other questions pass through.
+// Users verified by the client of the management interface (management-client-auth).
 #pragma once
 
 #include "management/protocol.h"
-#include "server/hooks.h"
+#include "server/chained_hooks.h"
 
 #include <asio/io_context.hpp>
 
@@ -14,31 +13,18 @@
 
 namespace nfovpn::server {
 
-class ManagementHooks final : public ClientHooks {
+class ManagementHooks final : public ChainedHooks {
 public:
-    /// @p before is asked first, about users only if @p before_verifies. @p settle is called after
-    /// every answer. All that is given by reference must outlive the object.
+    /// @p settle is called after every answer. All that is given by reference must outlive the
+    /// object.
     ManagementHooks(management::Protocol& protocol, ClientHooks& before, bool before_verifies,
                     asio::io_context& context, std::function<void()> settle);
 
-    void verify_user(ClientId client, const Environment& environment, const std::string& username,
-                     ByteView password, Verified done) override;
-    void connect(ClientId client, const Environment& environment, Connected done) override {
-        before_.connect(client, environment, std::move(done));
-    }
-    void disconnect(const Environment& environment) override { before_.disconnect(environment); }
-    void learn_address(Learned what, const std::string& address,
-                       const Environment& environment) override {
-        before_.learn_address(what, address, environment);
-    }
-    void forget(ClientId client) override;
-
 private:
-    void ask(management::PendingAuth pending, Verified done);
+    void ask(User user, Verified done) override;
+    void forgotten(ClientId client) override;
 
     management::Protocol& protocol_;
-    ClientHooks& before_;
-    bool before_verifies_;
     asio::io_context& context_;
     std::function<void()> settle_;
     std::unordered_map<ClientId, std::uint32_t> asked_; ///< how often

@@ -17,8 +17,9 @@ std::optional<std::size_t> AddressPool::choose(const std::string& owner) {
         }
     }
     while (fresh_ < slots_.size()) {
-        // reserve() may have been here before.
-        if (!slots_[fresh_++].used)
+        // reserve() may have been here before, and remember().
+        const Slot& slot = slots_[fresh_++];
+        if (!slot.used && slot.owner.empty())
             return fresh_ - 1;
     }
     if (freed_.empty())
@@ -62,10 +63,38 @@ void AddressPool::release(Ipv4 address) {
         others_.erase(address.value);
     } else if (slots_[index].used) {
         slots_[index].used = false;
-        // One that is still to be had for the first time is not to be had twice.
-        if (index < fresh_)
-            freed_.push_back(index);
+        freed(index);
     }
+}
+
+void AddressPool::freed(std::size_t index) {
+    const Slot& slot = slots_[index];
+    // One that is still to be had for the first time is not to be had twice.
+    if (!slot.kept && (index < fresh_ || !slot.owner.empty()))
+        freed_.push_back(index);
+}
+
+bool AddressPool::remember(const std::string& owner, Ipv4 address, bool keep) {
+    const auto index = index_of(address);
+    if (index >= slots_.size() || slots_[index].used || !slots_[index].owner.empty() ||
+        index < fresh_ || !last_slot_.emplace(owner, index).second)
+        return false;
+    slots_[index].owner = owner;
+    slots_[index].kept = keep;
+    freed(index);
+    return true;
+}
+
+std::vector<Lease> AddressPool::leases() const {
+    std::vector<Lease> out;
+    for (std::size_t index = 0; index < slots_.size(); index++) {
+        const auto& owner = slots_[index].owner;
+        auto last = last_slot_.find(owner);
+        if (!owner.empty() && last != last_slot_.end() && last->second == index)
+            out.push_back(
+                {owner, {first_.value + static_cast<std::uint32_t>(index)}, std::nullopt});
+    }
+    return out;
 }
 
 std::optional<std::uint32_t> IdPool::allocate() {

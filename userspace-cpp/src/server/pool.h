@@ -4,7 +4,8 @@
 //
 // A client that comes back gets the address that it had, if nobody else has it now: open
 // connections inside the tunnel survive a reconnect that way. Until every address has been used
-// once, a new client gets a fresh one; after that, the one that has been free for longest.
+// once, a new client gets a fresh one; after that, the one that has been free for longest. Who had
+// which one can be told to the next daemon: an address that is remembered is not fresh.
 #pragma once
 
 #include "util/endpoint.h"
@@ -18,6 +19,15 @@
 #include <vector>
 
 namespace nfovpn::server {
+
+/// The address that a client has, or had.
+struct Lease {
+    std::string owner; ///< by its name
+    Ipv4 address;
+    std::optional<Ipv6> address6;
+
+    bool operator==(const Lease&) const = default;
+};
 
 /// The addresses from first to last, both included.
 class AddressPool {
@@ -34,15 +44,24 @@ public:
     /// Gives an address back.
     void release(Ipv4 address);
 
+    /// The address was that client's, in former times; with @p keep nobody else gets it. False if
+    /// it is not of these, or somebody had it already.
+    bool remember(const std::string& owner, Ipv4 address, bool keep);
+
+    /// Who had which address last, or has it, in the order of addresses.
+    [[nodiscard]] std::vector<Lease> leases() const;
+
     [[nodiscard]] std::size_t size() const { return slots_.size(); }
 
 private:
     struct Slot {
         bool used = false;
+        bool kept = false; ///< for the owner alone
         std::string owner; ///< the last one
     };
 
     std::optional<std::size_t> choose(const std::string& owner);
+    void freed(std::size_t index);
 
     [[nodiscard]] std::size_t index_of(Ipv4 address) const {
         return std::size_t{address.value - first_.value};
@@ -51,7 +70,7 @@ private:
     Ipv4 first_;
     std::vector<Slot> slots_;
     std::unordered_set<std::uint32_t> others_; ///< reserved ones that are not of the pool
-    std::size_t fresh_ = 0;                    ///< slots below were used at least once
+    std::size_t fresh_ = 0;                    ///< slots from here on that nobody had yet are fresh
     std::deque<std::size_t> freed_;            ///< free again, longest first
     std::unordered_map<std::string, std::size_t> last_slot_;
 };
