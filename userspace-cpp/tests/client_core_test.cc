@@ -383,6 +383,19 @@ TEST_F(ClientCoreTest, TunnelMayStayMeanwhile) {
     EXPECT_TRUE(c.core->finished());
 }
 
+TEST_F(ClientCoreTest, LostNotificationsAreMadeUpFor) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->resynchronize(sim.now);
+    EXPECT_TRUE(c.up()) << "the data plane still knows the server";
+    c.plane.peers.clear();
+    c.core->resynchronize(sim.now);
+    EXPECT_EQ(c.core->phase(), Phase::Waiting);
+    ASSERT_TRUE(connect(c));
+    expect_data(c);
+}
+
 TEST_F(ClientCoreTest, ASilentServerIsTriedAgain) {
     sim.start_server();
     auto& c = start();

@@ -3,6 +3,7 @@
 // The daemon's sockets, on the loopback device and in a directory of their own: data packets that
 // leave together arrive one by one, and nf-ovpnctl's socket answers its owner.
 
+#include "io/deadline_timer.h"
 #include "io/udp_socket.h"
 #include "server/control_socket.h"
 #include "server/tcp_server.h"
@@ -96,6 +97,39 @@ protected:
 };
 
 } // namespace
+
+TEST(DeadlineTimer, IsDueOnceAtTheLastDeadlineThatItWasArmedFor) {
+    using namespace std::chrono_literals;
+    const auto now = [] { return std::chrono::steady_clock::now(); };
+    asio::io_context context;
+    int due = 0;
+    DeadlineTimer timer(context, [&] { due++; });
+    timer.arm(now() + 1h);
+    timer.arm(kNever);
+    context.run();
+    EXPECT_EQ(due, 0);
+    const auto deadline = now() + 20ms;
+    timer.arm(now() + 1ms);
+    timer.arm(deadline);
+    timer.arm(deadline);
+    context.restart();
+    context.run();
+    EXPECT_EQ(due, 1);
+    EXPECT_GE(now(), deadline);
+}
+
+TEST(DeadlineTimer, WhatIsAlwaysDueLeavesTimeForOthers) {
+    asio::io_context context;
+    int due = 0;
+    DeadlineTimer timer(context, [&] {
+        due++;
+        timer.arm(TimePoint{});
+    });
+    timer.arm(TimePoint{});
+    context.run_for(std::chrono::milliseconds(20));
+    EXPECT_GT(due, 0);
+    EXPECT_LE(due, 20);
+}
 
 TEST(UdpSocket, WhatLeavesTogetherArrivesOneByOne) {
     std::vector<Bytes> datagrams;
