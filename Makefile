@@ -52,6 +52,10 @@ test-qemu: setup ## the self tests on x86-64 in QEMU; 32 bits and big endian com
 	@lab/kernel-build x86-64-builtin
 	@LAB_TESTS_TABLE=lab/tests/qemu.table lab/test $(TESTS)
 
+.PHONY: interop
+interop: setup ## nf-ovpnd with stock OpenVPN in every combination, in docs/interoperation.md; takes long
+	@lab/tests/interop
+
 .PHONY: bench
 bench: setup ## everything beside its peers, in docs/performance; takes more than an hour
 	@lab/install lab/packages.bench
