@@ -59,6 +59,7 @@ run_test() { # NAME FUNCTION ARGUMENT...
 	if [ "$status" -eq 0 ]; then
 		printf 'ok - OpenVPN %s: %s\n' "$stock_version" "$name"
 	else
+		# shellcheck disable=SC2034	# the exit status of the script that this is for
 		failed=1
 		printf 'not ok - OpenVPN %s: %s\n' "$stock_version" "$name"
 		show_logs "$RUN/test.out" "$RUN"/*.log
