@@ -162,18 +162,11 @@ void OptionParser::apply(const Directive& d) {
     else
         (this->*std::find_if(std::begin(kHandlers), std::end(kHandlers), is_it)->handler)(d);
     // The filter for system calls must let them: with any of these that the table has as supported.
-    static const std::set<std::string_view> kPrograms = {"auth-user-pass-verify",
-                                                         "client-connect",
-                                                         "client-crresponse",
-                                                         "client-disconnect",
-                                                         "down",
-                                                         "ipchange",
-                                                         "learn-address",
-                                                         "route-pre-down",
-                                                         "route-up",
-                                                         "tls-crypt-v2-verify",
-                                                         "tls-verify",
-                                                         "up"};
+    static const std::set<std::string_view> kPrograms = {
+        "auth-user-pass-verify", "client-connect", "client-crresponse",
+        "client-disconnect",     "down",           "ipchange",
+        "learn-address",         "route-pre-down", "route-up",
+        "tls-crypt-v2-verify",   "tls-verify",     "up"};
     if (kPrograms.contains(d.name))
         config().runs_programs = true;
 }
