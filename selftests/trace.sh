@@ -16,12 +16,17 @@ flow_events() {
 		traced 'attach: ct=.* inner original peer_serial=0 gen=0' &&
 		traced 'arm: ct=.* inner original peer_serial=[1-9]' || return
 	echo >"$tracefs/trace"
-	nsexec "$lan" ping -q -c 8 -i 0.1 -W 2 10.8.0.2 &
-	wait_for "an armed flow" 5 traced 'arm: ct=.* inner original' || return
-	echo >"$tracefs/trace"
-	run gwnl flow-flush ifindex=tun0
-	wait $! && traced 'disarm: ct=.* inner original peer_serial=[1-9]' &&
-		traced 'arm: ct=.* inner original peer_serial=[1-9]'
+	# for as long as it takes
+	ip netns exec "$lan" ping -q -i 0.1 -w 60 10.8.0.2 &
+	wait_for "an armed flow" 10 traced 'arm: ct=.* inner original' &&
+		echo >"$tracefs/trace" && run gwnl flow-flush ifindex=tun0 &&
+		wait_for "its end and a new one" 10 eval "
+			traced 'disarm: ct=.* inner original peer_serial=[1-9]' &&
+			traced 'arm: ct=.* inner original peer_serial=[1-9]'"
+	local status=$?
+	kill $!
+	wait
+	return $status
 }
 
 key_events() {
