@@ -17,6 +17,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <system_error>
 #include <utility>
 
@@ -62,6 +63,10 @@ PamProcess::PamProcess(config::PamConfig config, std::string program) : config_(
 
 PamProcess::~PamProcess() {
     close(socket_);
+    // It may be waiting for a module. Without the privileges that it has kept it is left to itself,
+    // and ends when it asks for the next user.
+    if (kill(-child_, SIGTERM) != 0)
+        return;
     while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
     }
 }
