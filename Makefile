@@ -52,6 +52,11 @@ test-qemu: setup ## the self tests on x86-64 in QEMU; 32 bits and big endian com
 	@lab/kernel-build x86-64-builtin
 	@LAB_TESTS_TABLE=lab/tests/qemu.table lab/test $(TESTS)
 
+.PHONY: coverage
+coverage: setup ## which lines of nf-ovpnd its unit tests execute
+	@lab/install lab/packages.coverage
+	@lab/tests/coverage
+
 .PHONY: interop
 interop: setup ## nf-ovpnd with stock OpenVPN in every combination, in docs/interoperation.md; takes long
 	@lab/tests/interop
@@ -60,6 +65,11 @@ interop: setup ## nf-ovpnd with stock OpenVPN in every combination, in docs/inte
 bench: setup ## everything beside its peers, in docs/performance; takes more than an hour
 	@lab/install lab/packages.bench
 	@lab/bench/bench
+
+.PHONY: bench-daemon
+bench-daemon: setup ## nf-ovpnd beside stock OpenVPN as a server, in docs/performance; takes 15 minutes
+	@lab/install lab/packages.bench
+	@lab/bench/bench -d
 
 .PHONY: bench-quick
 bench-quick: setup ## throughput and packet rates beside mainline's ovpn driver, in minutes

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The tables of docs/performance/figures.md, from bench.json; see lab/bench/report.
+# The tables of docs/performance, from the figures there; see lab/bench/report.
 
-def names: ["none", "nf_ovpn", "nf_ovpn+ovpn", "ovpn", "wireguard", "esp", "openvpn"];
+def names: ["none", "nf_ovpn", "nf_ovpn+ovpn", "ovpn", "wireguard", "esp", "nf-ovpnd", "openvpn"];
 def titles: {bulk: "TCP", defaults: "TCP, with the MTU that each system has by itself", packets: "UDP packets from pktgen", loss: "Loss of these packets", latency: "Round trip of a ping",
 	gateway: "What the gateway alone takes for a datagram of full size",
 	flows: "TCP connections, one after the other", peers: "By the number of peers", entries: "By the number of flows",
-	crypto: "Cryptography alone, a packet of 1420 bytes", plain: "Traffic without a tunnel, by what nf_ovpn has to do beside it", memory: "Memory"};
+	cores: "Packets of one peer, from one processor and from more", crypto: "Cryptography alone, a packet of 1420 bytes", handshakes: "Handshakes", sessions: "Resident memory of the server, by its sessions", storm: "Clients all at once",
+	refused: "Of these, not served", throughput: "TCP by the data path of the daemon",
+	plain: "Traffic without a tunnel, by what nf_ovpn has to do beside it", memory: "Memory"};
 def round2: . * 100 | round / 100;
 def key: .variant + (if .direction == "" then "" else ", " + .direction end);
 # numbers in names in their order
@@ -60,7 +62,7 @@ def within($r; $item; $from; $to):
 			   .variant == $to + ($a.variant | ltrimstr($from))) | .median / $a.median];
 
 .records as $r
-| "<!-- made by lab/bench/report from bench.json -->",
+| "<!-- made by lab/bench/report -->",
   "",
   "Machine: \(.machine); load before: \(.load_before). Kernel: \(.kernel).",
   "Made by `\(.command)`; medians (lowest–highest) of \([$r[].rounds] | max) rounds.",
@@ -80,7 +82,12 @@ def within($r; $item; $from; $to):
 	| map(.median -= outside($r)) | ratio(.; "nf_ovpn"; "ovpn"; true); 0.5),
   at_most("latency, nf_ovpn / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "latency"); 1),
   goal("100 000 peers / 1 peer"; within($r; "peers"; "1 peers"; "100000 peers"); 0.95),
+  goal("handshakes by the processor time of the server, nf-ovpnd / OpenVPN"; ratio($r; "nf-ovpnd"; "openvpn"; .item == "handshakes" and (.variant | endswith("processor time"))); 1.5),
+  at_most("memory with 1000 idle sessions, nf-ovpnd / OpenVPN"; ratio($r; "nf-ovpnd"; "openvpn"; .item == "sessions" and .variant != "none"); 0.5),
+  at_most("clients of a storm that nf-ovpnd has not served in time"; [$r[] | select(.item == "refused" and .system == "nf-ovpnd") | .max]; 0),
+  goal("TCP by the data path of the daemon, nf-ovpnd / OpenVPN"; ratio($r; "nf-ovpnd"; "openvpn"; .item == "throughput"); 1),
   goal("plain traffic, an instance is active / nf_ovpn is absent"; within($r; "plain"; "absent"; "instance"); 0.99),
-  (["crypto", "bulk", "defaults", "packets", "loss", "gateway", "latency", "flows", "peers", "entries", "plain", "memory"][] as $item
+  (["crypto", "bulk", "defaults", "packets", "loss", "gateway", "latency", "flows", "peers", "entries", "cores", "plain", "memory",
+    "handshakes", "sessions", "storm", "refused", "throughput"][] as $item
    | [$r[] | select(.item == $item)] | select(length > 0)
    | "", "## \(titles[$item])", "", table(.))

@@ -20,6 +20,7 @@
 #include "pam/helper.h"
 #include "server/daemon.h"
 #include "util/log.h"
+#include "util/secret.h"
 #include "util/service_notify.h"
 
 #include <CLI/CLI.hpp>
@@ -130,7 +131,7 @@ void enter(const std::string& directory) {
 template <typename Side>
 typename Side::Parsed parse(std::string& text) {
     auto parsed = Side::parse(text);
-    OPENSSL_cleanse(text.data(), text.size());
+    wipe(text);
     return parsed;
 }
 

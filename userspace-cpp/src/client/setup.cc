@@ -199,7 +199,7 @@ Environment TunnelSetup::environment(const Tunnel& tunnel) const {
     const auto& remote = tunnel.path.remote;
     const std::string family = remote.address.is_ipv4() ? "" : "6";
     for (const std::string kind : {"trusted", "untrusted"}) {
-        put(kind + "_ip" + family, to_string(remote.address));
+        put(kind + ("_ip" + family), to_string(remote.address));
         put(kind + "_port", std::to_string(remote.port));
     }
     put("tun_mtu", std::to_string(tunnel.mtu));

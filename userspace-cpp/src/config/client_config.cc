@@ -6,8 +6,7 @@
 #include "config/client_config.h"
 
 #include "config/option_parser.h"
-
-#include <openssl/crypto.h>
+#include "util/secret.h"
 
 #include <algorithm>
 
@@ -309,7 +308,7 @@ void ClientParser::auth_user_pass(const Directive& d) {
         config_.username = name;
         config_.password = SecretBytes(as_bytes(password));
     }
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
 }
 
 void ClientParser::auth_retry(const Directive& d) {
@@ -326,7 +325,7 @@ void ClientParser::tls_crypt_v2(const Directive& d) {
     if (!text)
         return;
     auto key = wire::parse_tls_crypt_v2_client_key(*text);
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
     if (!key) {
         error(d, "there is no client's key in it",
               "openvpn --tls-crypt-v2 SERVER-KEY --genkey tls-crypt-v2-client FILE makes one");

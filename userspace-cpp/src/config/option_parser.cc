@@ -4,7 +4,7 @@
 
 #include "config/option_parser.h"
 
-#include <openssl/crypto.h>
+#include "util/secret.h"
 
 #include <unistd.h>
 
@@ -110,7 +110,7 @@ void OptionParser::run(std::string_view text) {
         apply(directive);
         // It may have been a key.
         if (directive.is_inline)
-            OPENSSL_cleanse(directive.args[0].data(), directive.args[0].size());
+            wipe(directive.args[0]);
     }
     finish();
     std::stable_sort(out_.findings.begin(), out_.findings.end(),
@@ -328,7 +328,7 @@ void OptionParser::key(const Directive& d) {
         return;
     std::string& pem = *text;
     config().private_key = SecretBytes(as_bytes(pem));
-    OPENSSL_cleanse(pem.data(), pem.size());
+    wipe(pem);
 }
 
 void OptionParser::tls_version(const Directive& d) {
@@ -376,7 +376,7 @@ void OptionParser::static_key(const Directive& d) {
     if (!text)
         return;
     auto key = wire::parse_static_key(*text);
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
     if (!key)
         error(d, "there is no static key in it", "openvpn --genkey " + d.name + " FILE makes one");
     else if (d.name == "tls-crypt")

@@ -6,8 +6,7 @@
 #include "config/server_config.h"
 
 #include "config/option_parser.h"
-
-#include <openssl/crypto.h>
+#include "util/secret.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -399,7 +398,7 @@ void ServerParser::tls_crypt_v2(const Directive& d) {
     if (!text)
         return;
     config().tls_crypt_v2 = wire::parse_tls_crypt_v2_key(*text);
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
     config().tls_crypt_v2_force_cookie = d.args.size() > 1 && d.args[1] == "force-cookie";
     if (!config().tls_crypt_v2)
         error(d, "there is no server's key in it",
@@ -455,7 +454,7 @@ void ServerParser::auth_gen_token_secret(const Directive& d) {
     if (!text)
         return;
     auto key = wire::parse_auth_token_key(*text);
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
     if (key)
         config().token_key = std::move(*key);
     else
@@ -627,7 +626,7 @@ void ServerParser::management_password(const Directive& d) {
         error(d, path + ": the first line is empty", "it is to be the password");
     else
         management_.password = SecretBytes(as_bytes(line));
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
 }
 
 void ServerParser::management_client(const Directive& d) {

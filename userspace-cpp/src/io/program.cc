@@ -6,11 +6,11 @@
 
 #include "io/spawn.h"
 #include "util/log.h"
+#include "util/secret.h"
 
 #include <asio/error.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
-#include <openssl/crypto.h>
 
 #include <sys/wait.h>
 // glibc 2.36's forgets that it may be read by a C++ compiler.
@@ -74,7 +74,7 @@ private:
 
 ProgramRunner::Job::~Job() {
     for (auto& text : environment)
-        OPENSSL_cleanse(text.data(), text.size());
+        wipe(text);
 }
 
 ProgramRunner::ProgramRunner(asio::io_context& context, std::size_t at_once)

@@ -37,7 +37,7 @@ constexpr int kBatch = 256;
 // What the kernel takes as one bundle, and how many bytes wait at most.
 constexpr std::size_t kMaxSegments = 64;
 constexpr std::size_t kMaxBundle = 65000;
-constexpr std::size_t kMaxQueue = 256 * 1024;
+constexpr std::size_t kMaxQueue = std::size_t{256} * 1024;
 
 // Milliseconds to wait for room in the socket's buffer before packets are lost.
 constexpr int kPatience = 20;

@@ -6,10 +6,10 @@
 
 #include "server/client_files.h"
 #include "util/log.h"
+#include "util/secret.h"
 #include "wire/peer_info.h"
 
 #include <asio/post.hpp>
-#include <openssl/crypto.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -179,7 +179,7 @@ void ScriptHooks::verify_user(ClientId client, const Environment& environment,
     });
     for (auto& [name, value] : all) {
         if (name == "password")
-            OPENSSL_cleanse(value.data(), value.size());
+            wipe(value);
     }
 }
 

@@ -217,7 +217,7 @@ void ClientSession::pushed_all(TimePoint now) {
     options->insert(options->begin(), own.begin(), own.end());
     auto pushed = wire::parse_pushed_options(*options);
     for (auto& option : *options)
-        OPENSSL_cleanse(option.data(), option.size()); // there may be a token among them
+        wipe(option); // there may be a token among them
     if (!pushed) {
         end(Ending::Failed, "pushed: " + pushed.error().option + ": " + pushed.error().reason);
         return;

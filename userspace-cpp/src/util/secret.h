@@ -9,8 +9,14 @@
 #include <openssl/crypto.h>
 
 #include <array>
+#include <string>
 
 namespace nfovpn {
+
+/// Overwrites what came by way of a string.
+inline void wipe(std::string& text) {
+    OPENSSL_cleanse(text.data(), text.size());
+}
 
 /// N secret bytes, wiped on destruction. Copying is explicit: copies multiply secrets.
 template <std::size_t N>

@@ -299,7 +299,7 @@ private:
             if (what == "address")
                 dns_address(server, n, words[i]);
             else if (what == "resolve-domains")
-                tell(server + "resolve_domain" + n, words[i]);
+                tell(server + ("resolve_domain" + n), words[i]);
             else if (what == "dnssec" || what == "transport" || what == "sni")
                 tell(server + what, words[i]);
         }
