@@ -135,6 +135,14 @@ int verb() {
     return current_verb;
 }
 
+void set_mute(unsigned lines) {
+    run().limit = lines;
+}
+
+unsigned mute() {
+    return run().limit;
+}
+
 void set_listener(std::function<void(Level, std::string_view)> listener) {
     current_listener = std::move(listener);
 }

@@ -44,6 +44,10 @@ bool enabled(Level level);
 void set_verb(int verb);
 int verb();
 
+/// Of more than so many consecutive lines of one kind only the number is written; 0: never.
+void set_mute(unsigned lines);
+unsigned mute();
+
 /// Gets every line that is written as well; nothing for nobody. It must not write any itself.
 void set_listener(std::function<void(Level, std::string_view)> listener);
 
