@@ -10,6 +10,9 @@ namespace nfovpn::config {
 
 namespace {
 
+// A string as short as that is copied when it is moved.
+constexpr std::size_t kInPlace = 15;
+
 bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
 }
@@ -61,7 +64,10 @@ std::optional<std::string> split_words(std::string_view line, std::vector<std::s
             i++;
         if (i == line.size() || line[i] == '#' || line[i] == ';')
             return std::nullopt;
+        // It may be a password, and is not to be left behind where a growing string was.
         std::string word;
+        if (line.size() <= kMaxSecretLine)
+            word.reserve(line.size() + kInPlace);
         char quote = 0;
         for (; i < line.size() && (quote != 0 || !is_space(line[i])); i++) {
             char c = line[i];
@@ -71,8 +77,10 @@ std::optional<std::string> split_words(std::string_view line, std::vector<std::s
                 else
                     word += c;
             } else if (c == '\\') {
-                if (++i == line.size())
+                if (++i == line.size()) {
+                    words.push_back(std::move(word));
                     return "a backslash at the end of the line";
+                }
                 word += line[i];
             } else if (quote == '"' && c == quote) {
                 quote = 0;
@@ -82,9 +90,9 @@ std::optional<std::string> split_words(std::string_view line, std::vector<std::s
                 word += c;
             }
         }
+        words.push_back(std::move(word));
         if (quote != 0)
             return std::string("a quotation that begins with ") + quote + " has no end";
-        words.push_back(std::move(word));
     }
 }
 

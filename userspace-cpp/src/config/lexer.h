@@ -41,8 +41,12 @@ struct Finding {
     std::string hint;   ///< what to do about it, may be empty
 };
 
-/// The words of one line, as above; what is wrong with it if it cannot be read. A command that is
-/// an option's argument is taken apart by it once more.
+/// Words of lines that are not longer are never copied as they grow: whoever wipes them leaves
+/// nothing behind.
+inline constexpr std::size_t kMaxSecretLine = 4096;
+
+/// The words of one line, as above; what is wrong with it if it cannot be read, and then the words
+/// up to there. A command that is an option's argument is taken apart by it once more.
 std::optional<std::string> split_words(std::string_view line, std::vector<std::string>& words);
 
 /// The directives of a file in order. Lines that cannot be read become findings.
