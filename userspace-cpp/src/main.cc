@@ -8,7 +8,7 @@
 //
 // A daemon runs until a signal ends it. After SIGUSR1 another one begins with the same
 // configuration, after SIGHUP one with what the file says now; the management interface stays open
-// from one to the next in the first case.
+// from one to the next in the first case. A client goes on by itself after SIGUSR1.
 //
 // Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
 // would · 2 the command line or the configuration is wrong.
@@ -16,7 +16,9 @@
 #include "client/daemon.h"
 #include "config/client_config.h"
 #include "config/server_config.h"
+#include "management/client_protocol.h"
 #include "management/server.h"
+#include "management/server_protocol.h"
 #include "pam/helper.h"
 #include "server/daemon.h"
 #include "util/log.h"
@@ -184,11 +186,24 @@ std::optional<typename Side::Parsed> read_again(const Source& source,
     return std::nullopt;
 }
 
-/// The management interface, which gets every line of the log as long as it is there.
+management::Settings management_settings(const config::ManagementConfig& c) {
+    management::Settings s;
+    s.version = std::string("nf-ovpnd ") + NF_OVPND_VERSION;
+    s.password = SecretBytes(c.password.view());
+    s.log_cache = c.log_cache;
+    s.hold = c.hold;
+    s.restart_on_disconnect = c.restart_on_disconnect;
+    s.unix_time = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
+    s.raise = [](int signal) { ::raise(signal); };
+    return s;
+}
+
+/// The management interface of a role, which gets every line of the log as long as it is there.
+template <typename Protocol>
 class Management {
 public:
-    explicit Management(const config::ManagementConfig& c)
-        : sockets_(where(c)), protocol_(settings(c)) {
+    Management(const config::ManagementConfig& c, management::Settings settings)
+        : sockets_(where(c)), protocol_(std::move(settings)) {
         log::set_listener(
             [this](log::Level level, std::string_view text) { protocol_.log_line(level, text); });
         protocol_.state(management::State::Connecting);
@@ -210,26 +225,15 @@ public:
     }
 
     management::Sockets& sockets() { return sockets_; }
-    management::Protocol& protocol() { return protocol_; }
+    Protocol& protocol() { return protocol_; }
 
 private:
     static management::Listen where(const config::ManagementConfig& c) {
         return {c.socket_path, c.listen, !c.password.empty(), c.client_user, c.client_group};
     }
-    static management::Settings settings(const config::ManagementConfig& c) {
-        management::Settings s;
-        s.version = std::string("nf-ovpnd ") + NF_OVPND_VERSION;
-        s.password = SecretBytes(c.password.view());
-        s.log_cache = c.log_cache;
-        s.hold = c.hold;
-        s.restart_on_disconnect = c.restart_on_disconnect;
-        s.unix_time = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
-        s.raise = [](int signal) { ::raise(signal); };
-        return s;
-    }
 
     management::Sockets sockets_;
-    management::Protocol protocol_;
+    Protocol protocol_;
 };
 
 /// The server's side.
@@ -241,12 +245,12 @@ struct ServerSide {
     /// Serves by one configuration. @p reload reads the next one.
     End run(const config::ServerConfig& config, ServiceNotify& service,
             std::function<bool()> reload) {
-        std::optional<Management> management;
+        std::optional<Management<management::ServerProtocol>> management;
         server::Surroundings surroundings;
         surroundings.service = &service;
         surroundings.reload = std::move(reload);
         if (config.management) {
-            management.emplace(*config.management);
+            management.emplace(*config.management, management_settings(*config.management));
             surroundings.sockets = &management->sockets();
             surroundings.protocol = &management->protocol();
         }
@@ -283,7 +287,20 @@ struct ClientSide {
 
     End run(const config::ClientConfig& config, ServiceNotify& service,
             std::function<bool()> reload) {
-        switch (client::Daemon(config, &service, std::move(reload)).run()) {
+        std::optional<Management<management::ClientProtocol>> management;
+        client::Surroundings surroundings;
+        surroundings.service = &service;
+        surroundings.reload = std::move(reload);
+        if (config.management) {
+            auto settings = management_settings(*config.management);
+            settings.forget_on_disconnect = config.forget_on_disconnect;
+            management.emplace(*config.management, std::move(settings));
+            surroundings.sockets = &management->sockets();
+            surroundings.protocol = &management->protocol();
+            for (const auto& text : config.echo)
+                management->protocol().echo(text);
+        }
+        switch (client::Daemon(config, surroundings).run()) {
         case client::End::Stop:
             return End::Stop;
         case client::End::Reload:

@@ -110,7 +110,8 @@ TEST(ClientConfig, UserNameAndPassword) {
     auto c = good("auth-user-pass up\nauth-retry nointeract\n");
     EXPECT_EQ(c.username, "carol");
     EXPECT_EQ(as_text(c.password.view()), "open sesame");
-    EXPECT_TRUE(c.retry_refused);
+    EXPECT_EQ(c.auth_retry, AuthRetry::NoInteract);
+    EXPECT_FALSE(c.ask_user);
     auto block = good("<auth-user-pass>\nfrank\nsecret\n</auth-user-pass>\n");
     EXPECT_EQ(block.username, "frank");
     // In place of a certificate.
@@ -124,6 +125,67 @@ TEST(ClientConfig, UserNameAndPassword) {
     EXPECT_THAT(half, ElementsAre(HasSubstr("f:8: error: auth-user-pass: name or password is")));
     EXPECT_THAT(described(kMinimal + "auth-retry interact\n"),
                 ElementsAre(HasSubstr("f:8: error: auth-retry")));
+}
+
+TEST(ClientConfig, ManagementInterface) {
+    EXPECT_FALSE(good("").management);
+    auto c = good("management /run/m unix\nmanagement-hold\nmanagement-signal\n"
+                  "management-forget-disconnect\nmanagement-query-passwords\nauth-user-pass\n"
+                  "management-query-remote\nmanagement-up-down\nmanagement-log-cache 9\n"
+                  "management-client-user root\nauth-retry interact\necho save-passwords no\necho\n"
+                  "static-challenge \"Your PIN?\" 1 concat\n");
+    ASSERT_TRUE(c.management);
+    EXPECT_EQ(c.management->socket_path, "/run/m");
+    EXPECT_TRUE(c.management->hold && c.management->restart_on_disconnect);
+    EXPECT_EQ(c.management->log_cache, 9U);
+    EXPECT_EQ(c.management->client_user, 0U);
+    EXPECT_TRUE(c.ask_user && c.ask_remote && c.tell_up_down && c.forget_on_disconnect);
+    EXPECT_EQ(c.username, "");
+    EXPECT_EQ(c.auth_retry, AuthRetry::Interact);
+    EXPECT_THAT(c.echo, ElementsAre("save-passwords no", ""));
+    ASSERT_TRUE(c.static_challenge);
+    EXPECT_EQ(c.static_challenge->text, "Your PIN?");
+    EXPECT_TRUE(c.static_challenge->echo && c.static_challenge->concatenate);
+    const auto s = client::client_settings(c);
+    EXPECT_TRUE(s.ask_user && s.ask_remote && !s.password);
+    EXPECT_EQ(s.auth_retry, AuthRetry::Interact);
+    // A file answers what would be asked.
+    EXPECT_FALSE(
+        good("management /run/m unix\nmanagement-query-passwords\nauth-user-pass up\n").ask_user);
+    const std::string there = "management /run/m unix\n";
+    const std::pair<std::string, const char*> cases[] = {
+        {"management-query-passwords", "there is no management interface (management PATH unix)"},
+        {"management-up-down", "there is no management interface"},
+        {"management 192.0.2.1 7505", "everybody on the way could read and command"},
+        {"management-client-auth", "only a server has it"},
+        {"auth-retry interact",
+         "there is nobody to ask (management PATH unix, and management-query"},
+        {"auth-retry sometimes", "\"sometimes\" is not understood (none, nointeract or interact)"},
+        {"static-challenge x 1", "there is nobody to ask"},
+        {"static-challenge x 2", "\"2\" is not a number from 0 to 1"},
+    };
+    for (const auto& [line, what] : cases)
+        EXPECT_THAT(
+            described(kMinimal + line + "\n"),
+            Contains(HasSubstr("f:8: error: " + line.substr(0, line.find(' ')) + ": " + what)))
+            << line;
+    EXPECT_THAT(described(kMinimal + there + "management-query-passwords\nauth-retry interact\n"),
+                ElementsAre("f:10: error: auth-retry: nobody is asked for name and password "
+                            "(auth-user-pass without a file)"));
+    EXPECT_THAT(described(kMinimal + there +
+                          "management-query-passwords\nauth-user-pass\n"
+                          "static-challenge x 0 plain\n"),
+                ElementsAre("f:11: error: static-challenge: \"plain\" is not understood (scrv1 or "
+                            "concat)"));
+}
+
+TEST(ClientConfig, ProtocolsHaveOpenVpnsNames) {
+    const auto c =
+        good("remote a 1 udp\nremote b 1 udp6\nremote c 1 tcp\nremote d 1 tcp4-client\n");
+    std::vector<std::string> names;
+    for (const auto& remote : c.remotes)
+        names.push_back(protocol_name(remote));
+    EXPECT_THAT(names, ElementsAre("udp", "udp", "udp6", "tcp-client", "tcp4-client"));
 }
 
 TEST(ClientConfig, ControlChannelsKeys) {
@@ -163,6 +225,8 @@ TEST(ClientConfig, PeerInfoOfTheAdministrator) {
     auto c = good("setenv UV_ASSET 7\nsetenv OTHER x\npush-peer-info\n");
     EXPECT_THAT(c.peer_info, ElementsAre(Pair("UV_ASSET", "7")));
     EXPECT_THAT(good("setenv UV_ASSET 7\n").peer_info, IsEmpty());
+    EXPECT_THAT(good("setenv IV_SSO webauth,crtext\nsetenv IV_GUI_VER g\n").peer_info,
+                ElementsAre(Pair("IV_SSO", "webauth,crtext"), Pair("IV_GUI_VER", "g")));
 }
 
 TEST(ClientConfig, MistakesHaveLinesAndHints) {

@@ -27,6 +27,37 @@ namespace {
 
 const Bytes kPacket = {0x45, 0, 0, 20, 1, 2, 3, 4};
 
+// Writes down what it is told and asked; the test answers.
+class RecordingObserver final : public client::ClientObserver {
+public:
+    void state(management::State state, const management::StateDetails& details) override {
+        states.push_back(state);
+        if (!details.reason.empty())
+            reasons.push_back(details.reason);
+    }
+    void echo(std::string_view text) override { told.push_back("echo " + std::string(text)); }
+    void information(std::string_view text) override {
+        told.push_back("information " + std::string(text));
+    }
+    void refused(std::string_view reason) override {
+        told.push_back("refused " + std::string(reason));
+    }
+    bool hold(std::chrono::seconds pause) override {
+        told.push_back("hold " + std::to_string(pause.count()));
+        return holds;
+    }
+    void ask_remote(const config::Remote& remote) override {
+        told.push_back("remote " + remote.host);
+    }
+    void ask_user() override { told.emplace_back("user"); }
+    void withdraw() override { told.emplace_back("withdraw"); }
+
+    bool holds = false;
+    std::vector<std::string> told;
+    std::vector<management::State> states;
+    std::vector<std::string> reasons;
+};
+
 class ClientCoreTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -38,6 +69,11 @@ protected:
     SimulatedClient& make(const std::string& name = "alice") {
         clients.push_back(std::make_unique<SimulatedClient>(sim, name, settings));
         return *clients.back();
+    }
+    SimulatedClient& make_observed() {
+        auto& out = make();
+        out.on_core = [this](client::ClientCore& core) { core.observe(&observer); };
+        return out;
     }
     SimulatedClient& start(const std::string& name = "alice") {
         auto& out = make(name);
@@ -74,6 +110,7 @@ protected:
     Simulation sim;
     RecordingHooks hooks;
     client::ClientSettings settings;
+    RecordingObserver observer;
     std::vector<std::unique_ptr<SimulatedClient>> clients;
 };
 
@@ -315,7 +352,7 @@ TEST_F(ClientCoreTest, RefusedClientsMayTryAgainIfTheyAreToldTo) {
     sim.settings.users.emplace();
     sim.hooks = &hooks;
     sim.start_server();
-    settings.retry_refused = true;
+    settings.auth_retry = config::AuthRetry::NoInteract;
     settings.username = "carol";
     settings.password = std::make_shared<const SecretBytes>(as_bytes("open barley"));
     auto& c = start();
@@ -646,4 +683,181 @@ TEST_F(ClientCoreTest, ServersMayRestartTheClientOrSendItToTheNext) {
     EXPECT_TRUE(sim.core->kill_by_id(id, "HALT,go away", sim.now));
     ASSERT_TRUE(ends(c, 5s));
     EXPECT_THAT(c.core->failure(), HasSubstr("go away"));
+}
+
+// ---- with somebody who watches and can be asked
+
+TEST_F(ClientCoreTest, StatesAreTold) {
+    using management::State;
+    settings.remotes = {remote("vpn", true)};
+    sim.settings.tcp = true;
+    sim.settings.session.negotiation.tcp = true;
+    sim.settings.session.push = {"echo one two", "echo", "redirect-gateway"};
+    sim.start_server();
+    auto& c = make_observed();
+    c.start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(observer.states,
+                ElementsAre(State::Resolve, State::TcpConnect, State::Wait, State::Auth,
+                            State::GetConfig, State::AssignIp, State::AddRoutes, State::Connected));
+    EXPECT_THAT(observer.told, ElementsAre("hold 0", "echo one two", "echo "));
+    c.core->lost("the connection has ended", sim.now);
+    EXPECT_EQ(observer.states.back(), State::Reconnecting);
+    EXPECT_EQ(observer.reasons.back(), "connection-reset");
+    ASSERT_TRUE(connect(c));
+    c.core->notified(dataplane::PeerDeleted{*c.core->peer_id(), true}, sim.now);
+    EXPECT_EQ(observer.reasons.back(), "ping-restart");
+    ASSERT_TRUE(connect(c));
+    const auto id = sim.core->clients(sim.now).back().client_id;
+    ASSERT_TRUE(sim.core->kill_by_id(id, "INFO,good bye", sim.now));
+    sim.run(1s);
+    EXPECT_EQ(observer.told.back(), "information good bye");
+    c.core->stop(sim.now);
+    EXPECT_NE(observer.states.back(), State::Exiting) << "whoever stops it says so";
+}
+
+TEST_F(ClientCoreTest, WhyItEndsIsTold) {
+    sim.settings.users.emplace();
+    sim.hooks = &hooks;
+    sim.start_server();
+    settings.username = "carol";
+    settings.password = std::make_shared<const SecretBytes>(as_bytes("open barley"));
+    auto& c = make_observed();
+    c.start();
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    hooks.next_user().done(session::Refusal{"wrong"}, sim.now);
+    ASSERT_TRUE(ends(c, 20s));
+    EXPECT_EQ(observer.states.back(), management::State::Exiting);
+    EXPECT_EQ(observer.reasons.back(), "auth-failure");
+    EXPECT_THAT(observer.told, Contains("refused wrong"));
+    EXPECT_THAT(observer.told, Not(Contains(HasSubstr("barley"))));
+}
+
+TEST_F(ClientCoreTest, NothingBeginsBeforeItIsReleased) {
+    observer.holds = true;
+    settings.retry = 3s;
+    sim.start_server();
+    auto& c = make_observed();
+    c.start();
+    sim.run(100s);
+    EXPECT_EQ(c.core->phase(), Phase::Asking);
+    EXPECT_EQ(c.core->deadline(), kNever) << "nothing is to be done meanwhile";
+    EXPECT_THAT(c.calls, IsEmpty());
+    c.core->told_user("carol", SecretBytes(as_bytes("x")), sim.now);
+    c.core->remote_accepted("", 0, sim.now);
+    c.core->remote_skipped(1, sim.now);
+    EXPECT_THAT(c.calls, IsEmpty()) << "that was not asked";
+    c.core->hold_released(sim.now);
+    ASSERT_TRUE(connect(c));
+    c.core->hold_released(sim.now);
+    EXPECT_TRUE(c.up());
+    // Again before the next try, in place of the wait.
+    c.core->notified(dataplane::PeerDeleted{0, true}, sim.now);
+    EXPECT_EQ(c.core->phase(), Phase::Asking);
+    EXPECT_EQ(observer.told.back(), "hold 3");
+    c.core->restart(sim.now);
+    EXPECT_EQ(observer.told.back(), "hold 0");
+    c.core->stop(sim.now);
+    EXPECT_TRUE(c.core->finished());
+    EXPECT_EQ(observer.told.back(), "withdraw");
+    c.core->hold_released(sim.now);
+    EXPECT_TRUE(c.core->finished());
+}
+
+TEST_F(ClientCoreTest, ServersAreChosenByTheObserver) {
+    settings.ask_remote = true;
+    settings.remotes = {remote("one"), remote("two"), remote("three")};
+    sim.start_server();
+    auto& c = make_observed();
+    const Endpoint dead{*parse_ipv4("192.0.2.66"), 1194};
+    c.names = [&](const config::Remote& r) {
+        return r.port == 1195 ? std::vector<Endpoint>{dead, kServerEndpoint}
+                              : std::vector<Endpoint>{};
+    };
+    c.start();
+    EXPECT_THAT(observer.told, ElementsAre("hold 0", "remote one"));
+    c.core->remote_skipped(2, sim.now);
+    EXPECT_EQ(observer.told.back(), "remote three");
+    EXPECT_THAT(c.calls, IsEmpty());
+    c.core->remote_skipped(4, sim.now);
+    EXPECT_EQ(observer.told.back(), "remote one");
+    c.core->remote_accepted("", 0, sim.now);
+    sim.run(3s);
+    EXPECT_THAT(c.calls, ElementsAre("resolve one"));
+    EXPECT_EQ(observer.told.back(), "remote two") << "the first one's name means nothing";
+    observer.told.clear();
+    c.core->remote_accepted("other", 1195, sim.now);
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(c.calls, ElementsAre("resolve one", "resolve other", "open 192.0.2.66:1194 udp",
+                                     "open 192.0.2.1:1194 udp", "set up 10.8.0.2", "connected"));
+    EXPECT_THAT(observer.told, ElementsAre("hold 1")) << "not again for its second address";
+    EXPECT_EQ(observer.reasons.front(), "init_instance");
+    EXPECT_THAT(observer.reasons, Contains("server_poll"));
+    c.core->restart(sim.now);
+    EXPECT_EQ(observer.told.back(), "remote two") << "by its own name";
+}
+
+TEST_F(ClientCoreTest, ARefusedUserIsAskedAgain) {
+    sim.settings.users.emplace();
+    sim.hooks = &hooks;
+    sim.start_server();
+    settings.ask_user = true;
+    auto& c = make_observed();
+    c.start();
+    sim.run(200s);
+    EXPECT_THAT(c.calls, IsEmpty());
+    EXPECT_THAT(observer.told, ElementsAre("hold 0", "user"));
+    c.core->set_auth_retry(config::AuthRetry::Interact);
+    c.core->told_user("carol", SecretBytes(as_bytes("open barley")), sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    observer.told.clear();
+    hooks.next_user().done(session::Refusal{"wrong"}, sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return c.core->phase() == Phase::Asking; }, 30s));
+    EXPECT_THAT(observer.told, ElementsAre("refused wrong", "hold 1", "user"));
+    c.core->told_user("carol", SecretBytes(as_bytes("open sesame")), sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    auto question = hooks.next_user();
+    EXPECT_EQ(question.username, "carol");
+    EXPECT_EQ(question.password, "open sesame");
+    question.done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(connect(c));
+    // Once more it is not asked, as long as nobody wants it to be forgotten.
+    c.core->restart(sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    EXPECT_EQ(hooks.next_user().password, "open sesame");
+    c.core->forget_passwords();
+    c.core->restart(sim.now);
+    EXPECT_EQ(observer.told.back(), "user");
+}
+
+// Data goes on by the old key until then.
+TEST_F(ClientCoreTest, ARenegotiationWaitsForAForgottenPassword) {
+    sim.settings.users.emplace();
+    sim.hooks = &hooks;
+    sim.start_server();
+    settings.ask_user = true;
+    settings.session.renegotiate_after = 100s;
+    auto& c = make_observed();
+    c.start();
+    const auto let_in = [&](const std::string& password) {
+        ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 120s));
+        auto question = hooks.next_user();
+        EXPECT_EQ(question.password, password);
+        question.done(server::ClientSettings{}, sim.now);
+    };
+    c.core->told_user("carol", SecretBytes(as_bytes("one")), sim.now);
+    let_in("one");
+    ASSERT_TRUE(connect(c));
+    c.core->forget_passwords();
+    observer.told.clear();
+    ASSERT_TRUE(sim.run_until([&] { return !observer.told.empty(); }, 120s));
+    EXPECT_THAT(observer.told, ElementsAre("user"));
+    sim.run(20s);
+    EXPECT_TRUE(c.up());
+    expect_data(c);
+    c.core->told_user("carol", SecretBytes(as_bytes("two")), sim.now);
+    let_in("two");
+    ASSERT_TRUE(sim.run_until([&] { return c.core->report().renegotiations == 1; }, 30s));
+    expect_data(c);
+    EXPECT_THAT(observer.told, ElementsAre("user")) << "once";
 }

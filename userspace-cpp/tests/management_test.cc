@@ -3,10 +3,14 @@
 // The management interface: each command and notification by its text, since programs compare them;
 // then the sockets, with a management client on the other end.
 
+#include "client/management_link.h"
+#include "management/client_protocol.h"
 #include "management/server.h"
+#include "management/server_protocol.h"
 #include "server/management_hooks.h"
 #include "server/management_link.h"
 #include "support/recording_hooks.h"
+#include "support/simulated_client.h"
 #include "support/simulation.h"
 #include "util/log.h"
 
@@ -38,7 +42,7 @@ namespace {
 const std::string kGreeting =
     ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
 
-class MockActions : public Actions {
+class MockActions : public ServerActions {
 public:
     MOCK_METHOD(std::string, status, (int), (override));
     MOCK_METHOD(Load, load, (), (override));
@@ -48,25 +52,43 @@ public:
     MOCK_METHOD(bool, kill_by_id, (std::uint64_t, const std::string&), (override));
 };
 
-class ManagementTest : public testing::Test {
+class MockClientActions : public ClientActions {
+public:
+    MOCK_METHOD(std::string, status, (int), (override));
+    MOCK_METHOD(Load, load, (), (override));
+    MOCK_METHOD(SessionBytes, bytes, (), (override));
+    MOCK_METHOD(std::vector<config::Remote>, remotes, (), (override));
+    MOCK_METHOD(config::AuthRetry, auth_retry, (), (override));
+    MOCK_METHOD(void, set_auth_retry, (config::AuthRetry), (override));
+    MOCK_METHOD(void, forget_passwords, (), (override));
+    MOCK_METHOD(bool, send_message, (const std::string&), (override));
+    MOCK_METHOD(void, hold_released, (), (override));
+    MOCK_METHOD(void, remote_accepted, (const std::string&, std::uint16_t), (override));
+    MOCK_METHOD(void, remote_skipped, (std::uint32_t), (override));
+    MOCK_METHOD(void, told, (const std::string&, const std::string&));
+    void told_user(std::string username, SecretBytes password) override {
+        told(username, std::string(as_text(password.view())));
+    }
+};
+
+// A protocol of either role, with its daemon and a client that has read its greeting.
+template <typename RoleProtocol, typename RoleActions>
+class RoleTest : public testing::Test {
 protected:
-    ManagementTest() {
+    RoleTest() {
         settings.version = "nf-ovpnd 1";
         settings.unix_time = [this] { return unix_time; };
         settings.raise = [this](int signal) { raised.push_back(signal); };
     }
 
-    // A protocol with its server and a client that has read its greeting.
-    Protocol& begin() {
+    void begin() {
         protocol.emplace(std::move(settings));
         protocol->serve(&actions);
         protocol->connected();
-        return *protocol;
     }
-    Protocol& greeted() {
+    void greeted() {
         begin();
         EXPECT_EQ(read(), kGreeting);
-        return *protocol;
     }
     // All that waits for the client.
     std::string read() {
@@ -83,12 +105,15 @@ protected:
     }
 
     Settings settings;
-    testing::StrictMock<MockActions> actions;
-    std::optional<Protocol> protocol;
+    testing::StrictMock<RoleActions> actions;
+    std::optional<RoleProtocol> protocol;
     TimePoint now = TimePoint{} + 1h;
     std::int64_t unix_time = 1700000000;
     std::vector<int> raised;
 };
+
+using ManagementTest = RoleTest<ServerProtocol, MockActions>;
+using ClientManagementTest = RoleTest<ClientProtocol, MockClientActions>;
 
 } // namespace
 
@@ -190,7 +215,11 @@ TEST_F(ManagementTest, CommandsOfTheProcess) {
     log::set_level(log::Level::Off);
     EXPECT_EQ(ask("mute"), "SUCCESS: mute=0\r\n");
     EXPECT_EQ(ask("mute 0"), "SUCCESS: mute level changed\r\n");
-    EXPECT_EQ(ask("mute 5"), "ERROR: repeated lines are not held back here\r\n");
+    EXPECT_EQ(ask("mute 5"), "SUCCESS: mute level changed\r\n");
+    EXPECT_EQ(log::mute(), 5U);
+    EXPECT_EQ(ask("mute"), "SUCCESS: mute=5\r\n");
+    EXPECT_EQ(ask("mute x"), "ERROR: cannot parse the number of lines\r\n");
+    log::set_mute(0);
     EXPECT_EQ(ask("signal SIGUSR2"), "SUCCESS: signal SIGUSR2 thrown\r\n");
     EXPECT_EQ(ask("signal SIGTERM"), "SUCCESS: signal SIGTERM thrown\r\n");
     EXPECT_EQ(ask("signal SIGKILL"), "ERROR: signal 'SIGKILL' is not a known signal type\r\n");
@@ -715,6 +744,318 @@ TEST_F(ManagementTest, ACoreIsWatchedAndCommanded) {
         EXPECT_EQ(ask("kill alice"), "ERROR: common name 'alice' not found\r\n");
     }
     EXPECT_THAT(ask("status"), StartsWith("ERROR: The 'status' command is not supported"));
+}
+
+// ---- of a client
+
+TEST_F(ClientManagementTest, CommandsOfItsRole) {
+    greeted();
+    for (const char* name : {"kill x", "client-auth 1 2", "client-kill 1", "nclients", "needok a b",
+                             "proxy NONE", "net", "pkcs11-id-count"})
+        EXPECT_THAT(ask(name), testing::MatchesRegex("ERROR: The '[a-z0-9-]+' command is not "
+                                                     "supported by the current daemon mode\r\n"));
+    EXPECT_CALL(actions, status(2)).WillOnce(Return("OpenVPN STATISTICS\nEND\n"));
+    EXPECT_EQ(ask("status 2"), "OpenVPN STATISTICS\r\nEND\r\n");
+    EXPECT_CALL(actions, load()).WillOnce(Return(Load{0, 30, 40}));
+    EXPECT_EQ(ask("load-stats"), "SUCCESS: nclients=0,bytesin=30,bytesout=40\r\n");
+    const auto help = ask("help");
+    for (const char* name :
+         {"auth-retry", "forget-passwords", "hold", "password", "remote", "state", "username"})
+        EXPECT_THAT(help, HasSubstr(std::string("\r\n") + name + " "));
+    EXPECT_THAT(help, testing::Not(HasSubstr("client-auth")));
+    EXPECT_LT(help.find("\r\nauth-retry"), help.find("\r\nbytecount")) << "in their order";
+    protocol->serve(nullptr);
+    for (const char* name :
+         {"auth-retry", "forget-passwords", "remote-entry-count", "cr-response x"})
+        EXPECT_THAT(ask(name), StartsWith("ERROR: The '")) << name;
+    EXPECT_EQ(ask("remote ACCEPT"), "ERROR: remote command failed\r\n");
+}
+
+TEST_F(ClientManagementTest, Bytecount) {
+    greeted();
+    ask("bytecount 2");
+    EXPECT_CALL(actions, bytes()).WillOnce(Return(SessionBytes{10, 20}));
+    protocol->tick(now + 2s);
+    EXPECT_EQ(read(), ">BYTECOUNT:10,20\r\n");
+    protocol->serve(nullptr);
+    protocol->tick(now + 4s);
+    EXPECT_EQ(read(), "");
+}
+
+TEST_F(ClientManagementTest, StatesHaveBothEnds) {
+    greeted();
+    ask("state on");
+    StateDetails details;
+    details.reason = "SUCCESS";
+    details.address = Ipv4{0x0a080002};
+    details.address6 = parse_ipv6("fd00:8::2");
+    details.remote = Endpoint{Ipv4{0xc0000201}, 1194};
+    details.local = Endpoint{Ipv4{0xc000020a}, 50000};
+    protocol->state(State::Connected, details);
+    EXPECT_EQ(read(),
+              ">STATE:1700000000,CONNECTED,SUCCESS,10.8.0.2,192.0.2.1,1194,192.0.2.10,50000,"
+              "fd00:8::2\r\n");
+    const std::pair<State, const char*> names[] = {{State::Resolve, "RESOLVE"},
+                                                   {State::TcpConnect, "TCP_CONNECT"},
+                                                   {State::Wait, "WAIT"},
+                                                   {State::Auth, "AUTH"},
+                                                   {State::GetConfig, "GET_CONFIG"},
+                                                   {State::AuthPending, "AUTH_PENDING"}};
+    for (const auto& [state, name] : names) {
+        protocol->state(state);
+        EXPECT_EQ(read(), std::string(">STATE:1700000000,") + name + ",,,,,,\r\n");
+    }
+}
+
+TEST_F(ClientManagementTest, UserIsAskedFor) {
+    greeted();
+    EXPECT_EQ(ask("username Auth carol"),
+              "ERROR: no username is currently needed at this time\r\n");
+    EXPECT_EQ(ask("password Auth x"), "ERROR: no password is currently needed at this time\r\n");
+    const std::string question = ">PASSWORD:Need 'Auth' username/password\r\n";
+    protocol->ask_user(nullptr);
+    EXPECT_EQ(read(), question);
+    EXPECT_EQ(ask("password \"Private Key\" x"),
+              "ERROR: password of type 'Private Key' entered, but we need one of type 'Auth'\r\n");
+    EXPECT_EQ(ask("username Auth \"\""), "ERROR: a user name has between 1 and 1024 bytes\r\n");
+    EXPECT_EQ(ask("username Auth " + std::string(1025, 'u')),
+              "ERROR: a user name has between 1 and 1024 bytes\r\n");
+    EXPECT_EQ(ask("password Auth " + std::string(4001, 'p')),
+              "ERROR: a password has at most 4000 bytes\r\n");
+    EXPECT_EQ(ask("password Auth"), "ERROR: the 'password' command requires 2 parameters\r\n");
+    EXPECT_EQ(ask("username \"Auth\" \"carol \\\"c\\\"\""),
+              "SUCCESS: 'Auth' username entered, but not yet verified\r\n");
+    EXPECT_CALL(actions, told("carol \"c\"", "open \\ sesame"));
+    EXPECT_EQ(ask(R"(password "Auth" "open \\ sesame")"),
+              "SUCCESS: 'Auth' password entered, but not yet verified\r\n");
+    EXPECT_EQ(ask("password Auth x"), "ERROR: no password is currently needed at this time\r\n");
+
+    // In the other order, and without a password; the last word counts.
+    protocol->ask_user(nullptr);
+    read();
+    ask("password Auth wrong");
+    ask("password Auth ''");
+    EXPECT_CALL(actions, told("frank", ""));
+    ask("username Auth frank");
+}
+
+TEST_F(ClientManagementTest, QuestionsStandUntilTheyAreAnswered) {
+    greeted();
+    config::Remote remote;
+    remote.host = "vpn";
+    protocol->ask_user(nullptr);
+    protocol->ask_remote(remote);
+    read();
+    ask("username Auth carol");
+    protocol->disconnected();
+    protocol->connected();
+    EXPECT_EQ(read(), kGreeting + ">REMOTE:vpn,1194,udp\r\n"
+                                  ">PASSWORD:Need 'Auth' username/password\r\n");
+    EXPECT_EQ(ask("password Auth x"), "SUCCESS: 'Auth' password entered, but not yet verified\r\n")
+        << "the name of somebody else does not count";
+    protocol->withdraw_questions();
+    protocol->disconnected();
+    protocol->connected();
+    EXPECT_EQ(read(), kGreeting);
+    EXPECT_EQ(ask("remote ACCEPT"), "ERROR: remote command failed\r\n");
+    EXPECT_EQ(ask("username Auth x"), "ERROR: no username is currently needed at this time\r\n");
+}
+
+TEST_F(ClientManagementTest, StaticChallenge) {
+    greeted();
+    const config::StaticChallenge plain{"PIN?", false, false};
+    protocol->ask_user(&plain);
+    EXPECT_EQ(read(), ">PASSWORD:Need 'Auth' username/password SC:0,PIN?\r\n");
+    const config::StaticChallenge both{"PIN?", true, true};
+    protocol->ask_user(&both);
+    EXPECT_EQ(read(), ">PASSWORD:Need 'Auth' username/password SC:3,PIN?\r\n");
+}
+
+TEST_F(ClientManagementTest, RemotesAreChosen) {
+    greeted();
+    config::Remote remote;
+    remote.host = "vpn.example.net";
+    remote.port = 443;
+    remote.tcp = true;
+    remote.family = config::RemoteFamily::Ipv4;
+    const auto again = [&] {
+        protocol->ask_remote(remote);
+        return read();
+    };
+    const std::string good = "SUCCESS: remote command succeeded\r\n";
+    EXPECT_EQ(again(), ">REMOTE:vpn.example.net,443,tcp4-client\r\n");
+    for (const char* bad : {"remote", "remote NONE", "remote MOD x", "remote MOD x 0",
+                            "remote MOD x y", "remote MOD '' 1", "remote SKIP 0", "remote SKIP x"})
+        EXPECT_THAT(ask(bad), StartsWith("ERROR: ")) << bad;
+    EXPECT_CALL(actions, remote_accepted("", 0));
+    EXPECT_EQ(ask("remote ACCEPT"), good);
+    EXPECT_EQ(ask("remote ACCEPT"), "ERROR: remote command failed\r\n");
+    again();
+    EXPECT_CALL(actions, remote_skipped(1));
+    EXPECT_EQ(ask("remote SKIP"), good);
+    again();
+    EXPECT_CALL(actions, remote_skipped(3));
+    EXPECT_EQ(ask("remote SKIP 3"), good);
+    again();
+    EXPECT_CALL(actions, remote_accepted("other", 1195));
+    EXPECT_EQ(ask("remote MOD other 1195"), good);
+
+    EXPECT_CALL(actions, remotes())
+        .WillRepeatedly(Return(std::vector{config::Remote{"a"}, remote}));
+    EXPECT_EQ(ask("remote-entry-count"), "2\r\nEND\r\n");
+    const std::string first = "0,a,1194,udp,enabled\r\n";
+    const std::string second = "1,vpn.example.net,443,tcp4-client,enabled\r\n";
+    EXPECT_EQ(ask("remote-entry-get all"), first + second + "END\r\n");
+    EXPECT_EQ(ask("remote-entry-get 1"), second + "END\r\n");
+    EXPECT_EQ(ask("remote-entry-get 0 9"), first + second + "END\r\n");
+    EXPECT_EQ(ask("remote-entry-get 2"), "END\r\n");
+    EXPECT_EQ(ask("remote-entry-get x"), "END\r\n");
+}
+
+TEST_F(ClientManagementTest, HoldIsReleased) {
+    settings.hold = true;
+    greeted();
+    protocol->begin_hold(8s);
+    EXPECT_EQ(read(), ">HOLD:Waiting for hold release:8\r\n");
+    protocol->disconnected();
+    protocol->connected();
+    EXPECT_EQ(read(), kGreeting + ">HOLD:Waiting for hold release:8\r\n");
+    EXPECT_CALL(actions, hold_released());
+    EXPECT_EQ(ask("hold release"), "SUCCESS: hold release succeeded\r\n");
+    EXPECT_EQ(ask("hold release"), "SUCCESS: hold release succeeded\r\n") << "and nothing else";
+}
+
+TEST_F(ClientManagementTest, PasswordsAreForgotten) {
+    settings.forget_on_disconnect = true;
+    settings.restart_on_disconnect = true;
+    settings.password = SecretBytes(as_bytes("secret"));
+    begin();
+    protocol->disconnected(); // it was not let in
+    protocol->connected();
+    ask("secret");
+    EXPECT_CALL(actions, forget_passwords()).Times(2);
+    EXPECT_EQ(ask("forget-passwords"), "SUCCESS: Passwords were forgotten\r\n");
+    protocol->disconnected();
+    EXPECT_THAT(raised, ElementsAre(SIGUSR1));
+}
+
+TEST_F(ClientManagementTest, AuthRetryAndResponses) {
+    greeted();
+    EXPECT_CALL(actions, auth_retry()).WillOnce(Return(config::AuthRetry::NoInteract));
+    EXPECT_EQ(ask("auth-retry"), "SUCCESS: auth-retry=nointeract\r\n");
+    EXPECT_CALL(actions, set_auth_retry(config::AuthRetry::Interact));
+    EXPECT_EQ(ask("auth-retry interact"), "SUCCESS: auth-retry parameter changed\r\n");
+    EXPECT_EQ(ask("auth-retry x"), "ERROR: bad auth-retry parameter\r\n");
+    EXPECT_CALL(actions, send_message("CR_RESPONSE,MTIz")).WillOnce(Return(true));
+    EXPECT_EQ(ask("cr-response MTIz"), "SUCCESS: command succeeded\r\n");
+    EXPECT_CALL(actions, send_message("CR_RESPONSE,MTI0")).WillOnce(Return(false));
+    EXPECT_EQ(ask("cr-response MTI0"), "ERROR: command failed\r\n");
+    EXPECT_EQ(ask("cr-response " + std::string(1001, 'x')), "ERROR: command failed\r\n");
+}
+
+TEST_F(ClientManagementTest, WhatHappensIsTold) {
+    greeted();
+    protocol->refused("");
+    protocol->refused("no\nsuch user");
+    protocol->information("WEB_AUTH::https://x");
+    protocol->up_down(true, {"dev=tun0"});
+    protocol->up_down(false, {});
+    EXPECT_EQ(read(), ">PASSWORD:Verification Failed: 'Auth'\r\n"
+                      ">PASSWORD:Verification Failed: 'Auth' ['no_such user']\r\n"
+                      ">INFOMSG:WEB_AUTH::https://x\r\n"
+                      ">UPDOWN:UP\r\n>UPDOWN:ENV,dev=tun0\r\n>UPDOWN:ENV,END\r\n"
+                      ">UPDOWN:DOWN\r\n>UPDOWN:ENV,END\r\n");
+    protocol->echo("forget-passwords");
+    EXPECT_EQ(ask("echo on all"), "SUCCESS: real-time echo notification set to ON\r\n"
+                                  "1700000000,forget-passwords\r\nEND\r\n");
+    protocol->echo("a\rb");
+    EXPECT_EQ(read(), ">ECHO:1700000000,a_b\r\n");
+}
+
+// The core, its link and the protocol together: what a user interface sees of a whole life.
+TEST_F(ClientManagementTest, AClientIsLedByItsManagementClient) {
+    log::set_level(log::Level::Off);
+    test::RecordingHooks hooks;
+    test::Simulation sim;
+    sim.now = std::chrono::steady_clock::now(); // the link's clock
+    sim.settings.users.emplace();
+    sim.settings.session.push = {"echo save-passwords no", "route 10.99.0.0 255.255.255.0"};
+    sim.hooks = &hooks;
+    sim.start_server();
+    client::ClientSettings client_settings;
+    client_settings.ask_user = client_settings.ask_remote = true;
+    client_settings.auth_retry = config::AuthRetry::Interact;
+    test::SimulatedClient c(sim, "alice", client_settings);
+    settings.hold = true;
+    greeted();
+    ask("state on");
+    ask("echo on");
+    std::optional<client::ManagementLink> link;
+    int changes = 0;
+    c.on_core = [&](client::ClientCore& core) {
+        link.emplace(*protocol, core, std::nullopt, [&] { changes++; });
+    };
+    const auto until = [&](const std::string& what) {
+        std::string seen;
+        EXPECT_TRUE(sim.run_until(
+            [&] {
+                seen += read();
+                return seen.find(what) != std::string::npos;
+            },
+            60s))
+            << what << " is not in " << seen;
+        return seen;
+    };
+    c.start();
+    EXPECT_EQ(read(), ">HOLD:Waiting for hold release:0\r\n");
+    EXPECT_EQ(c.core->phase(), client::Phase::Asking);
+    EXPECT_THAT(ask("hold release"), testing::EndsWith(">REMOTE:vpn,1194,udp\r\n"));
+    ask("hold off");
+    EXPECT_THAT(ask("remote ACCEPT"),
+                testing::EndsWith(">PASSWORD:Need 'Auth' username/password\r\n"));
+    sim.run(100s);
+    EXPECT_THAT(c.calls, IsEmpty()) << "it waits for as long as that takes";
+    ask("username Auth carol");
+    EXPECT_EQ(ask("password Auth barley"),
+              "SUCCESS: 'Auth' password entered, but not yet verified\r\n"
+              ">STATE:1700000000,RESOLVE,,,,,,\r\n");
+    EXPECT_EQ(changes, 3);
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    auto question = hooks.next_user();
+    EXPECT_EQ(question.password, "barley");
+    EXPECT_THAT(read(), StartsWith(">STATE:1700000000,WAIT,,,,,,\r\n"
+                                   ">STATE:1700000000,AUTH,,,,,,\r\n"));
+    question.done(session::Refusal{"wrong password"}, sim.now);
+    EXPECT_THAT(until("RECONNECTING"),
+                testing::AllOf(HasSubstr(">PASSWORD:Verification Failed: 'Auth' ['"),
+                               HasSubstr("wrong password"),
+                               HasSubstr("RECONNECTING,auth-failure,,,,,\r\n"),
+                               testing::Not(HasSubstr("barley"))));
+    until(">REMOTE:");
+    ask("remote MOD other 1195");
+    EXPECT_EQ(read(), "");
+    ask("username Auth carol");
+    ask("password Auth 'open sesame'");
+    ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
+    EXPECT_THAT(c.calls, testing::Contains("resolve other"));
+    hooks.next_user().done(server::ClientSettings{}, sim.now);
+    const auto seen = until("CONNECTED,SUCCESS");
+    EXPECT_THAT(seen, HasSubstr("GET_CONFIG,,,,,,\r\n>ECHO:1700000000,save-passwords no\r\n"
+                                ">STATE:1700000000,ASSIGN_IP,,10.8.0.2,,,,\r\n"
+                                ">STATE:1700000000,ADD_ROUTES,,,,,,\r\n"
+                                ">STATE:1700000000,CONNECTED,SUCCESS,10.8.0.2,192.0.2.1,1194,"));
+    c.plane.peers.at(0).rx_bytes = 10;
+    c.plane.peers.at(0).tx_bytes = 20;
+    EXPECT_THAT(ask("status"), testing::AllOf(StartsWith("OpenVPN STATISTICS\r\nUpdated,"),
+                                              HasSubstr("\r\nTCP/UDP read bytes,10\r\n"
+                                                        "TCP/UDP write bytes,20\r\n")));
+    c.core->restart(sim.now);
+    EXPECT_EQ(ask("load-stats"), ">REMOTE:vpn,1194,udp\r\n"
+                                 "SUCCESS: nclients=0,bytesin=10,bytesout=20\r\n");
+    c.core->stop(sim.now);
+    EXPECT_TRUE(c.core->finished());
+    EXPECT_EQ(ask("remote ACCEPT"), "ERROR: remote command failed\r\n");
+    link.reset();
 }
 
 // ---- sockets

@@ -156,6 +156,10 @@ TEST(PushedOptions, ThereAreLimits) {
     EXPECT_THAT(fault(routes), HasSubstr("more than 4096 routes"));
     std::vector<std::string> unknown(5000, "nonsense");
     EXPECT_EQ(parse(unknown).ignored.size(), 64U);
+    const auto messages = parse({"echo  save-passwords no", "echo"});
+    EXPECT_THAT(messages.echo, ElementsAre("save-passwords no", ""));
+    EXPECT_THAT(messages.ignored, IsEmpty()) << "they may be secret";
+    EXPECT_EQ(parse(std::vector<std::string>(200, "echo x")).echo.size(), 100U);
     std::vector<std::string> names(5000, "dhcp-option DNS 1.1.1.1");
     EXPECT_EQ(parse(names).environment.size(), 256U);
     EXPECT_THAT(fault({"ifconfig " + std::string(5000, 'x')}).size(), testing::Lt(300U));

@@ -8,6 +8,7 @@
 #include "client/core.h"
 
 #include "util/log.h"
+#include "wire/peer_info.h"
 
 #include <openssl/rand.h>
 
@@ -27,6 +28,9 @@ constexpr std::size_t kLeastPayload = 64;
 // After that many rounds the waits double, with each round; OpenVPN's numbers.
 constexpr std::uint32_t kPatientRounds = 5;
 constexpr std::uint32_t kMostDoublings = 15;
+
+// Of what a server says, in the log.
+constexpr std::size_t kShown = 256;
 
 double milliseconds(Duration d) {
     return std::chrono::duration<double, std::milli>(d).count();
@@ -52,6 +56,8 @@ std::string_view name_of(Phase phase) {
     switch (phase) {
     case Phase::Idle:
         return "idle";
+    case Phase::Asking:
+        return "asking";
     case Phase::Resolving:
         return "resolving";
     case Phase::Opening:
@@ -94,12 +100,147 @@ std::string ClientCore::label() const {
 }
 
 void ClientCore::start(TimePoint now) {
-    try_now(now);
+    begin(now, Duration::zero());
 }
+
+// ---- what is asked before a try
+
+// The next try: after a pause, or when whoever holds the client lets it go.
+void ClientCore::begin(TimePoint now, Duration pause) {
+    const auto in_seconds = std::chrono::duration_cast<seconds>(pause);
+    if (observer_ && observer_->hold(in_seconds)) {
+        ask(Question::Hold);
+    } else if (pause == Duration::zero()) {
+        prepare(now);
+    } else {
+        phase_ = Phase::Waiting;
+        wait_until_ = now + pause;
+        log::info("next try in {} s", in_seconds.count());
+    }
+}
+
+// Asks what is missing, one after the other.
+void ClientCore::prepare(TimePoint now) {
+    wait_until_ = kNever;
+    if (observer_ && settings_.ask_remote && !accepted_) {
+        ask(Question::Remote);
+        observer_->ask_remote(remote());
+    } else if (lacks_user()) {
+        ask(Question::User);
+        ask_user();
+    } else {
+        try_now(now);
+    }
+}
+
+void ClientCore::ask(Question question) {
+    phase_ = Phase::Asking;
+    question_ = question;
+}
+
+bool ClientCore::asking(Question question) const {
+    return phase_ == Phase::Asking && question_ == question;
+}
+
+bool ClientCore::lacks_user() const {
+    return observer_ && settings_.ask_user && !settings_.password && token_.empty();
+}
+
+void ClientCore::ask_user() {
+    if (!std::exchange(user_is_asked_, true))
+        observer_->ask_user();
+}
+
+void ClientCore::withdraw() {
+    user_is_asked_ = false;
+    if (observer_)
+        observer_->withdraw();
+}
+
+void ClientCore::hold_released(TimePoint now) {
+    if (asking(Question::Hold))
+        prepare(now);
+}
+
+void ClientCore::remote_accepted(const std::string& host, std::uint16_t port, TimePoint now) {
+    if (!asking(Question::Remote))
+        return;
+    accepted_ = settings_.remotes[at_];
+    if (!host.empty()) {
+        accepted_->host = host;
+        accepted_->port = port;
+    }
+    prepare(now);
+}
+
+void ClientCore::remote_skipped(std::uint32_t count, TimePoint now) {
+    if (!asking(Question::Remote))
+        return;
+    at_ = (at_ + count) % settings_.remotes.size();
+    prepare(now);
+}
+
+void ClientCore::told_user(std::string username, SecretBytes password, TimePoint now) {
+    user_is_asked_ = false;
+    settings_.username = std::move(username);
+    settings_.password = std::make_shared<const SecretBytes>(std::move(password));
+    if (asking(Question::User)) {
+        prepare(now);
+    } else if (session_) {
+        session_->tick(now);
+        settle(now);
+    }
+}
+
+void ClientCore::forget_passwords() {
+    token_.wipe();
+    if (!settings_.ask_user)
+        return;
+    settings_.username.clear();
+    settings_.password.reset();
+}
+
+bool ClientCore::send_message(const std::string& text, TimePoint now) {
+    if (!session_ || !session_->authenticated())
+        return false;
+    session_->send_message(text);
+    session_->tick(now);
+    settle(now);
+    return true;
+}
+
+// ---- what is told
+
+void ClientCore::tell(management::State state, const std::string& reason) {
+    state_ = state;
+    if (!observer_)
+        return;
+    management::StateDetails details;
+    details.reason = reason;
+    if (state == management::State::AssignIp || state == management::State::Connected) {
+        details.address = session_->pushed().address;
+        details.address6 = session_->pushed().address6;
+    }
+    if (state == management::State::Connected) {
+        details.remote = path_.remote;
+        details.local = path_.local;
+    }
+    observer_->state(state, details);
+}
+
+void ClientCore::tell_progress() {
+    using management::State;
+    const auto reached = session_->authenticated() ? State::GetConfig
+                         : session_->answered()    ? State::Auth
+                                                   : State::Wait;
+    if (phase_ == Phase::Negotiating && reached > state_)
+        tell(reached);
+}
+
+// ---- a try
 
 // Goes on where advance() has left off.
 void ClientCore::try_now(TimePoint now) {
-    wait_until_ = kNever;
     if (address_ < addresses_.size()) {
         open_next();
         return;
@@ -109,6 +250,8 @@ void ClientCore::try_now(TimePoint now) {
     path_ = {};
     phase_ = Phase::Resolving;
     answer_until_ = now + remote().timeout;
+    if (!parse_address(remote().host))
+        tell(management::State::Resolve);
     host_.resolve(remote());
 }
 
@@ -121,11 +264,11 @@ void ClientCore::resolved(std::vector<Endpoint> addresses, const std::string& re
         if (!unresolved_since_)
             unresolved_since_ = now;
         if (settings_.resolve_for && now - *unresolved_since_ >= *settings_.resolve_for) {
-            end("no server's name could be resolved (resolv-retry)");
+            end("no server's name could be resolved (resolv-retry)", "resolv-retry");
             return;
         }
         advance(true);
-        wait(now);
+        wait(now, "init_instance");
         return;
     }
     unresolved_since_.reset();
@@ -139,6 +282,8 @@ void ClientCore::open_next() {
     phase_ = Phase::Opening;
     path_ = {addresses_[address_], {}};
     log::info("{}: connecting by {}", label(), remote().tcp ? "TCP" : "UDP");
+    if (remote().tcp)
+        tell(management::State::TcpConnect);
     host_.open(path_.remote, remote().tcp);
 }
 
@@ -157,6 +302,8 @@ void ClientCore::opened(const Path& path, TimePoint now) {
     channel_.emplace(settings_.wrap, static_cast<std::uint32_t>(time.count()),
                      brings_key ? wire::kFirstIdThatCanResend : 1);
     was_up_ = false;
+    trouble_.clear();
+    tell(management::State::Wait);
     session_ = std::make_unique<session::ClientSession>(
         settings_.session, tls_, static_cast<session::ClientSessionHost&>(*this), id,
         brings_key ? wire::Opcode::HardResetClientV3 : wire::Opcode::HardResetClientV2,
@@ -167,13 +314,14 @@ void ClientCore::opened(const Path& path, TimePoint now) {
 
 void ClientCore::lost(const std::string& reason, TimePoint now) {
     if (session_) {
+        trouble_ = "connection-reset";
         session_->close(reason);
         settle(now);
     } else if (phase_ == Phase::Opening) {
         log::warning("{}: {}", label(), reason);
         close_try();
         advance(false);
-        wait(now);
+        wait(now, "connection-failed");
     }
 }
 
@@ -210,6 +358,8 @@ void ClientCore::notified(const dataplane::Notification& notification, TimePoint
         if (deleted->id != *peer_id_)
             return;
         peer_id_.reset();
+        if (deleted->expired)
+            trouble_ = "ping-restart";
         session_->close(deleted->expired ? "nothing heard of the server (ping-restart)"
                                          : "removed from the data plane");
     } else if (const auto* floated = std::get_if<dataplane::PeerFloated>(&notification)) {
@@ -233,7 +383,7 @@ void ClientCore::resynchronize(TimePoint now) {
 
 void ClientCore::tick(TimePoint now) {
     if (phase_ == Phase::Waiting && now >= wait_until_) {
-        try_now(now);
+        prepare(now);
         return;
     }
     if (phase_ == Phase::Resolving && now >= answer_until_) {
@@ -247,8 +397,10 @@ void ClientCore::tick(TimePoint now) {
     }
     if (!session_)
         return;
-    if (!session_->answered() && now >= answer_until_)
+    if (!session_->answered() && now >= answer_until_) {
+        trouble_ = "server_poll";
         session_->close("no answer (connect-timeout)");
+    }
     session_->tick(now);
     settle(now);
 }
@@ -264,6 +416,8 @@ TimePoint ClientCore::deadline() const {
 }
 
 void ClientCore::settle(TimePoint now) {
+    if (session_)
+        tell_progress();
     if (session_ && session_->state() == session::Session::State::Closed)
         session_ended(now);
 }
@@ -272,33 +426,51 @@ void ClientCore::session_ended(TimePoint now) {
     const auto ending = session_->ending();
     const auto reason = session_->close_reason();
     const auto back_off = session_->back_off();
+    const auto name = ending_name();
     if (ending == session::Ending::Left)
         log::info("{}: {}", label(), reason);
     else if (was_up_)
         log::warning("{}: disconnected: {}", label(), reason);
     else
         log::warning("{}: not connected: {}", label(), reason);
+    if (observer_ && session_->refusal())
+        observer_->refused(*session_->refusal());
     close_try();
     if (leaving_ || ending == session::Ending::Left) {
         end("");
-        return;
+    } else if (!may_retry(ending)) {
+        end(reason, name);
+    } else {
+        if (ending == session::Ending::Failed || ending == session::Ending::NextServer)
+            advance(ending == session::Ending::NextServer);
+        else if (accepted_)
+            forget_server(); // to be accepted once more
+        wait(now, name, back_off);
     }
-    if (ending == session::Ending::Halted) {
-        end(reason);
-        return;
-    }
-    if (ending == session::Ending::AuthFailed) {
-        // An expired token is no wrong password.
-        const bool had_token = !token_.empty();
-        token_.wipe();
-        if (!had_token && !settings_.retry_refused) {
-            end(reason);
-            return;
-        }
-    }
-    if (ending == session::Ending::Failed || ending == session::Ending::NextServer)
-        advance(ending == session::Ending::NextServer);
-    wait(now, back_off);
+}
+
+// Why the session has ended, as OpenVPN says it to management clients.
+std::string ClientCore::ending_name() const {
+    using session::Ending;
+    const auto ending = session_->ending();
+    if (session_->refusal())
+        return ending == Ending::AuthFailed ? "auth-failure" : "auth-temp-failure";
+    if (ending == Ending::Halted)
+        return "server-pushed-halt";
+    if (ending == Ending::Again || ending == Ending::NextServer)
+        return "server-pushed-connection-reset";
+    return trouble_.empty() ? "tls-error" : trouble_;
+}
+
+bool ClientCore::may_retry(session::Ending ending) {
+    if (ending != session::Ending::AuthFailed)
+        return ending != session::Ending::Halted;
+    // An expired token is no wrong password.
+    const bool had_token = !token_.empty();
+    token_.wipe();
+    if (!had_token && settings_.auth_retry == config::AuthRetry::Interact)
+        forget_passwords();
+    return had_token || settings_.auth_retry != config::AuthRetry::None;
 }
 
 // The next address of this server, or the first of the next one.
@@ -306,9 +478,14 @@ void ClientCore::advance(bool next_server) {
     address_ = next_server ? addresses_.size() : address_ + 1;
     if (address_ < addresses_.size())
         return;
+    forget_server();
+    at_ = (at_ + 1) % settings_.remotes.size();
+}
+
+void ClientCore::forget_server() {
     addresses_.clear();
     address_ = 0;
-    at_ = (at_ + 1) % settings_.remotes.size();
+    accepted_.reset();
 }
 
 Duration ClientCore::back_off() const {
@@ -319,20 +496,27 @@ Duration ClientCore::back_off() const {
     return std::min(settings_.retry * (1 << doublings), settings_.longest_retry);
 }
 
-void ClientCore::wait(TimePoint now, std::optional<Duration> at_least) {
+void ClientCore::wait(TimePoint now, const std::string& why, std::optional<Duration> at_least) {
     failed_tries_++;
     if (settings_.tries > 0 && failed_tries_ >= settings_.tries * settings_.remotes.size()) {
         end("every server was tried " + std::to_string(settings_.tries) +
-            " times (connect-retry-max)");
+                " times (connect-retry-max)",
+            "connect-retry-max");
         return;
     }
-    const auto time = std::max(back_off(), at_least.value_or(Duration::zero()));
-    phase_ = Phase::Waiting;
-    wait_until_ = now + time;
-    log::info("next try in {} s", std::chrono::duration_cast<seconds>(time).count());
+    tell(management::State::Reconnecting, why);
+    begin(now, std::max(back_off(), at_least.value_or(Duration::zero())));
+}
+
+void ClientCore::count_bytes() {
+    if (auto stats = peer_id_ ? host_.data_plane().peer_stats(*peer_id_) : std::nullopt) {
+        rx_bytes_of_gone_ += stats->rx_bytes;
+        tx_bytes_of_gone_ += stats->tx_bytes;
+    }
 }
 
 void ClientCore::close_try() {
+    count_bytes();
     if (peer_id_)
         well(host_.data_plane().remove_peer(*peer_id_), "peer removal");
     peer_id_.reset();
@@ -348,11 +532,15 @@ void ClientCore::drop_tunnel() {
         host_.take_down();
 }
 
-void ClientCore::end(const std::string& failure) {
+// @p why: empty if somebody else has told it.
+void ClientCore::end(const std::string& failure, const std::string& why) {
     drop_tunnel();
+    withdraw();
     phase_ = Phase::Ended;
     wait_until_ = kNever;
     failure_ = failure;
+    if (!why.empty())
+        tell(management::State::Exiting, why);
 }
 
 void ClientCore::restart(TimePoint now) {
@@ -361,10 +549,10 @@ void ClientCore::restart(TimePoint now) {
     if (session_)
         log::info("{}: disconnected: restart", label());
     close_try();
+    withdraw();
     failed_tries_ = 0;
-    addresses_.clear();
-    address_ = 0;
-    try_now(now);
+    forget_server();
+    begin(now, Duration::zero());
 }
 
 void ClientCore::stop(TimePoint now) {
@@ -386,6 +574,8 @@ ClientReport ClientCore::report() {
     out.phase = phase_;
     out.server = label();
     out.dropped = dropped_;
+    out.all_rx_bytes = rx_bytes_of_gone_;
+    out.all_tx_bytes = tx_bytes_of_gone_;
     if (!session_)
         return out;
     out.common_name = session_->common_name();
@@ -398,6 +588,8 @@ ClientReport ClientCore::report() {
     if (auto stats = peer_id_ ? host_.data_plane().peer_stats(*peer_id_) : std::nullopt) {
         out.rx_bytes = stats->rx_bytes;
         out.tx_bytes = stats->tx_bytes;
+        out.all_rx_bytes += stats->rx_bytes;
+        out.all_tx_bytes += stats->tx_bytes;
     }
     return out;
 }
@@ -475,12 +667,17 @@ Tunnel ClientCore::tunnel() const {
 
 void ClientCore::up(session::Session&) {
     const auto& pushed = session_->pushed();
+    if (observer_) {
+        for (const auto& text : pushed.echo)
+            observer_->echo(text);
+    }
     const dataplane::Keepalive keepalive = {
         pushed.ping.value_or(settings_.keepalive.interval),
         pushed.ping_restart.value_or(settings_.keepalive.timeout)};
     well(host_.data_plane().set_keepalive(*peer_id_, keepalive), "keepalive");
     drop_tunnel();
     tunnel_is_set_up_ = true;
+    tell(management::State::AssignIp);
     if (!host_.set_up(tunnel())) {
         session_->close("the device cannot be set up");
         return;
@@ -496,7 +693,10 @@ void ClientCore::up(session::Session&) {
               session::describe(session_->choice()),
               session::derivation_name(session_->choice().derivation),
               milliseconds(session_->handshake_time()));
+    if (!pushed.routes.empty() || pushed.redirect)
+        tell(management::State::AddRoutes);
     host_.connected();
+    tell(management::State::Connected, "SUCCESS");
 }
 
 void ClientCore::renegotiated(session::Session&, Duration took) {
@@ -509,7 +709,11 @@ void ClientCore::notice(session::Session&, std::string_view text) {
     log::warning("{}: {}", label(), text);
 }
 
-session::Credentials ClientCore::credentials() {
+std::optional<session::Credentials> ClientCore::credentials() {
+    if (lacks_user()) {
+        ask_user();
+        return std::nullopt;
+    }
     session::Credentials out;
     if (!token_.empty()) {
         out.username = token_user_.empty() ? settings_.username : token_user_;
@@ -525,6 +729,16 @@ void ClientCore::told_token(const std::string& username, SecretBytes token) {
     token_ = std::move(token);
     if (!username.empty())
         token_user_ = username;
+}
+
+void ClientCore::information(std::string_view text) {
+    log::warning("{}: the server says: {}", label(), wire::printable(text, kShown));
+    if (observer_)
+        observer_->information(text);
+}
+
+void ClientCore::auth_pending(std::string_view words) {
+    tell(management::State::AuthPending, std::string(words));
 }
 
 } // namespace nfovpn::client

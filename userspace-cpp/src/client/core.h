@@ -4,13 +4,17 @@
 // tells the data plane and the device what the server has pushed. Names, connections, the device
 // and the clock are its host's; so it runs in tests on a simulated network, in virtual time.
 //
-//                 ┌───────────────────── Waiting ◀─────────────────────┐
+//                 ┌──────────── Waiting ◀──────────────────────────────┐
 //                 ▼   connect-retry, doubled after five rounds         │
 //     start ─▶ Resolving ─▶ Opening ─▶ Negotiating ─▶ Up ─── lost ─────┤
 //                 └─ no such name ┴─ refused ┴─ no answer, no keys ────┘
 //                                                │
 //     AUTH_FAILED, HALT, connect-retry-max       ▼
 //     or somebody says stop ──────────────▶ Leaving ─▶ Ended
+//
+// Before Resolving it may have to ask somebody: whether it may begin (which takes the place of
+// waiting), which server it is to be, by which name and password. Asking lasts until there is an
+// answer. When name and password are missing for a renegotiation only that waits for them.
 //
 // Servers are tried in the order of the file, or shuffled, and of each server every address that
 // its name has. A server that sends RESTART is tried again itself, or the next one, as it says.
@@ -28,6 +32,7 @@
 #include "config/client_config.h"
 #include "dataplane/dataplane.h"
 #include "host/core.h"
+#include "management/state.h"
 #include "session/client_session.h"
 #include "session/wrapped_channel.h"
 #include "util/mss_fix.h"
@@ -35,6 +40,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nfovpn::client {
@@ -51,7 +57,9 @@ struct ClientSettings {
     Duration retry = std::chrono::seconds(1);
     Duration longest_retry = std::chrono::seconds(300);
     std::uint32_t tries = 0; ///< of every server; 0: without an end
-    bool retry_refused = false;
+    config::AuthRetry auth_retry = config::AuthRetry::None;
+    bool ask_user = false;    ///< for name and password, where there is an observer
+    bool ask_remote = false;  ///< whether a server is to be tried, likewise
     bool keep_tunnel = false; ///< persist-tun
     std::string username;
     std::shared_ptr<const SecretBytes> password;
@@ -97,8 +105,32 @@ public:
     virtual void connected() = 0;
 };
 
+/// Somebody who watches a client, and whom it can ask. What is asked is answered later, by methods
+/// of the core, and never from within these.
+class ClientObserver {
+public:
+    virtual ~ClientObserver() = default;
+
+    virtual void state(management::State state, const management::StateDetails& details) = 0;
+    /// The server has a message for user interfaces, or for the user. Both as they came.
+    virtual void echo(std::string_view text) = 0;
+    virtual void information(std::string_view text) = 0;
+    /// The server refuses name and password, for that reason as it came.
+    virtual void refused(std::string_view reason) = 0;
+
+    /// Whether the next try has to wait for ClientCore::hold_released(); otherwise it begins after
+    /// @p pause.
+    virtual bool hold(std::chrono::seconds pause) = 0;
+    /// Whether to try that server; answered by remote_accepted() or remote_skipped().
+    virtual void ask_remote(const config::Remote& remote) = 0;
+    /// Name and password; answered by told_user().
+    virtual void ask_user() = 0;
+    /// What was asked needs no answer any more.
+    virtual void withdraw() = 0;
+};
+
 /// Where a client is; see the head of this file.
-enum class Phase { Idle, Resolving, Opening, Negotiating, Up, Waiting, Leaving, Ended };
+enum class Phase { Idle, Asking, Resolving, Opening, Negotiating, Up, Waiting, Leaving, Ended };
 
 /// "waiting"
 std::string_view name_of(Phase phase);
@@ -114,6 +146,8 @@ struct ClientReport {
     unsigned renegotiations = 0;
     std::uint64_t rx_bytes = 0;
     std::uint64_t tx_bytes = 0;
+    std::uint64_t all_rx_bytes = 0; ///< of earlier sessions too
+    std::uint64_t all_tx_bytes = 0;
     std::uint64_t dropped = 0; ///< datagrams that were no control packets of the server's
 };
 
@@ -126,6 +160,9 @@ public:
     ClientCore(const ClientCore&) = delete;
     ClientCore& operator=(const ClientCore&) = delete;
 
+    /// Tells @p observer from now on, and asks it; null: nobody. It must outlive the core, or be
+    /// taken away before.
+    void observe(ClientObserver* observer) { observer_ = observer; }
     void start(TimePoint now);
 
     /// The addresses of the server; none: there is no such name, for @p reason.
@@ -141,6 +178,22 @@ public:
     void tick(TimePoint now) override;
     [[nodiscard]] TimePoint deadline() const override;
 
+    // ---- answers of the observer's
+    void hold_released(TimePoint now);
+    /// The server is to be tried, at @p host and @p port if there is a host.
+    void remote_accepted(const std::string& host, std::uint16_t port, TimePoint now);
+    /// That one and the next ones, @p count in all, are not.
+    void remote_skipped(std::uint32_t count, TimePoint now);
+    void told_user(std::string username, SecretBytes password, TimePoint now);
+
+    // ---- its wishes
+    /// Forgets name and password if they can be asked for, and a token.
+    void forget_passwords();
+    [[nodiscard]] config::AuthRetry auth_retry() const { return settings_.auth_retry; }
+    void set_auth_retry(config::AuthRetry retry) { settings_.auth_retry = retry; }
+    /// Sends a control message. False if there is no server that would understand it.
+    bool send_message(const std::string& text, TimePoint now);
+
     /// Ends the session, and begins anew at once.
     void restart(TimePoint now);
     /// Ends the session, with a good-bye where that is wanted, and then everything.
@@ -150,6 +203,8 @@ public:
     [[nodiscard]] bool finished() const { return phase_ == Phase::Ended; }
     /// Why it has ended by itself; empty if somebody has stopped it.
     [[nodiscard]] const std::string& failure() const { return failure_; }
+    /// In the order in which they are tried.
+    [[nodiscard]] const std::vector<config::Remote>& remotes() const { return settings_.remotes; }
     [[nodiscard]] std::optional<std::uint32_t> peer_id() const { return peer_id_; }
     [[nodiscard]] ClientReport report();
 
@@ -163,29 +218,54 @@ private:
     void up(session::Session& session) override;
     void renegotiated(session::Session& session, Duration took) override;
     void notice(session::Session& session, std::string_view text) override;
-    session::Credentials credentials() override;
+    std::optional<session::Credentials> credentials() override;
     void told_token(const std::string& username, SecretBytes token) override;
+    void information(std::string_view text) override;
+    void auth_pending(std::string_view words) override;
 
-    [[nodiscard]] const config::Remote& remote() const { return settings_.remotes[at_]; }
+    enum class Question { Hold, Remote, User };
+
+    [[nodiscard]] const config::Remote& remote() const {
+        return accepted_ ? *accepted_ : settings_.remotes[at_];
+    }
     [[nodiscard]] std::string label() const;
     [[nodiscard]] Tunnel tunnel() const;
     bool well(const dataplane::Failure& failure, std::string_view what);
+    void begin(TimePoint now, Duration pause);
+    void prepare(TimePoint now);
+    void ask(Question question);
+    [[nodiscard]] bool asking(Question question) const;
+    [[nodiscard]] bool lacks_user() const;
+    void ask_user();
+    void withdraw();
+    void tell(management::State state, const std::string& reason = "");
+    void tell_progress();
     void try_now(TimePoint now);
     void open_next();
     void advance(bool next_server);
-    void wait(TimePoint now, std::optional<Duration> at_least = std::nullopt);
+    void forget_server();
+    void wait(TimePoint now, const std::string& why,
+              std::optional<Duration> at_least = std::nullopt);
     [[nodiscard]] Duration back_off() const;
     void settle(TimePoint now);
     void session_ended(TimePoint now);
     void close_try();
     void drop_tunnel();
-    void end(const std::string& failure);
+    [[nodiscard]] std::string ending_name() const;
+    bool may_retry(session::Ending ending);
+    void count_bytes();
+    void end(const std::string& failure, const std::string& why = "");
 
     ClientSettings settings_;
     const session::TlsContext& tls_;
     ClientHost& host_;
+    ClientObserver* observer_ = nullptr;
     Phase phase_ = Phase::Idle;
-    std::size_t at_ = 0; ///< the server
+    Question question_ = Question::Hold;                      ///< of phase Asking
+    bool user_is_asked_ = false;                              ///< also in other phases
+    management::State state_ = management::State::Connecting; ///< that was told last
+    std::size_t at_ = 0;                                      ///< the server
+    std::optional<config::Remote> accepted_; ///< by the observer, perhaps with other words
     std::vector<Endpoint> addresses_;
     std::size_t address_ = 0; ///< of that server
     std::uint32_t failed_tries_ = 0;
@@ -196,11 +276,14 @@ private:
     std::optional<session::WrappedChannel> channel_;
     std::unique_ptr<session::ClientSession> session_;
     bool was_up_ = false;
+    std::string trouble_; ///< why we close the session, as OpenVPN calls it
     bool leaving_ = false;
     bool tunnel_is_set_up_ = false;
     std::optional<std::uint32_t> peer_id_; ///< as long as the data plane knows it
     std::string token_user_;
     SecretBytes token_; ///< in place of the password, if not empty
+    std::uint64_t rx_bytes_of_gone_ = 0;
+    std::uint64_t tx_bytes_of_gone_ = 0;
     std::uint64_t dropped_ = 0;
     std::string failure_;
 };

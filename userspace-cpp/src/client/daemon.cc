@@ -81,7 +81,9 @@ ClientSettings client_settings(const config::ClientConfig& c) {
     s.retry = c.retry;
     s.longest_retry = c.longest_retry;
     s.tries = c.tries;
-    s.retry_refused = c.retry_refused;
+    s.auth_retry = c.auth_retry;
+    s.ask_user = c.ask_user;
+    s.ask_remote = c.ask_remote;
     s.keep_tunnel = c.keep_tunnel;
     if (!c.username.empty()) {
         s.username = c.username;
@@ -97,23 +99,31 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
     return session::TlsContext::create(host::tls_config(c, wire::Role::Client));
 }
 
-Daemon::Daemon(const config::ClientConfig& config, ServiceNotify* service,
-               std::function<bool()> reload)
-    : EventLoop(config.device, service), config_(config), reload_(std::move(reload)),
-      tls_(host::require(make_tls(config))),
+Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
+    : EventLoop(config.device, surroundings.service), config_(config),
+      surroundings_(std::move(surroundings)), tls_(host::require(make_tls(config))),
       setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,
              [this] { settle(); }),
       resolver_(context_), core_(client_settings(config), tls_, *this),
-      tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {}
+      tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {
+    if (surroundings_.protocol)
+        management_link_.emplace(*surroundings_.protocol, core_, config_.static_challenge,
+                                 [this] { settle(); });
+    if (surroundings_.sockets)
+        management_.emplace(context_, *surroundings_.sockets, *surroundings_.protocol);
+}
 
+// A last command of the management client finds everything as it was.
 Daemon::~Daemon() {
+    management_.reset();
+    management_link_.reset();
     close();
 }
 
 End Daemon::run() {
     log::info("device {}, {} {} to try", tun_.name(), config_.remotes.size(),
               config_.remotes.size() == 1 ? "server" : "servers");
-    begin(config_, host::later_paths(config_), looks_names_up(config_));
+    begin(config_, host::later_paths(config_), config_.ask_remote || looks_names_up(config_));
     core_.start(Clock::now());
     serve();
     log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
@@ -272,11 +282,20 @@ bool Daemon::set_up(const Tunnel& tunnel) {
 }
 
 void Daemon::take_down() {
+    if (told_up_)
+        tell_up_down(false);
     setup_.take_down();
 }
 
 void Daemon::connected() {
     log::info("Initialization Sequence Completed");
+    if (config_.tell_up_down)
+        tell_up_down(true);
+}
+
+void Daemon::tell_up_down(bool up) {
+    told_up_ = up;
+    surroundings_.protocol->up_down(up, management::lines_of(setup_.told()));
 }
 
 // ---- what the loop asks for
@@ -296,20 +315,30 @@ void Daemon::signalled(int signal) {
         log_status();
     } else if (signal == SIGUSR1) {
         log::info("{}: connecting again", name);
+        tell(management::State::Reconnecting, name);
         core_.restart(Clock::now());
     } else if (signal == SIGHUP) {
-        if (ending_ || !reload_())
+        if (ending_ || !surroundings_.reload())
             return;
         log::info("{}: beginning anew", name);
+        tell(management::State::Reconnecting, name);
         ending_ = reloading_ = true;
         core_.stop(Clock::now());
     } else {
         log::info("{}: stopping", name);
+        tell(management::State::Exiting, name);
         ending_ = true;
         reloading_ = false;
         stopping("leaving");
         core_.stop(Clock::now());
     }
+}
+
+void Daemon::tell(management::State state, const std::string& reason) {
+    management::StateDetails details;
+    details.reason = reason;
+    if (surroundings_.protocol)
+        surroundings_.protocol->state(state, details);
 }
 
 void Daemon::log_status() {

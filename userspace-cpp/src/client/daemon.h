@@ -15,12 +15,14 @@
 #pragma once
 
 #include "client/core.h"
+#include "client/management_link.h"
 #include "client/setup.h"
 #include "config/client_config.h"
 #include "host/event_loop.h"
 #include "host/files.h"
 #include "io/tcp_stream.h"
 #include "io/udp_socket.h"
+#include "management/server.h"
 
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/udp.hpp>
@@ -37,15 +39,22 @@ ClientSettings client_settings(const config::ClientConfig& config);
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConfig& config);
 
+/// What there is besides a daemon, and outlives it.
+struct Surroundings {
+    management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
+    management::ClientProtocol* protocol = nullptr;
+    ServiceNotify* service = nullptr; ///< the service manager; null: there is none
+    /// Reads the configuration for the next daemon; false if it cannot be used.
+    std::function<bool()> reload = [] { return false; };
+};
+
 /// Why a client has ended.
 enum class End { Stop, Reload, Failed };
 
 class Daemon final : private host::EventLoop, private ClientHost {
 public:
-    /// Sets up what lasts. @p reload reads the configuration for the next daemon; false if it
-    /// cannot be used. Throws std::runtime_error with what failed.
-    Daemon(const config::ClientConfig& config, ServiceNotify* service,
-           std::function<bool()> reload);
+    /// Sets up what lasts. Throws std::runtime_error with what failed.
+    explicit Daemon(const config::ClientConfig& config, Surroundings surroundings = {});
     ~Daemon() override;
 
     /// Connects, again and again, until a signal or the server stops it.
@@ -73,9 +82,11 @@ private:
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void later(std::function<void()> what);
     void log_status();
+    void tell(management::State state, const std::string& reason);
+    void tell_up_down(bool up);
 
     const config::ClientConfig& config_;
-    std::function<bool()> reload_;
+    Surroundings surroundings_;
     session::TlsContext tls_;
     TunnelSetup setup_;
     asio::ip::udp::resolver resolver_;
@@ -86,6 +97,9 @@ private:
     std::shared_ptr<io::TcpStream> tcp_;
 
     ClientCore core_;
+    std::optional<ManagementLink> management_link_;
+    std::optional<management::Server> management_;
+    bool told_up_ = false;
     Bytes tcp_buffer_;
     bool ending_ = false;
     bool reloading_ = false;

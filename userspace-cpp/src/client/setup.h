@@ -42,6 +42,9 @@ public:
     /// Undoes that. What has gone by itself is no error.
     void take_down();
 
+    /// What programs are told of the tunnel that is set up.
+    [[nodiscard]] const Environment& told() const { return told_; }
+
     /// No program runs.
     [[nodiscard]] bool idle() const { return programs_.idle(); }
 

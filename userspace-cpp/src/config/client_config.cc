@@ -70,6 +70,8 @@ private:
     void resolv_retry(const Directive& d);
     void auth_user_pass(const Directive& d);
     void auth_retry(const Directive& d);
+    void static_challenge(const Directive& d);
+    void echo(const Directive& d);
     void tls_crypt_v2(const Directive& d);
     void as_pushed(const Directive& d);
     void pull_filter(const Directive& d);
@@ -85,6 +87,10 @@ private:
     std::optional<std::uint16_t> remote_port_;
     std::optional<std::uint16_t> local_port_;
     std::optional<std::uint32_t> connect_timeout_;
+    std::optional<Directive> ask_user_;
+    std::optional<Directive> challenge_;
+    std::optional<Directive> interact_;
+    bool query_passwords_ = false;
     bool push_peer_info_ = false;
     bool no_pull_ = false;
 
@@ -126,6 +132,12 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
         {"server-poll-timeout", handler(&ClientParser::number_option)},
         {"auth-user-pass", handler(&ClientParser::auth_user_pass)},
         {"auth-retry", handler(&ClientParser::auth_retry)},
+        {"static-challenge", handler(&ClientParser::static_challenge)},
+        {"echo", handler(&ClientParser::echo)},
+        {"management-query-passwords", handler(&ClientParser::flag)},
+        {"management-query-remote", handler(&ClientParser::flag)},
+        {"management-up-down", handler(&ClientParser::flag)},
+        {"management-forget-disconnect", handler(&ClientParser::flag)},
         {"tls-crypt-v2", handler(&ClientParser::tls_crypt_v2)},
         {"ifconfig", handler(&ClientParser::as_pushed)},
         {"ifconfig-ipv6", handler(&ClientParser::as_pushed)},
@@ -163,6 +175,14 @@ void ClientParser::flag(const Directive& d) {
         no_pull_ = true;
     else if (d.name == "push-peer-info")
         push_peer_info_ = true;
+    else if (d.name == "management-query-passwords")
+        query_passwords_ = true;
+    else if (d.name == "management-query-remote")
+        config_.ask_remote = true;
+    else if (d.name == "management-up-down")
+        config_.tell_up_down = true;
+    else if (d.name == "management-forget-disconnect")
+        config_.forget_on_disconnect = true;
     else
         OptionParser::flag(d);
 }
@@ -279,10 +299,9 @@ void ClientParser::resolv_retry(const Directive& d) {
 }
 
 void ClientParser::auth_user_pass(const Directive& d) {
+    ask_user_.reset();
     if (d.args.empty()) {
-        error(
-            d, "there is nobody to ask for name and password",
-            "auth-user-pass FILE, with the name in its first line and the password in its second");
+        ask_user_ = d;
         return;
     }
     auto text = contents(d);
@@ -301,7 +320,7 @@ void ClientParser::auth_user_pass(const Directive& d) {
     if (name.empty() || password.empty()) {
         error(d, "name or password is missing",
               "the first line is to be the name, the second the password");
-    } else if (name.size() > 1024 || password.size() > 4000 ||
+    } else if (name.size() > kMaxUsername || password.size() > kMaxPassword ||
                text->find('\0') != std::string::npos) {
         error(d, "name or password is too long, or has a zero byte");
     } else {
@@ -312,12 +331,33 @@ void ClientParser::auth_user_pass(const Directive& d) {
 }
 
 void ClientParser::auth_retry(const Directive& d) {
-    if (d.args[0] == "nointeract")
-        config_.retry_refused = true;
-    else if (d.args[0] == "interact")
-        error(d, "there is nobody to ask", "none or nointeract");
-    else if (d.args[0] != "none")
-        error(d, "\"" + d.args[0] + "\" is not understood", "none or nointeract");
+    interact_.reset();
+    config_.auth_retry = AuthRetry::None;
+    if (d.args[0] == "nointeract") {
+        config_.auth_retry = AuthRetry::NoInteract;
+    } else if (d.args[0] == "interact") {
+        config_.auth_retry = AuthRetry::Interact;
+        interact_ = d;
+    } else if (d.args[0] != "none") {
+        error(d, "\"" + d.args[0] + "\" is not understood", "none, nointeract or interact");
+    }
+}
+
+void ClientParser::static_challenge(const Directive& d) {
+    const auto echo = number(d, 1, 0, 1);
+    const std::string format = d.args.size() > 2 ? d.args[2] : "scrv1";
+    if (format != "scrv1" && format != "concat")
+        error(d, "\"" + format + "\" is not understood", "scrv1 or concat");
+    challenge_ = d;
+    if (echo)
+        config_.static_challenge = StaticChallenge{d.args[0], *echo == 1, format == "concat"};
+}
+
+void ClientParser::echo(const Directive& d) {
+    std::string text;
+    for (const auto& word : d.args)
+        text += (text.empty() ? "" : " ") + word;
+    config_.echo.push_back(text);
 }
 
 void ClientParser::tls_crypt_v2(const Directive& d) {
@@ -427,14 +467,29 @@ void ClientParser::finish_users() {
         error("cert and key belong together", seen("cert") ? "key FILE" : "cert FILE");
     if (!seen("cert") && !seen("auth-user-pass"))
         error("nothing says who this client is", "cert FILE and key FILE, or auth-user-pass FILE");
+    c.ask_user = ask_user_.has_value();
+    const char* const kQuery = "management PATH unix, and management-query-passwords";
+    if (ask_user_ && !query_passwords_)
+        error(
+            *ask_user_, "there is nobody to ask for name and password",
+            std::string("auth-user-pass FILE, with the name in its first line and the password in "
+                        "its second; or ") +
+                kQuery);
+    for (const auto& d : {interact_, challenge_}) {
+        if (d && !query_passwords_)
+            error(*d, "there is nobody to ask", kQuery);
+        else if (d && !ask_user_)
+            error(*d, "nobody is asked for name and password", "auth-user-pass without a file");
+    }
     if (!c.remote_cert_tls && c.verify_name_type == NameType::None)
         warn("every certificate of the authority, also a client's, is taken for the server's",
              "remote-cert-tls server");
-    if (push_peer_info_) {
-        for (const auto& variable : c.environment) {
-            if (variable.first.starts_with("UV_"))
-                c.peer_info.push_back(variable);
-        }
+    for (const auto& variable : c.environment) {
+        const auto& name = variable.first;
+        // The latter say what the user interface can do.
+        if ((push_peer_info_ && name.starts_with("UV_")) || name == "IV_SSO" ||
+            name == "IV_GUI_VER")
+            c.peer_info.push_back(variable);
     }
 }
 
@@ -451,6 +506,7 @@ void ClientParser::finish() {
     finish_users();
     finish_scripts(false);
     finish_identity();
+    finish_management();
     if (route_metric_)
         config_.own_options.push_back("route-metric " + std::to_string(*route_metric_));
     if (no_pull_) {
@@ -460,6 +516,13 @@ void ClientParser::finish() {
 }
 
 } // namespace
+
+std::string protocol_name(const Remote& remote) {
+    std::string out = remote.tcp ? "tcp" : "udp";
+    if (remote.family != RemoteFamily::Any)
+        out += remote.family == RemoteFamily::Ipv4 ? "4" : "6";
+    return remote.tcp ? out + "-client" : out;
+}
 
 ParsedClientConfig parse_client_config(std::string_view text, const FileReader& file_reader) {
     ParsedClientConfig out;

@@ -23,6 +23,23 @@ struct Remote {
     bool operator==(const Remote&) const = default;
 };
 
+/// What to do when the server refuses name and password.
+enum class AuthRetry {
+    None,       ///< end
+    NoInteract, ///< try again with the same
+    Interact    ///< ask again
+};
+
+/// What a user is asked besides name and password, by the management interface.
+struct StaticChallenge {
+    std::string text;
+    bool echo = false;        ///< the answer may be seen
+    bool concatenate = false; ///< behind the password, where otherwise both are encoded (SCRV1)
+};
+
+inline constexpr std::size_t kMaxUsername = 1024;
+inline constexpr std::size_t kMaxPassword = 4000;
+
 /// Everything that a client is told.
 struct ClientConfig : CommonConfig {
     std::vector<Remote> remotes; ///< in the order of the file
@@ -35,7 +52,13 @@ struct ClientConfig : CommonConfig {
 
     std::string username; ///< empty: none
     SecretBytes password;
-    bool retry_refused = false; ///< "auth-retry nointeract"
+    bool ask_user = false; ///< for both, by the management interface
+    std::optional<StaticChallenge> static_challenge;
+    AuthRetry auth_retry = AuthRetry::None;
+    bool ask_remote = false;           ///< before a server is tried, by the management interface
+    bool forget_on_disconnect = false; ///< what was entered there, when its client leaves
+    bool tell_up_down = false;         ///< that client, of the tunnel
+    std::vector<std::string> echo;     ///< for that client
 
     Bytes wrapped_key; ///< of tls-crypt-v2; the key itself is in wrap
 
@@ -53,6 +76,9 @@ struct ClientConfig : CommonConfig {
     std::vector<std::string> down;
     std::vector<std::string> route_up;
 };
+
+/// Its protocol as OpenVPN calls it: "udp", "udp6", "tcp-client", "tcp4-client"
+std::string protocol_name(const Remote& remote);
 
 /// The result of reading a file.
 struct ParsedClientConfig : ParsedOptions {

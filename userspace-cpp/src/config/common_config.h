@@ -13,6 +13,7 @@
 #include "util/log.h"
 #include "util/mss_fix.h"
 #include "util/privileges.h"
+#include "util/secret.h"
 #include "wire/control_wrap.h"
 
 #include <chrono>
@@ -28,6 +29,18 @@ enum class Fastpath { Off, Accepted, Eager };
 
 /// What the name of verify-x509-name is compared with.
 enum class NameType { None, Subject, CommonName, Prefix };
+
+/// OpenVPN's management interface. It listens on one of both.
+struct ManagementConfig {
+    std::string socket_path;
+    std::optional<Endpoint> listen;            ///< a loopback address, TCP
+    SecretBytes password;                      ///< empty: none is asked for
+    std::optional<std::uint32_t> client_user;  ///< whom the socket is for, by number
+    std::optional<std::uint32_t> client_group; ///< likewise
+    std::uint32_t log_cache = 250;             ///< lines of the log that are kept
+    bool hold = false;                         ///< wait for "hold release" before anything
+    bool restart_on_disconnect = false;
+};
 
 /// What a daemon of either role is told.
 struct CommonConfig {
@@ -70,6 +83,8 @@ struct CommonConfig {
     std::chrono::seconds tran_window{3600};
     std::chrono::seconds tls_timeout{2};
     std::uint32_t max_packet_size = 1250;
+
+    std::optional<ManagementConfig> management; ///< none without it
 
     int verb = 3;
     log::Target log;

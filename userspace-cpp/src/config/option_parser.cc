@@ -6,6 +6,8 @@
 
 #include "util/secret.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,6 +99,12 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"setenv-safe", &OptionParser::setenv},
     {"tmp-dir", &OptionParser::tmp_dir},
     {"tcp-queue-limit", &OptionParser::number_option},
+    {"management", &OptionParser::management},
+    {"management-client-user", &OptionParser::management_client},
+    {"management-client-group", &OptionParser::management_client},
+    {"management-hold", &OptionParser::flag},
+    {"management-signal", &OptionParser::flag},
+    {"management-log-cache", &OptionParser::management_log_cache},
 };
 
 void OptionParser::run(std::string_view text) {
@@ -150,7 +158,7 @@ void OptionParser::apply(const Directive& d) {
     }
     static const std::set<std::string_view> kMayRepeat = {
         "push",   "route",      "route-ipv6",  "setenv", "setenv-safe", "ignore-unknown-option",
-        "remote", "connection", "pull-filter", "dns",    "dhcp-option"};
+        "remote", "connection", "pull-filter", "dns",    "dhcp-option", "echo"};
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
@@ -161,6 +169,8 @@ void OptionParser::apply(const Directive& d) {
         (this->*of->handler)(d);
     else
         (this->*std::find_if(std::begin(kHandlers), std::end(kHandlers), is_it)->handler)(d);
+    if (d.name.starts_with("management-"))
+        management_use_ = d;
     // The filter for system calls must let them: with any of these that the table has as supported.
     static const std::set<std::string_view> kPrograms = {
         "auth-user-pass-verify", "client-connect", "client-crresponse",
@@ -308,6 +318,10 @@ void OptionParser::flag(const Directive& d) {
         config().log.stamp = log::Stamp::None;
     else if (d.name == "mlock")
         config().mlock = true;
+    else if (d.name == "management-hold")
+        management_.hold = true;
+    else if (d.name == "management-signal")
+        management_.restart_on_disconnect = true;
 }
 
 void OptionParser::route_metric(const Directive& d) {
@@ -639,6 +653,93 @@ void OptionParser::finish_data_channel() {
         c.mss_fix = {kDefaultMssFix, MssFix::Of::OuterPacket};
     else if (!mssfix_set_)
         c.mss_fix = {c.tun_mtu, MssFix::Of::InnerPacket};
+}
+
+bool OptionParser::is_socket_path(const Directive& d) {
+    // sun_path, with its terminating zero
+    const bool fits = !d.args[0].empty() && d.args[0].size() <= 107;
+    if (!fits)
+        error(d, "the path of a socket has at most 107 bytes");
+    return fits;
+}
+
+void OptionParser::management(const Directive& d) {
+    auto& m = management_;
+    m.socket_path.clear();
+    m.listen.reset();
+    m.password.wipe();
+    if (d.args[1] == "unix") {
+        if (is_socket_path(d))
+            m.socket_path = d.args[0];
+    } else {
+        auto host = parse_address(d.args[0] == "localhost" ? "127.0.0.1" : d.args[0]);
+        if (!host) {
+            error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
+                  "management PATH unix, or management 127.0.0.1 PORT");
+            return;
+        }
+        if (!is_loopback(*host)) {
+            error(d, "everybody on the way could read and command, for nothing is encrypted",
+                  "a loopback address, or management PATH unix");
+            return;
+        }
+        if (auto port = number(d, 1, 1, 65535))
+            m.listen = Endpoint{*host, static_cast<std::uint16_t>(*port)};
+        if (d.args.size() < 3)
+            warn(d, "every user of this machine may command the daemon",
+                 "management IP PORT PASSWORD-FILE, or management PATH unix");
+    }
+    if (d.args.size() == 3)
+        management_password(d);
+}
+
+void OptionParser::management_password(const Directive& d) {
+    if (d.args[2] == "stdin") {
+        error(d, "passwords are not asked for", "put it into the first line of a file");
+        return;
+    }
+    const auto path = path_of(d, 2);
+    std::string why;
+    auto text = reader_(path, why);
+    if (!text) {
+        error(d, "cannot read " + path + ": " + why);
+        return;
+    }
+    auto line = std::string_view(*text).substr(0, text->find_first_of("\r\n"));
+    if (line.empty())
+        error(d, path + ": the first line is empty", "it is to be the password");
+    else
+        management_.password = SecretBytes(as_bytes(line));
+    OPENSSL_cleanse(text->data(), text->size());
+}
+
+void OptionParser::management_client(const Directive& d) {
+    management_client_ = d;
+    if (d.name == "management-client-user") {
+        if (const auto* user = getpwnam(d.args[0].c_str()))
+            management_.client_user = user->pw_uid;
+        else
+            error(d, "there is no user \"" + d.args[0] + "\"");
+    } else if (const auto* group = getgrnam(d.args[0].c_str())) {
+        management_.client_group = group->gr_gid;
+    } else {
+        error(d, "there is no group \"" + d.args[0] + "\"");
+    }
+}
+
+void OptionParser::management_log_cache(const Directive& d) {
+    if (auto lines = number(d, 0, 1, 100000))
+        management_.log_cache = *lines;
+}
+
+void OptionParser::finish_management() {
+    const bool there = seen("management");
+    if (!there && management_use_)
+        error(*management_use_, "there is no management interface", "management PATH unix");
+    if (management_client_ && management_.listen)
+        error(*management_client_, "nobody can tell who connects by TCP", "management PATH unix");
+    if (there)
+        config().management = std::move(management_);
 }
 
 void OptionParser::finish_wrapping() {

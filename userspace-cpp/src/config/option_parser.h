@@ -108,7 +108,11 @@ protected:
     void finish_wrapping();
     void finish_scripts(bool password_by_environment);
     void finish_identity();
+    void finish_management();
     void need(const char* option, const char* reason, const char* hint);
+
+    /// Whether the first word can be the path of a unix socket.
+    bool is_socket_path(const Directive& d);
 
     [[nodiscard]] bool seen(const std::string& name) const { return seen_.contains(name); }
 
@@ -153,6 +157,10 @@ private:
     void nice(const Directive& d);
     void nf_fastpath(const Directive& d);
     void nf_seccomp(const Directive& d);
+    void management(const Directive& d);
+    void management_password(const Directive& d);
+    void management_client(const Directive& d);
+    void management_log_cache(const Directive& d);
 
     static const HandlerOf kHandlers[];
 
@@ -172,6 +180,9 @@ private:
     std::vector<Directive> scripts_;
     std::string user_;
     std::string group_;
+    ManagementConfig management_;
+    std::optional<Directive> management_use_;    ///< the last option that needs the interface
+    std::optional<Directive> management_client_; ///< and the one that says whom it is for
 };
 
 } // namespace nfovpn::config

@@ -8,9 +8,6 @@
 #include "config/option_parser.h"
 #include "util/secret.h"
 
-#include <grp.h>
-#include <pwd.h>
-
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -29,8 +26,7 @@ constexpr std::size_t kMaxClientNetworks = 100;
 class ServerParser final : public OptionParser {
 public:
     ServerParser(const FileReader& reader, ParsedConfig& out)
-        : OptionParser(Role::Server, reader, out.config, out), config_(out.config),
-          reader_(reader) {}
+        : OptionParser(Role::Server, reader, out.config, out), config_(out.config) {}
 
     using OptionParser::run;
 
@@ -45,7 +41,6 @@ private:
     void finish_addresses();
     void finish_framing();
     void finish_users();
-    void finish_management();
 
     void bind(const Directive& d);
     void proto(const Directive& d);
@@ -72,14 +67,8 @@ private:
     void ifconfig_pool_persist(const Directive& d);
     void status(const Directive& d);
     void nf_control(const Directive& d);
-    void management(const Directive& d);
-    void management_password(const Directive& d);
-    void management_client(const Directive& d);
-    void management_log_cache(const Directive& d);
-    bool is_socket_path(const Directive& d);
 
     ServerConfig& config_;
-    const FileReader& reader_;
     std::vector<std::size_t> routes_without_metric_;
     std::optional<Directive> proto_;
     std::optional<Directive> ipv6_only_;
@@ -93,9 +82,6 @@ private:
     bool tls_server_ = false;
     std::optional<Framing> pushed_framing_;
     std::optional<Directive> framing_push_;
-    ManagementConfig management_;
-    std::optional<Directive> management_use_;    ///< the last option that needs the interface
-    std::optional<Directive> management_client_; ///< and the one that says whom it is for
 };
 
 constexpr const char* kBadIpv6 = "not an IPv6 network with its prefix length: \"";
@@ -145,13 +131,7 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"client-disconnect", handler(&ServerParser::program)},
         {"learn-address", handler(&ServerParser::program)},
         {"status-version", handler(&ServerParser::number_option)},
-        {"management", handler(&ServerParser::management)},
-        {"management-client-user", handler(&ServerParser::management_client)},
-        {"management-client-group", handler(&ServerParser::management_client)},
-        {"management-hold", handler(&ServerParser::flag)},
         {"management-client-auth", handler(&ServerParser::flag)},
-        {"management-signal", handler(&ServerParser::flag)},
-        {"management-log-cache", handler(&ServerParser::management_log_cache)},
     };
     return kOfRole;
 }
@@ -234,14 +214,8 @@ void ServerParser::flag(const Directive& d) {
         warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
     else if (d.name == "management-client-auth")
         config().management_client_auth = true;
-    else if (d.name == "management-hold")
-        management_.hold = true;
-    else if (d.name == "management-signal")
-        management_.restart_on_disconnect = true;
     else
         OptionParser::flag(d);
-    if (d.name.starts_with("management-"))
-        management_use_ = d;
 }
 
 void ServerParser::server(const Directive& d) {
@@ -566,97 +540,9 @@ void ServerParser::status(const Directive& d) {
     }
 }
 
-bool ServerParser::is_socket_path(const Directive& d) {
-    // sun_path, with its terminating zero
-    const bool fits = !d.args[0].empty() && d.args[0].size() <= 107;
-    if (!fits)
-        error(d, "the path of a socket has at most 107 bytes");
-    return fits;
-}
-
 void ServerParser::nf_control(const Directive& d) {
     if (is_socket_path(d))
         config().control_socket = d.args[0];
-}
-
-void ServerParser::management(const Directive& d) {
-    auto& m = management_;
-    m.socket_path.clear();
-    m.listen.reset();
-    m.password.wipe();
-    if (d.args[1] == "unix") {
-        if (is_socket_path(d))
-            m.socket_path = d.args[0];
-    } else {
-        auto host = parse_address(d.args[0] == "localhost" ? "127.0.0.1" : d.args[0]);
-        if (!host) {
-            error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
-                  "management PATH unix, or management 127.0.0.1 PORT");
-            return;
-        }
-        if (!is_loopback(*host)) {
-            error(d, "everybody on the way could read and command, for nothing is encrypted",
-                  "a loopback address, or management PATH unix");
-            return;
-        }
-        if (auto port = number(d, 1, 1, 65535))
-            m.listen = Endpoint{*host, static_cast<std::uint16_t>(*port)};
-        if (d.args.size() < 3)
-            warn(d, "every user of this machine may command the daemon",
-                 "management IP PORT PASSWORD-FILE, or management PATH unix");
-    }
-    if (d.args.size() == 3)
-        management_password(d);
-}
-
-void ServerParser::management_password(const Directive& d) {
-    if (d.args[2] == "stdin") {
-        error(d, "passwords are not asked for", "put it into the first line of a file");
-        return;
-    }
-    const auto path = path_of(d, 2);
-    std::string why;
-    auto text = reader_(path, why);
-    if (!text) {
-        error(d, "cannot read " + path + ": " + why);
-        return;
-    }
-    auto line = std::string_view(*text).substr(0, text->find_first_of("\r\n"));
-    if (line.empty())
-        error(d, path + ": the first line is empty", "it is to be the password");
-    else
-        management_.password = SecretBytes(as_bytes(line));
-    wipe(*text);
-}
-
-void ServerParser::management_client(const Directive& d) {
-    management_use_ = management_client_ = d;
-    if (d.name == "management-client-user") {
-        if (const auto* user = getpwnam(d.args[0].c_str()))
-            management_.client_user = user->pw_uid;
-        else
-            error(d, "there is no user \"" + d.args[0] + "\"");
-    } else if (const auto* group = getgrnam(d.args[0].c_str())) {
-        management_.client_group = group->gr_gid;
-    } else {
-        error(d, "there is no group \"" + d.args[0] + "\"");
-    }
-}
-
-void ServerParser::management_log_cache(const Directive& d) {
-    management_use_ = d;
-    if (auto lines = number(d, 0, 1, 100000))
-        management_.log_cache = *lines;
-}
-
-void ServerParser::finish_management() {
-    const bool there = seen("management");
-    if (!there && management_use_)
-        error(*management_use_, "there is no management interface", "management PATH unix");
-    if (management_client_ && management_.listen)
-        error(*management_client_, "nobody can tell who connects by TCP", "management PATH unix");
-    if (there)
-        config().management = std::move(management_);
 }
 
 void ServerParser::finish_addresses() {

@@ -17,18 +17,6 @@ struct Route {
 /// Whether clients must have certificates.
 enum class PeerCertificates { Required, Optional, Unasked };
 
-/// OpenVPN's management interface. It listens on one of both.
-struct ManagementConfig {
-    std::string socket_path;
-    std::optional<Endpoint> listen;            ///< a loopback address, TCP
-    SecretBytes password;                      ///< empty: none is asked for
-    std::optional<std::uint32_t> client_user;  ///< whom the socket is for, by number
-    std::optional<std::uint32_t> client_group; ///< likewise
-    std::uint32_t log_cache = 250;             ///< lines of the log that are kept
-    bool hold = false;                         ///< wait for "hold release" before anything
-    bool restart_on_disconnect = false;
-};
-
 /// What to answer to a question of a PAM module.
 struct PamPrompt {
     std::string prompt; ///< how the question begins
@@ -96,7 +84,6 @@ struct ServerConfig : CommonConfig {
     std::string status_file;
     std::uint32_t status_seconds = 60;
     int status_version = 1;
-    std::optional<ManagementConfig> management;
     std::string control_socket; ///< of nf-ovpnctl; empty: none
 };
 

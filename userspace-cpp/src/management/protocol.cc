@@ -6,6 +6,7 @@
 #include "management/protocol.h"
 
 #include "config/lexer.h"
+#include "management/text.h"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -15,7 +16,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csignal>
 #include <iterator>
 #include <utility>
@@ -27,10 +27,7 @@ namespace {
 constexpr int kVersion = 5; // of OpenVPN 2.7
 
 // OpenVPN takes lines of 1 KiB.
-constexpr std::size_t kMaxLine = 4096;
-
-// Behind one "client-auth".
-constexpr std::size_t kMaxBlock = 65536;
+constexpr std::size_t kMaxLine = config::kMaxSecretLine;
 
 // More than this waits for the client, and its next command waits, too.
 constexpr std::size_t kPause = 65536;
@@ -55,26 +52,6 @@ constexpr Signal kSignals[] = {{"SIGINT", SIGINT},
                                {"SIGUSR1", SIGUSR1},
                                {"SIGUSR2", SIGUSR2}};
 
-bool is_control(char c) {
-    return static_cast<unsigned char>(c) < ' ' || c == 0x7f;
-}
-
-// What a peer wrote must not end a line.
-std::string one_line(std::string_view text) {
-    std::string out(text);
-    std::replace_if(out.begin(), out.end(), is_control, '_');
-    return out;
-}
-
-template <typename T>
-std::optional<T> number(std::string_view word) {
-    T value{};
-    auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (code != std::errc{} || end != word.data() + word.size())
-        return std::nullopt;
-    return value;
-}
-
 // Neither the time nor its result tells where they differ, or how long they are.
 bool same_secret(ByteView a, ByteView b) {
     std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digests[2];
@@ -89,6 +66,18 @@ const char* name_of(State state) {
     switch (state) {
     case State::Connecting:
         return "CONNECTING";
+    case State::Resolve:
+        return "RESOLVE";
+    case State::TcpConnect:
+        return "TCP_CONNECT";
+    case State::Wait:
+        return "WAIT";
+    case State::Auth:
+        return "AUTH";
+    case State::AuthPending:
+        return "AUTH_PENDING";
+    case State::GetConfig:
+        return "GET_CONFIG";
     case State::AssignIp:
         return "ASSIGN_IP";
     case State::AddRoutes:
@@ -102,6 +91,36 @@ const char* name_of(State state) {
     }
     return "";
 }
+
+// What OpenVPN has besides, for one role, one system, or what there is not here.
+constexpr std::string_view kOthers[] = {"auth-retry",
+                                        "certificate",
+                                        "client-auth",
+                                        "client-auth-nt",
+                                        "client-deny",
+                                        "client-kill",
+                                        "client-pending-auth",
+                                        "cr-response",
+                                        "env-filter",
+                                        "forget-passwords",
+                                        "kill",
+                                        "nclients",
+                                        "needok",
+                                        "needstr",
+                                        "net",
+                                        "password",
+                                        "pk-sig",
+                                        "pkcs11-id-count",
+                                        "pkcs11-id-get",
+                                        "proxy",
+                                        "push-update-broad",
+                                        "push-update-cid",
+                                        "remote",
+                                        "remote-entry-count",
+                                        "remote-entry-get",
+                                        "rsa-sig",
+                                        "test",
+                                        "username"};
 
 char flag_of(log::Level level) {
     switch (level) {
@@ -118,108 +137,42 @@ char flag_of(log::Level level) {
     return 'I';
 }
 
-// "10.1.0.0/255.255.0.0", "fd00::/64", or the address of a single host.
-std::string shown(const Prefix& network) {
-    if (network.ipv6)
-        return network.length == 128 ? to_string(Ipv6{network.address}) : to_string(network);
-    const auto text = to_string(network);
-    const auto host = text.substr(0, text.find('/'));
-    if (network.length == 32)
-        return host;
-    const auto mask = network.length == 0 ? 0 : ~std::uint32_t{0} << (32 - network.length);
-    return host + "/" + to_string(Ipv4{mask});
-}
-
-// What "kill" is given, where that is an address.
-struct Victim {
-    std::string protocol; ///< without the family
-    Endpoint remote;
-};
-
-// "udp:192.0.2.1:1194", "192.0.2.1:1194", "udp6:[2001:db8::1]:1194"
-std::optional<Victim> parse_victim(std::string_view word) {
-    Victim out;
-    out.protocol = "udp";
-    for (std::string_view name : {"udp:", "udp4:", "udp6:", "tcp:", "tcp4:", "tcp6:"}) {
-        if (word.starts_with(name)) {
-            out.protocol = name.substr(0, 3);
-            word.remove_prefix(name.size());
-        }
-    }
-    const auto colon = word.rfind(':');
-    if (colon == std::string_view::npos)
-        return std::nullopt;
-    auto host = word.substr(0, colon);
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-        host = host.substr(1, host.size() - 2);
-    auto address = parse_address(host);
-    auto port = number<std::uint16_t>(word.substr(colon + 1));
-    if (!address || !port || *port == 0)
-        return std::nullopt;
-    out.remote = {*address, *port};
-    return out;
-}
-
 } // namespace
 
 const Protocol::Command Protocol::kCommands[] = {
     {"bytecount", 1, true, &Protocol::bytecount, "bytecount N",
-     "tell the bytes of every client each N seconds; 0: do not"},
-    {"client-auth", 2, true, &Protocol::client_auth, "client-auth CID KID",
-     "let a client in, with the lines that follow, up to END"},
-    {"client-auth-nt", 2, true, &Protocol::client_auth_nt, "client-auth-nt CID KID",
-     "let a client in"},
-    {"client-deny", 3, false, &Protocol::client_deny, "client-deny CID KID R [CR]",
-     "do not let a client in; R is for the log, CR for the client"},
-    {"client-kill", 1, false, &Protocol::client_kill, "client-kill CID [M]",
-     "end a client, which is told M [RESTART]"},
-    {"client-pending-auth", 4, true, &Protocol::client_pending_auth,
-     "client-pending-auth CID KID MSG T", "tell a client MSG and to wait for T seconds"},
+     "tell the bytes each N seconds; 0: do not"},
     {"echo", 1, false, &Protocol::echo, "echo [on|off] [N|all]",
-     "as log, of echo messages; a server has none"},
+     "as log, of messages for user interfaces"},
     {"exit", 0, false, &Protocol::exit, "exit", "end this connection"},
     {"help", 0, false, &Protocol::help, "help", "these lines"},
     {"hold", 0, false, &Protocol::hold, "hold [on|off|release]",
      "whether a start waits for this client; or wait no longer"},
-    {"kill", 1, true, &Protocol::kill, "kill CN|[udp:]IP:PORT",
-     "end the clients of that name or address"},
     {"load-stats", 0, false, &Protocol::load_stats, "load-stats",
      "how many clients there are, and all bytes"},
     {"log", 1, false, &Protocol::log, "log [on|off] [N|all]",
      "tell each line of the log; and show the last ones"},
-    {"mute", 0, false, &Protocol::mute, "mute [N]", "0: repeated lines are not held back"},
-    {"nclients", 0, false, &Protocol::nclients, "nclients", "how many clients there are"},
+    {"mute", 0, false, &Protocol::mute, "mute [N]",
+     "of more consecutive lines of one kind only the number is logged; 0: never"},
     {"pid", 0, false, &Protocol::pid, "pid", "the number of the process"},
     {"quit", 0, false, &Protocol::exit, "quit", "as exit"},
     {"signal", 1, true, &Protocol::signal, "signal S",
      "SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 to the process"},
     {"state", 0, false, &Protocol::state_command, "state [on|off] [N|all]",
-     "as log, of what the server is doing"},
-    {"status", 0, false, &Protocol::status, "status [1|2|3]", "who is connected"},
+     "as log, of what the daemon is doing"},
+    {"status", 0, false, &Protocol::status, "status [1|2|3]", "who is connected, and bytes"},
     {"verb", 0, false, &Protocol::verb, "verb [N]", "how much is logged, 0 to 15"},
     {"version", 0, false, &Protocol::version, "version [N]",
      "versions; or that of the management client"},
-    // Those of OpenVPN's clients, and what only they can be asked for.
-    {"auth-retry", 0, false, &Protocol::not_for_servers, "", ""},
-    {"certificate", 0, false, &Protocol::not_for_servers, "", ""},
-    {"cr-response", 0, false, &Protocol::not_for_servers, "", ""},
-    {"forget-passwords", 0, false, &Protocol::not_for_servers, "", ""},
-    {"needok", 0, false, &Protocol::not_for_servers, "", ""},
-    {"needstr", 0, false, &Protocol::not_for_servers, "", ""},
-    {"net", 0, false, &Protocol::not_for_servers, "", ""},
-    {"password", 0, false, &Protocol::not_for_servers, "", ""},
-    {"pk-sig", 0, false, &Protocol::not_for_servers, "", ""},
-    {"pkcs11-id-count", 0, false, &Protocol::not_for_servers, "", ""},
-    {"pkcs11-id-get", 0, false, &Protocol::not_for_servers, "", ""},
-    {"proxy", 0, false, &Protocol::not_for_servers, "", ""},
-    {"push-update-broad", 0, false, &Protocol::not_for_servers, "", ""},
-    {"push-update-cid", 0, false, &Protocol::not_for_servers, "", ""},
-    {"remote", 0, false, &Protocol::not_for_servers, "", ""},
-    {"remote-entry-count", 0, false, &Protocol::not_for_servers, "", ""},
-    {"remote-entry-get", 0, false, &Protocol::not_for_servers, "", ""},
-    {"rsa-sig", 0, false, &Protocol::not_for_servers, "", ""},
-    {"username", 0, false, &Protocol::not_for_servers, "", ""},
 };
+
+Environment lines_of(const nfovpn::Environment& variables) {
+    Environment out;
+    out.reserve(variables.size());
+    for (const auto& [name, value] : variables)
+        out.push_back(fmt::format("{}={}", name, value));
+    return out;
+}
 
 Protocol::Protocol(Settings settings) : settings_(std::move(settings)), hold_flag_(settings_.hold) {
     log_.limit = settings_.log_cache;
@@ -238,7 +191,7 @@ void Protocol::reset() {
     end_.clear();
     bytecount_every_ = std::chrono::seconds(0);
     bytecount_at_ = kNever;
-    block_.reset();
+    forget_connection();
     log_.realtime = state_.realtime = echo_.realtime = false;
 }
 
@@ -254,7 +207,10 @@ void Protocol::connected() {
 void Protocol::disconnected() {
     const bool was_let_in = has_client_ && !password_needed();
     reset();
-    if (settings_.restart_on_disconnect && was_let_in && !holding_)
+    if (!was_let_in)
+        return;
+    left();
+    if (settings_.restart_on_disconnect && !holding_)
         settings_.raise(SIGUSR1);
 }
 
@@ -262,7 +218,12 @@ void Protocol::welcome() {
     reply(fmt::format(">INFO:OpenVPN Management Interface Version {} -- type 'help' for more info",
                       kVersion));
     if (holding_)
-        reply(">HOLD:Waiting for hold release:0");
+        reply(hold_notice());
+    repeat_questions();
+}
+
+std::string Protocol::hold_notice() const {
+    return fmt::format(">HOLD:Waiting for hold release:{}", hold_pause_.count());
 }
 
 bool Protocol::password_needed() const {
@@ -324,14 +285,14 @@ void Protocol::process(TimePoint now) {
 void Protocol::line(std::string_view text) {
     if (password_needed()) {
         check_password(text);
-    } else if (block_) {
-        block_line(text);
-    } else {
+    } else if (!take_line(text)) {
         Words words;
         if (auto wrong = config::split_words(text, words))
             error(*wrong);
         else if (!words.empty())
             dispatch(words);
+        for (auto& word : words)
+            OPENSSL_cleanse(word.data(), word.size());
     }
 }
 
@@ -349,27 +310,22 @@ void Protocol::check_password(std::string_view text) {
         output_.append(as_bytes("ENTER PASSWORD:"));
 }
 
-void Protocol::block_line(std::string_view text) {
-    if (text == "END") {
-        auto block = std::move(*block_);
-        block_.reset();
-        finished(answer(block.client_id, block.key_id, Allowed{std::move(block.lines)}),
-                 "client-auth");
-        return;
+const Protocol::Command* Protocol::find(std::string_view name) const {
+    for (const auto commands : {std::span<const Command>(kCommands), role_commands()}) {
+        const auto found = std::find_if(commands.begin(), commands.end(),
+                                        [&](const Command& c) { return c.name == name; });
+        if (found != commands.end())
+            return &*found;
     }
-    block_->bytes += text.size() + 1;
-    if (block_->bytes > kMaxBlock) {
-        error("too many lines");
-        end_ = "too many lines behind client-auth";
-        return;
-    }
-    block_->lines.emplace_back(text);
+    return nullptr;
 }
 
 void Protocol::dispatch(const Words& words) {
-    const auto* command = std::find_if(std::begin(kCommands), std::end(kCommands),
-                                       [&](const Command& c) { return c.name == words[0]; });
-    if (command == std::end(kCommands)) {
+    const auto* command = find(words[0]);
+    if (!command &&
+        std::find(std::begin(kOthers), std::end(kOthers), words[0]) != std::end(kOthers)) {
+        not_supported(words);
+    } else if (!command) {
         error("unknown command [" + words[0] + "], enter 'help' for more options");
     } else if (words.size() <= command->least) {
         error(fmt::format("the '{}' command requires {}{} parameter{}", command->name,
@@ -378,6 +334,16 @@ void Protocol::dispatch(const Words& words) {
     } else {
         (this->*command->run)(words);
     }
+}
+
+void Protocol::not_supported(const Words& words) {
+    error("The '" + words[0] + "' command is not supported by the current daemon mode");
+}
+
+bool Protocol::served(const Words& words) {
+    if (!actions_)
+        not_supported(words);
+    return actions_ != nullptr;
 }
 
 // ---- lines for the client
@@ -402,18 +368,23 @@ void Protocol::notify(std::string_view text) {
         on_output_();
 }
 
-void Protocol::notify_env(const Environment& env) {
+void Protocol::notify_env(std::string_view kind, const Environment& env) {
     for (const auto& variable : env)
-        notify(">CLIENT:ENV," + one_line(variable));
-    notify(">CLIENT:ENV,END");
+        notify(fmt::format(">{}:ENV,{}", kind, one_line(variable)));
+    notify(fmt::format(">{}:ENV,END", kind));
 }
 
 void Protocol::add(History& history, std::string text) {
-    if (history.limit == 0)
-        return;
+    const auto time = settings_.unix_time();
+    if (history.realtime)
+        notify(fmt::format("{}{},{}", history.prefix, time, text));
     if (history.entries.size() == history.limit)
         history.entries.pop_front();
-    history.entries.push_back({settings_.unix_time(), std::move(text)});
+    history.entries.push_back({time, std::move(text)});
+}
+
+void Protocol::add_echo(std::string_view text) {
+    add(echo_, one_line(text));
 }
 
 void Protocol::show(const History& history, std::size_t count) {
@@ -440,26 +411,6 @@ void Protocol::history(History& history, const Words& words) {
     }
 }
 
-bool Protocol::server_only(const Words& words) {
-    if (!actions_)
-        not_for_servers(words);
-    return actions_ != nullptr;
-}
-
-std::optional<std::uint64_t> Protocol::client_id(const std::string& word) {
-    auto id = number<std::uint64_t>(word);
-    if (!id)
-        error("cannot parse CID");
-    return id;
-}
-
-std::optional<std::uint32_t> Protocol::key_id(const std::string& word) {
-    auto id = number<std::uint32_t>(word);
-    if (!id)
-        error("cannot parse KID");
-    return id;
-}
-
 void Protocol::finished(bool well, std::string_view command) {
     if (well)
         success(std::string(command) + " command succeeded");
@@ -480,62 +431,6 @@ void Protocol::bytecount(const Words& words) {
     success("bytecount interval changed");
 }
 
-bool Protocol::answer(std::uint64_t client_id, std::uint32_t key_id, const AuthOutcome& outcome) {
-    auto waiting = pending_.find({client_id, key_id});
-    if (waiting == pending_.end())
-        return false;
-    if (std::holds_alternative<Postponed>(outcome))
-        return waiting->second(outcome);
-    auto callback = std::move(waiting->second);
-    pending_.erase(waiting);
-    return callback(outcome);
-}
-
-void Protocol::client_auth(const Words& words) {
-    auto client = client_id(words[1]);
-    auto key = client ? key_id(words[2]) : std::nullopt;
-    if (key)
-        block_ = Block{*client, *key, {}, 0};
-}
-
-void Protocol::client_auth_nt(const Words& words) {
-    auto client = client_id(words[1]);
-    auto key = client ? key_id(words[2]) : std::nullopt;
-    // Its answer is that of the other one.
-    if (key)
-        finished(answer(*client, *key, Allowed{}), "client-auth");
-}
-
-void Protocol::client_deny(const Words& words) {
-    auto client = client_id(words[1]);
-    auto key = client ? key_id(words[2]) : std::nullopt;
-    if (key)
-        finished(answer(*client, *key, Denied{words[3], words.size() > 4 ? words[4] : ""}),
-                 "client-deny");
-}
-
-void Protocol::client_pending_auth(const Words& words) {
-    auto client = client_id(words[1]);
-    auto key = client ? key_id(words[2]) : std::nullopt;
-    if (!key)
-        return;
-    auto timeout = number<std::uint32_t>(words[4]);
-    if (!timeout)
-        error("cannot parse TIMEOUT");
-    else if (answer(*client, *key, Postponed{words[3], *timeout}))
-        success("client-pending-auth command succeeded");
-    else
-        error("client-pending-auth command failed. Extra parameter might be too long");
-}
-
-void Protocol::client_kill(const Words& words) {
-    if (!server_only(words))
-        return;
-    if (auto client = client_id(words[1]))
-        finished(actions_->kill_by_id(*client, words.size() > 2 ? words[2] : "RESTART"),
-                 "client-kill");
-}
-
 void Protocol::echo(const Words& words) {
     history(echo_, words);
 }
@@ -545,12 +440,17 @@ void Protocol::exit(const Words& /*words*/) {
 }
 
 void Protocol::help(const Words& /*words*/) {
+    std::vector<const Command*> all;
+    for (const auto commands : {std::span<const Command>(kCommands), role_commands()}) {
+        for (const auto& command : commands)
+            all.push_back(&command);
+    }
+    std::sort(all.begin(), all.end(),
+              [](const auto* a, const auto* b) { return std::string_view(a->name) < b->name; });
     reply("Management Interface for " + settings_.version);
     reply("Commands:");
-    for (const auto& command : kCommands) {
-        if (*command.usage != 0)
-            reply(fmt::format("{:<34} : {}", command.usage, command.help));
-    }
+    for (const auto* command : all)
+        reply(fmt::format("{:<34} : {}", command->usage, command->help));
     reply("END");
 }
 
@@ -562,32 +462,12 @@ void Protocol::hold(const Words& words) {
         hold_flag_ = what == "on";
         success(std::string("hold flag set to ") + (hold_flag_ ? "ON" : "OFF"));
     } else if (what == "release") {
-        holding_ = false;
         success("hold release succeeded");
+        if (std::exchange(holding_, false))
+            released();
     } else {
         error("bad hold command parameter");
     }
-}
-
-void Protocol::kill(const Words& words) {
-    if (!server_only(words))
-        return;
-    const auto& word = words[1];
-    if (auto victim = parse_victim(word)) {
-        const auto where = victim->protocol + (victim->remote.address.is_ipv4() ? "4:" : "6:") +
-                           to_string(victim->remote);
-        const auto count = victim->protocol == "udp" ? actions_->kill_by_remote(victim->remote) : 0;
-        if (count > 0)
-            success(fmt::format("{} client(s) at address {} killed", count, where));
-        else
-            error("client at address " + where + " not found");
-        return;
-    }
-    const auto count = actions_->kill_by_name(word);
-    if (count > 0)
-        success(fmt::format("common name '{}' found, {} client(s) killed", word, count));
-    else
-        error("common name '" + word + "' not found");
 }
 
 void Protocol::load_stats(const Words& /*words*/) {
@@ -601,17 +481,16 @@ void Protocol::log(const Words& words) {
 }
 
 void Protocol::mute(const Words& words) {
-    if (words.size() == 1)
-        success("mute=0");
-    else if (words[1] == "0")
+    if (words.size() == 1) {
+        success(fmt::format("mute={}", log::mute()));
+        return;
+    }
+    if (const auto lines = number<unsigned>(words[1])) {
+        log::set_mute(*lines);
         success("mute level changed");
-    else
-        error("repeated lines are not held back here");
-}
-
-void Protocol::nclients(const Words& words) {
-    if (server_only(words))
-        success(fmt::format("nclients={}", actions_->load().clients));
+    } else {
+        error("cannot parse the number of lines");
+    }
 }
 
 void Protocol::pid(const Words& /*words*/) {
@@ -625,7 +504,7 @@ void Protocol::signal(const Words& words) {
         error("signal '" + words[1] + "' is not a known signal type");
     } else if (holding_ && (found->number == SIGHUP || found->number == SIGUSR1)) {
         error("signal '" + words[1] + "' is currently ignored");
-        reply(">HOLD:Waiting for hold release:0");
+        reply(hold_notice());
     } else {
         settings_.raise(found->number);
         success(std::string("signal ") + found->name + " thrown");
@@ -641,7 +520,7 @@ void Protocol::state_command(const Words& words) {
 
 void Protocol::status(const Words& words) {
     const auto format = words.size() > 1 ? number<int>(words[1]).value_or(-1) : 0;
-    if (!server_only(words))
+    if (!served(words))
         return;
     if (format < 0 || format > 3) {
         error("bad status format version number");
@@ -683,26 +562,21 @@ void Protocol::version(const Words& words) {
         success(fmt::format("Management client version set to {}", *theirs));
 }
 
-void Protocol::not_for_servers(const Words& words) {
-    error("The '" + words[0] + "' command is not supported by the current daemon mode");
-}
-
 // ---- time and events
 
 void Protocol::tick(TimePoint now) {
     if (now < bytecount_at_)
         return;
     bytecount_at_ = now + bytecount_every_;
-    if (!actions_)
-        return;
-    for (const auto& t : actions_->traffic())
-        notify(fmt::format(">BYTECOUNT_CLI:{},{},{}", t.client_id, t.rx_bytes, t.tx_bytes));
+    if (actions_)
+        tell_bytes();
 }
 
-void Protocol::begin_hold() {
+void Protocol::begin_hold(std::chrono::seconds pause) {
     holding_ = hold_flag_;
+    hold_pause_ = pause;
     if (holding_)
-        notify(">HOLD:Waiting for hold release:0");
+        notify(hold_notice());
 }
 
 void Protocol::log_line(log::Level level, std::string_view text) {
@@ -711,55 +585,19 @@ void Protocol::log_line(log::Level level, std::string_view text) {
         const auto line = std::string(1, flag_of(level)) + "," + one_line(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
         add(log_, line);
-        if (log_.realtime)
-            notify(fmt::format(">LOG:{},{}", settings_.unix_time(), line));
     }
 }
 
 void Protocol::state(State state, const StateDetails& details) {
-    const auto local =
-        details.local ? fmt::format("{},{}", to_string(details.local->address), details.local->port)
-                      : ",";
-    // The server has no remote address.
-    auto text = fmt::format("{},{},{},,,{}", name_of(state), one_line(details.reason),
-                            details.address ? to_string(*details.address) : "", local);
+    const auto shown = [](const std::optional<Endpoint>& where) {
+        return where ? fmt::format("{},{}", to_string(where->address), where->port) : ",";
+    };
+    auto text = fmt::format("{},{},{},{},{}", name_of(state), one_line(details.reason),
+                            details.address ? to_string(*details.address) : "",
+                            shown(details.remote), shown(details.local));
     if (details.address6)
         text += "," + to_string(*details.address6);
     add(state_, text);
-    if (state_.realtime)
-        notify(fmt::format(">STATE:{},{}", settings_.unix_time(), text));
-}
-
-void Protocol::established(std::uint64_t client_id, const Environment& env) {
-    notify(fmt::format(">CLIENT:ESTABLISHED,{}", client_id));
-    notify_env(env);
-}
-
-void Protocol::address(std::uint64_t client_id, const Prefix& network, bool primary) {
-    notify(fmt::format(">CLIENT:ADDRESS,{},{},{}", client_id, shown(network), primary ? 1 : 0));
-}
-
-void Protocol::gone(std::uint64_t client_id, const Environment& env) {
-    notify(fmt::format(">CLIENT:DISCONNECT,{}", client_id));
-    notify_env(env);
-}
-
-void Protocol::authenticate(const PendingAuth& pending, AuthAnswer answer) {
-    pending_[{pending.client_id, pending.key_id}] = std::move(answer);
-    notify(fmt::format(">CLIENT:{},{},{}", pending.again ? "REAUTH" : "CONNECT", pending.client_id,
-                       pending.key_id));
-    notify(">CLIENT:ENV,username=" + one_line(pending.username));
-    SecretBytes password(as_bytes(">CLIENT:ENV,password="));
-    password.append(pending.password.view());
-    auto bytes = password.writable();
-    std::replace_if(
-        bytes.begin(), bytes.end(), [](auto b) { return is_control(static_cast<char>(b)); }, '_');
-    notify(as_text(password.view()));
-    notify_env(pending.env);
-}
-
-void Protocol::forget(std::uint64_t client_id) {
-    pending_.erase(pending_.lower_bound({client_id, 0}), pending_.lower_bound({client_id + 1, 0}));
 }
 
 } // namespace nfovpn::management

@@ -48,7 +48,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 /// What there is besides a daemon, and outlives it.
 struct Surroundings {
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
-    management::Protocol* protocol = nullptr;
+    management::ServerProtocol* protocol = nullptr;
     PamProcess* pam = nullptr;        ///< of a configuration with PAM
     ServiceNotify* service = nullptr; ///< the service manager; null: there is none
     /// Reads the configuration for the next daemon; false if it cannot be used.

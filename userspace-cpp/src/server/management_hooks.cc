@@ -8,7 +8,6 @@
 #include "util/log.h"
 
 #include <asio/post.hpp>
-#include <fmt/format.h>
 
 #include <chrono>
 #include <memory>
@@ -25,7 +24,7 @@ TimePoint now() {
 
 } // namespace
 
-ManagementHooks::ManagementHooks(management::Protocol& protocol, ClientHooks& before,
+ManagementHooks::ManagementHooks(management::ServerProtocol& protocol, ClientHooks& before,
                                  bool before_verifies, asio::io_context& context,
                                  std::function<void()> settle)
     : ChainedHooks(before, before_verifies), protocol_(protocol), context_(context),
@@ -38,8 +37,7 @@ void ManagementHooks::ask(User user, Verified done) {
     pending.again = pending.key_id > 0;
     pending.username = user.name;
     pending.password = std::move(user.password);
-    for (const auto& [name, value] : user.environment)
-        pending.env.push_back(fmt::format("{}={}", name, value));
+    pending.env = management::lines_of(user.environment);
     // The answer comes in the middle of a command; it has its effects when that has ended.
     const auto later = [this,
                         done = std::move(done)](Result<ClientSettings, session::Refusal> answer) {

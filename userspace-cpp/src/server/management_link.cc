@@ -4,6 +4,8 @@
 
 #include "server/management_link.h"
 
+#include "util/local_time.h"
+
 #include <utility>
 
 namespace nfovpn::server {
@@ -43,8 +45,8 @@ management::Environment client_environment(const ClientStatus& client, bool gone
     return out;
 }
 
-ManagementLink::ManagementLink(management::Protocol& protocol, ServerCore& core, int status_version,
-                               Hooks hooks)
+ManagementLink::ManagementLink(management::ServerProtocol& protocol, ServerCore& core,
+                               int status_version, Hooks hooks)
     : protocol_(protocol), core_(core), status_version_(status_version), hooks_(std::move(hooks)) {
     core_.observe(this);
     protocol_.serve(this);

@@ -3,7 +3,7 @@
 // What the management interface knows of a server, and what it may do to it.
 #pragma once
 
-#include "management/protocol.h"
+#include "management/server_protocol.h"
 #include "server/core.h"
 #include "server/status.h"
 
@@ -16,7 +16,7 @@ namespace nfovpn::server {
 management::Environment client_environment(const ClientStatus& client, bool gone);
 
 /// See the head of this file.
-class ManagementLink final : public ClientObserver, private management::Actions {
+class ManagementLink final : public ClientObserver, private management::ServerActions {
 public:
     struct Hooks {
         std::function<StatusReport()> report;
@@ -24,7 +24,7 @@ public:
     };
 
     /// @p protocol and @p core must outlive the object.
-    ManagementLink(management::Protocol& protocol, ServerCore& core, int status_version,
+    ManagementLink(management::ServerProtocol& protocol, ServerCore& core, int status_version,
                    Hooks hooks);
     ~ManagementLink() override;
     ManagementLink(const ManagementLink&) = delete;
@@ -41,7 +41,7 @@ private:
     std::size_t kill_by_remote(const Endpoint& remote) override;
     bool kill_by_id(std::uint64_t client_id, const std::string& message) override;
 
-    management::Protocol& protocol_;
+    management::ServerProtocol& protocol_;
     ServerCore& core_;
     int status_version_;
     Hooks hooks_;

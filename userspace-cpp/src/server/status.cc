@@ -4,6 +4,8 @@
 
 #include "server/status.h"
 
+#include "util/local_time.h"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -95,15 +97,6 @@ std::string version_2_or_3(const StatusReport& report, char separator) {
 }
 
 } // namespace
-
-std::string local_time(std::int64_t unix_time) {
-    const auto time = static_cast<std::time_t>(unix_time);
-    std::tm parts{};
-    char text[32] = "";
-    if (localtime_r(&time, &parts))
-        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-    return text;
-}
 
 std::string real_address(const Endpoint& remote) {
     return (remote.address.is_ipv4() ? "udp4:" : "udp6:") + to_string(remote);

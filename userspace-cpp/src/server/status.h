@@ -34,9 +34,6 @@ std::string format_status(const StatusReport& report);
 /// not say when it was used last.
 std::string format_openvpn_status(const StatusReport& report, int version);
 
-/// "2026-01-31 12:00:00", the local time.
-std::string local_time(std::int64_t unix_time);
-
 /// "udp4:192.0.2.1:1194", as OpenVPN shows where a client is.
 std::string real_address(const Endpoint& remote);
 

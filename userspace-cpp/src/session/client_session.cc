@@ -132,18 +132,20 @@ bool ClientSession::may_promote(const Negotiation& n, TimePoint now) const {
 }
 
 bool ClientSession::send_key_method(Negotiation& n, wire::KeySource& source) {
+    auto who = client_host_.credentials();
+    if (!who)
+        return false;
     if (!random_key_source(source, wire::Role::Client)) {
         close("no random bytes");
         return false;
     }
-    auto who = client_host_.credentials();
     wire::KeyMethod2 own;
     own.key_source.pre_master.assign(source.pre_master.view());
     own.key_source.random1.assign(source.random1.view());
     own.key_source.random2.assign(source.random2.view());
     own.options = client_options_string(settings_.tun_mtu, client_settings_.negotiation);
-    own.username = std::move(who.username);
-    own.password = std::move(who.password);
+    own.username = std::move(who->username);
+    own.password = std::move(who->password);
     own.peer_info = client_peer_info(client_settings_.negotiation, client_settings_.version,
                                      client_settings_.peer_info);
     n.send_key_method(own);
@@ -172,9 +174,9 @@ void ClientSession::handle_message(const std::string& message, TimePoint now) {
     } else if (message == "EXIT") {
         end(Ending::Again, "the server has left");
     } else if (auto text = behind(message, "INFO_PRE")) {
-        host_.notice(*this, "the server says: " + wire::printable(*text, kShown));
+        client_host_.information(*text);
     } else if (auto info = behind(message, "INFO")) {
-        host_.notice(*this, "the server says: " + wire::printable(*info, kShown));
+        client_host_.information(*info);
     } else {
         host_.notice(*this, "control message not understood: " +
                                 wire::printable(message.substr(0, message.find(','))));
@@ -254,6 +256,7 @@ void ClientSession::pushed_all(TimePoint now) {
 
 // AUTH_FAILED · AUTH_FAILED,reason · AUTH_FAILED,TEMP[backoff 30,advance addr]:reason
 void ClientSession::auth_failed(std::string_view rest) {
+    refusal_ = rest;
     const bool temporary = rest.starts_with("TEMP");
     auto ending = temporary ? Ending::Failed : Ending::AuthFailed;
     if (temporary) {
@@ -280,6 +283,7 @@ void ClientSession::auth_failed(std::string_view rest) {
 
 // AUTH_PENDING · AUTH_PENDING,timeout 120: somebody else has to be asked first.
 void ClientSession::auth_pending(std::string_view rest, TimePoint now) {
+    client_host_.auth_pending(rest);
     std::uint32_t wait = 0;
     for (const auto& word : wire::split(rest, ',')) {
         if (word.starts_with("timeout "))

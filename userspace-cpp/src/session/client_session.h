@@ -10,6 +10,7 @@
 
 #include "session/session.h"
 
+#include <optional>
 #include <string>
 
 namespace nfovpn::session {
@@ -44,10 +45,15 @@ struct Credentials {
 /// What a client's session asks besides.
 class ClientSessionHost : public SessionHost {
 public:
-    /// For a key method 2.
-    virtual Credentials credentials() = 0;
+    /// For a key method 2. Nothing: somebody has to be asked first, and the session is to be called
+    /// when that is known; meanwhile time goes on.
+    virtual std::optional<Credentials> credentials() = 0;
     /// A token that stands for the password from now on.
     virtual void told_token(const std::string& username, SecretBytes token) = 0;
+    /// The server wants the user to know that; as it came.
+    virtual void information(std::string_view text) = 0;
+    /// The server asks somebody else first; @p words as they came, "timeout 120" for instance.
+    virtual void auth_pending(std::string_view words) = 0;
 };
 
 /// See the head of this file.
@@ -67,9 +73,13 @@ public:
 
     /// Whether the server has answered at all.
     [[nodiscard]] bool answered() const;
+    /// Whether TLS is up, and both sides have said who they are.
+    [[nodiscard]] bool authenticated() const { return ask_at_ != kNever; }
     /// What the server has pushed; complete from add_peer() on.
     [[nodiscard]] const wire::PushedOptions& pushed() const { return pushed_; }
     [[nodiscard]] Ending ending() const { return ending_; }
+    /// What the server has said with AUTH_FAILED, as it came; nothing if it has not said that.
+    [[nodiscard]] const std::optional<std::string>& refusal() const { return refusal_; }
     /// How long the server wants to be left alone after that.
     [[nodiscard]] std::optional<Duration> back_off() const { return back_off_; }
 
@@ -102,6 +112,7 @@ private:
     std::size_t collected_bytes_ = 0;
     wire::PushedOptions pushed_;
     Ending ending_ = Ending::Failed;
+    std::optional<std::string> refusal_;
     std::optional<Duration> back_off_;
 };
 

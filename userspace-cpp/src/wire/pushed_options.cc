@@ -24,6 +24,7 @@ constexpr std::size_t kMaxRoutes = 4096;
 // Of what programs are told.
 constexpr std::size_t kMaxVariables = 256;
 constexpr std::size_t kMaxIgnored = 64;
+constexpr std::size_t kMaxEcho = 100;
 constexpr std::size_t kShown = 200;
 
 std::optional<std::uint32_t> number(std::string_view text, std::uint32_t low, std::uint32_t high) {
@@ -80,6 +81,7 @@ public:
             {"auth-token-user", &Reader::auth_token},
             {"dhcp-option", &Reader::foreign_option},
             {"dns", &Reader::dns},
+            {"echo", &Reader::echo},
         };
         auto handler = kHandlers.find(words[0]);
         if (handler == kHandlers.end()) {
@@ -155,6 +157,15 @@ private:
             out_.topology = Topology::Net30;
         else
             return "no topology that is known";
+        return std::nullopt;
+    }
+
+    Fault echo(const std::string&, Words words) {
+        std::string text;
+        for (const auto& word : words.subspan(1))
+            text += (text.empty() ? "" : " ") + word;
+        if (out_.echo.size() < kMaxEcho)
+            out_.echo.push_back(text);
         return std::nullopt;
     }
 

@@ -92,6 +92,7 @@ struct PushedOptions {
 
     /// For programs, by the names that OpenVPN has: foreign_option_1, dns_server_1_address_1, …
     Environment environment;
+    std::vector<std::string> echo;    ///< for user interfaces; may be secret
     std::vector<std::string> ignored; ///< printable
 };
 

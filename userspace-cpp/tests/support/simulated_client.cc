@@ -29,6 +29,7 @@ void SimulatedClient::start() {
     core = std::make_unique<client::ClientCore>(settings_, *tls,
                                                 static_cast<client::ClientHost&>(*this));
     sim_.attach(endpoint, *this);
+    on_core(*core);
     core->start(sim_.now);
 }
 

@@ -33,6 +33,8 @@ public:
 
     /// What a name means; nothing for one that does not exist.
     std::function<std::vector<Endpoint>(const config::Remote&)> names;
+    /// Called with the core before it starts.
+    std::function<void(client::ClientCore&)> on_core = [](client::ClientCore&) {};
     bool refuse_set_up = false;
     std::vector<std::string> calls; ///< "resolve vpn", "open 192.0.2.1:1194 udp", "set up 10.8.0.2"
     std::optional<client::Tunnel> tunnel; ///< that is set up
