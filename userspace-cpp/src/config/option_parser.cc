@@ -710,7 +710,7 @@ void OptionParser::management_password(const Directive& d) {
         error(d, path + ": the first line is empty", "it is to be the password");
     else
         management_.password = SecretBytes(as_bytes(line));
-    OPENSSL_cleanse(text->data(), text->size());
+    wipe(*text);
 }
 
 void OptionParser::management_client(const Directive& d) {

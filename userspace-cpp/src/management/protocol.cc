@@ -292,7 +292,7 @@ void Protocol::line(std::string_view text) {
         else if (!words.empty())
             dispatch(words);
         for (auto& word : words)
-            OPENSSL_cleanse(word.data(), word.size());
+            wipe(word);
     }
 }
 

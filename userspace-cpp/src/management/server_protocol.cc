@@ -22,7 +22,7 @@ std::string shown(const Prefix& network) {
     if (network.ipv6)
         return network.length == 128 ? to_string(Ipv6{network.address}) : to_string(network);
     const auto text = to_string(network);
-    const auto host = text.substr(0, text.find('/'));
+    auto host = text.substr(0, text.find('/'));
     if (network.length == 32)
         return host;
     const auto mask = network.length == 0 ? 0 : ~std::uint32_t{0} << (32 - network.length);
