@@ -20,12 +20,16 @@ tables_bytes() {
 		echo 0
 }
 
+# What allocators keep of it, one part in so many
+KEPT=20
+
 # Where every allocation is recorded or surrounded, there are fewer peers, and
-# they are larger.
+# they are larger, and the records lie between those of others.
 many=${SCALE_PEERS:-100000}
 if grep -qE ' (kasan_report|kmemleak_scan)$' /proc/kallsyms; then
 	many=${SCALE_PEERS:-5000}
 	PEER_BYTES=$((PEER_BYTES * 8))
+	KEPT=10
 fi
 
 vpn_addr() { # N
@@ -170,22 +174,28 @@ memory_of_peers() {
 
 memory_is_back() { [ "$(memory)" -le "$1" ]; }
 
-# All but a twentieth, which allocators keep
-memory_back() {
+# All but what allocators keep, of what there was besides BYTES
+memory_back() { # BYTES
+	echo "memory $1 before, $memory_with_peers with peers"
+	wait_for "the memory" 30 memory_is_back \
+		$(($1 + (memory_with_peers - memory_at_first) / KEPT))
+	local status=$?
+	memory_after=$(memory)
+	echo "memory $memory_after after"
+	return $status
+}
+
+deletion() {
 	local begin=$SECONDS
 	run gwnl instance-del ifindex=tun0 || return
 	echo "deleted in $((SECONDS - begin)) s"
-	echo "memory before $memory_at_first, with peers $memory_with_peers"
-	wait_for "the memory" 30 memory_is_back \
-		$((memory_at_first + (memory_with_peers - memory_at_first) / 20))
-	local status=$?
-	echo "memory after $(memory)"
-	return $status
+	memory_back "$memory_at_first"
 }
 
 # --- the end of peers
 
-# All that are heard of no more go, and it is told of each.
+# All that are heard of no more go, and it is told of each. What the ones before
+# have left is enough for these.
 expiry() {
 	instance_new || return
 	"$tool" -n "$gw" -b -p "$tmp/monitor.pid" monitor >"$tmp/monitor.log" ||
@@ -196,6 +206,7 @@ expiry() {
 	local status=$?
 	all_notified || status=1
 	stop monitor
+	memory_back "$memory_after" || status=1
 	return $status
 }
 
@@ -214,6 +225,7 @@ afterwards() {
 
 exec 3>&1
 memory_at_first=0
+memory_after=0
 first_peers() {
 	memory_at_first=$(memory)
 	peers_add 1 1
@@ -229,7 +241,7 @@ check "R4: the first, the middle and the last of many are served" \
 	served "$many"
 check "nobody is taken for somebody else" nobody
 check "all peers are told" all_told
-check "the end of the instance gives all memory back" memory_back
+check "the end of the instance gives all memory back" deletion
 check "R11: the keepalive timer ends all peers" expiry
 check "a peer after that" afterwards
 run_checks

@@ -92,16 +92,17 @@ special_cases() {
 }
 
 # Functions of end-to-end-guest that are a part of this, too
-end_to_end='@(users|client_users|revoked|address_change|client_vanishes)'
+end_to_end='@(users|users_by_pam|client_users|client_management|revoked|address_change|client_vanishes)'
 
 # end_to_end_cases - their names, "RELEASE|NAME"
 end_to_end_cases() {
-	local line name release
+	local line name function release
 	for release in 2.6 2.7; do
 		while IFS= read -r line; do
 			name=${line#run_test ?} name=${name%%\' *}
+			function=${line#*\' } function=${function%% *}
 			# shellcheck disable=SC2053	# a pattern
-			[[ ${line#*\' } != $end_to_end* ]] || echo "$release|$name"
+			[[ $function != $end_to_end ]] || echo "$release|$name"
 		done < <(grep "^run_test '" "$TOP/lab/tests/end-to-end-guest")
 	done
 }

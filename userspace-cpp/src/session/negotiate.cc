@@ -237,7 +237,7 @@ std::string client_peer_info(const NegotiationSettings& settings, std::string_vi
     if (has(DataCipher::Aes256Gcm) && has(DataCipher::Aes128Gcm))
         out += "IV_NCP=2\n";
     for (const auto& [name, value] : more)
-        out += name + "=" + value + "\n";
+        out.append(name).append("=").append(value).append("\n");
     return out;
 }
 
