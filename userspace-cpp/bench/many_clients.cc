@@ -3,12 +3,14 @@
 // many_clients - clients of one server by the hundred, in one process: what lab/bench/daemon lets
 // loose on a server whose handshakes, memory and patience are measured.
 //
-//     many_clients --clients 1000 --at-once 16 client.conf
+//     many_clients --clients 1000 --at-once 16 --first-source 198.18.0.1 client.conf
 //
 // Each client is the real one (client/core.h) with a socket of its own, and without a device and a
 // data channel: it negotiates, asks for what is pushed, and answers the server from then on. It
 // leaves as soon as it is up, with the good-bye of "explicit-exit-notify" if the configuration has
-// that, unless it is to stay; those stay until standard input ends. No client tries twice.
+// that, unless it is to stay; those stay until standard input ends. No client tries twice. Servers
+// limit what comes from one address, so each client can have another one: the next behind
+// --first-source, all of which have to be local ones (ip route add local PREFIX dev lo).
 //
 // Prints one line of JSON when as many as are wanted are up or have failed, or time is over:
 //
@@ -83,9 +85,9 @@ public:
 class Client final : public std::enable_shared_from_this<Client>, private client::ClientHost {
 public:
     Client(asio::io_context& context, const client::ClientSettings& settings,
-           const session::TlsContext& tls, Owner& owner)
-        : context_(context), socket_(context), timer_(context, [this] { due(); }), owner_(owner),
-          core_(settings, tls, *this) {}
+           const session::TlsContext& tls, std::optional<Ipv4> source, Owner& owner)
+        : context_(context), socket_(context), timer_(context, [this] { due(); }), source_(source),
+          owner_(owner), core_(settings, tls, *this) {}
 
     void start() {
         began_ = Clock::now();
@@ -116,8 +118,13 @@ private:
             }
             std::error_code failed;
             const auto address = asio::ip::make_address(to_string(remote.address), failed);
+            const udp::endpoint to(address, remote.port);
             if (!failed)
-                (void)socket_.connect(udp::endpoint(address, remote.port), failed);
+                (void)socket_.open(to.protocol(), failed);
+            if (!failed && source_)
+                (void)socket_.bind(udp::endpoint(asio::ip::address_v4(source_->value), 0), failed);
+            if (!failed)
+                (void)socket_.connect(to, failed);
             if (!failed)
                 (void)socket_.non_blocking(true, failed);
             if (failed) {
@@ -187,6 +194,7 @@ private:
     asio::io_context& context_;
     udp::socket socket_;
     io::DeadlineTimer timer_;
+    std::optional<Ipv4> source_;
     Owner& owner_;
     NoDataPlane plane_;
     Path path_;
@@ -204,6 +212,7 @@ struct Options {
     std::size_t at_once = 1;
     bool stay = false;
     double seconds = 60;
+    std::optional<Ipv4> first_source;
 };
 
 /// See the head of this file.
@@ -232,8 +241,11 @@ public:
 private:
     void more() {
         while (!reported_ && started_ < options_.clients && negotiating_ < options_.at_once) {
-            auto client =
-                std::make_shared<Client>(context_, settings_, tls_, static_cast<Owner&>(*this));
+            std::optional<Ipv4> source;
+            if (options_.first_source)
+                source = Ipv4{options_.first_source->value + static_cast<std::uint32_t>(started_)};
+            auto client = std::make_shared<Client>(context_, settings_, tls_, source,
+                                                   static_cast<Owner&>(*this));
             clients_.insert(client);
             started_++;
             negotiating_++;
@@ -322,11 +334,23 @@ int main(int argc, char** argv) {
     app.add_option("--clients", options.clients, "how many, altogether");
     app.add_option("--at-once", options.at_once, "how many negotiate at the same time");
     app.add_option("--seconds", options.seconds, "those that are not up by then have failed");
+    std::string first_source;
+    app.add_option("--first-source", first_source,
+                   "IPv4 address of the first client, and all others have the next ones");
     app.add_flag("--stay", options.stay, "stay when up, until standard input ends");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? kOk : kWrong;
+    }
+    if (!first_source.empty()) {
+        const auto address = parse_address(first_source);
+        if (!address || !address->is_ipv4()) {
+            std::fprintf(stderr, "--first-source: \"%s\" is no IPv4 address\n",
+                         first_source.c_str());
+            return kWrong;
+        }
+        options.first_source = address->ipv4();
     }
     std::string why;
     auto text = config::read_file(options.file, why);
