@@ -20,16 +20,12 @@ tables_bytes() {
 		echo 0
 }
 
-# What allocators keep of it, one part in so many
-KEPT=20
-
 # Where every allocation is recorded or surrounded, there are fewer peers, and
-# they are larger, and the records lie between those of others.
+# they are larger.
 many=${SCALE_PEERS:-100000}
 if grep -qE ' (kasan_report|kmemleak_scan)$' /proc/kallsyms; then
 	many=${SCALE_PEERS:-5000}
 	PEER_BYTES=$((PEER_BYTES * 8))
-	KEPT=10
 fi
 
 vpn_addr() { # N
@@ -174,11 +170,13 @@ memory_of_peers() {
 
 memory_is_back() { [ "$(memory)" -le "$1" ]; }
 
-# All but what allocators keep, of what there was besides BYTES
+# All that there was besides BYTES, but for a twentieth or what little allocators
+# keep in any case
 memory_back() { # BYTES
+	local kept=$(((memory_with_peers - memory_at_first) / 20))
+	[ "$kept" -ge 4000000 ] || kept=4000000
 	echo "memory $1 before, $memory_with_peers with peers"
-	wait_for "the memory" 30 memory_is_back \
-		$(($1 + (memory_with_peers - memory_at_first) / KEPT))
+	wait_for "the memory" 30 memory_is_back $(($1 + kept))
 	local status=$?
 	memory_after=$(memory)
 	echo "memory $memory_after after"
