@@ -197,9 +197,9 @@ Environment TunnelSetup::environment(const Tunnel& tunnel) const {
     };
     out.insert(out.end(), tunnel.environment.begin(), tunnel.environment.end());
     const auto& remote = tunnel.path.remote;
-    const std::string family = remote.address.is_ipv4() ? "" : "6";
+    const std::string ip = remote.address.is_ipv4() ? "_ip" : "_ip6";
     for (const std::string kind : {"trusted", "untrusted"}) {
-        put(kind + ("_ip" + family), to_string(remote.address));
+        put(kind + ip, to_string(remote.address));
         put(kind + "_port", std::to_string(remote.port));
     }
     put("tun_mtu", std::to_string(tunnel.mtu));

@@ -304,13 +304,14 @@ private:
             return std::nullopt;
         }
         const auto server = "dns_server_" + std::to_string(*priority) + "_";
+        const auto resolve_domain = server + "resolve_domain";
         const auto& what = words[3];
         for (std::size_t i = 4; i < words.size(); i++) {
             const auto n = "_" + std::to_string(i - 3);
             if (what == "address")
                 dns_address(server, n, words[i]);
             else if (what == "resolve-domains")
-                tell(server + ("resolve_domain" + n), words[i]);
+                tell(resolve_domain + n, words[i]);
             else if (what == "dnssec" || what == "transport" || what == "sni")
                 tell(server + what, words[i]);
         }
