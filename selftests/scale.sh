@@ -204,7 +204,7 @@ expiry() {
 	local status=$?
 	all_notified || status=1
 	stop monitor
-	memory_back "$memory_after" 0 >&3 || status=1
+	memory_back "$memory_after" 0 || status=1
 	return $status
 }
 
