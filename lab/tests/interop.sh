@@ -92,7 +92,7 @@ special_cases() {
 }
 
 # Functions of end-to-end-guest that are a part of this, too
-end_to_end='@(users|users_by_pam|client_users|client_management|revoked|address_change|client_vanishes)'
+end_to_end='@(users|users_by_pam|client_users|client_management|revoked|address_change|client_vanishes|topology|point_to_point*)'
 
 # end_to_end_cases - their names, "RELEASE|NAME"
 end_to_end_cases() {

@@ -292,3 +292,26 @@ TEST(ClientConfig, BecomesTheCoresSettings) {
     EXPECT_TRUE(s.keep_tunnel && s.shuffle);
     EXPECT_FALSE(s.resolve_for);
 }
+
+// ---- a point-to-point peer
+
+TEST(ClientConfig, PointToPoint) {
+    const std::string rest = "dev tun\ntls-client\nremote 192.0.2.1\nca ca.crt\ncert c.crt\n"
+                             "key c.key\nremote-cert-tls server\n";
+    auto parsed = parse(rest + "ifconfig 10.4.0.2 10.4.0.1\nroute 10.99.0.0 255.255.0.0\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    EXPECT_FALSE(parsed.config.pull);
+    EXPECT_THAT(parsed.config.own_options, ElementsAre("topology p2p", "ifconfig 10.4.0.2 10.4.0.1",
+                                                       "route 10.99.0.0 255.255.0.0"));
+    // What the addresses mean may be said behind them.
+    parsed = parse(rest + "ifconfig 10.4.0.2 255.255.255.0\ntopology subnet\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    EXPECT_THAT(parsed.config.own_options,
+                ElementsAre("topology subnet", "ifconfig 10.4.0.2 255.255.255.0"));
+
+    EXPECT_THAT(described(rest), ElementsAre(HasSubstr("no addresses are given")));
+    EXPECT_THAT(described(rest + "ifconfig 10.4.0.2 10.4.0.1\nroute-nopull\n"),
+                ElementsAre(HasSubstr("route-nopull is for what a server pushes")));
+    EXPECT_TRUE(parse(kMinimal + "tls-client\n").config.pull);
+    EXPECT_TRUE(parse(rest + "pull\n").config.pull);
+}

@@ -861,3 +861,136 @@ TEST_F(ClientCoreTest, ARenegotiationWaitsForAForgottenPassword) {
     expect_data(c);
     EXPECT_THAT(observer.told, ElementsAre("user")) << "once";
 }
+
+// ---- point-to-point
+
+namespace {
+
+class PointToPointTest : public ClientCoreTest {
+protected:
+    void SetUp() override {
+        ClientCoreTest::SetUp();
+        settings.session.pull = false;
+        settings.session.own_options = {"topology p2p", "ifconfig 10.4.0.2 10.4.0.1",
+                                        "route 10.99.0.0 255.255.255.0"};
+        settings.keepalive = {5, 30};
+        sim.settings.session.point_to_point = true;
+        sim.settings.pool_first = sim.settings.pool_last = Ipv4{0x0a040002};
+        sim.settings.max_clients = 1;
+        sim.settings.restart_message = "";
+    }
+};
+
+} // namespace
+
+TEST_F(PointToPointTest, NothingIsPushed) {
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_LT(c.core->report().renegotiations, 1U);
+    ASSERT_TRUE(c.tunnel);
+    EXPECT_EQ(to_string(*c.tunnel->address), "10.4.0.2");
+    EXPECT_EQ(to_string(*c.tunnel->peer), "10.4.0.1");
+    ASSERT_EQ(c.tunnel->routes.size(), 1U);
+    // The ID that TLS export gives both, whose packets are all of the tunnel's.
+    ASSERT_EQ(sim.plane.peers.size(), 1U);
+    const auto& [id, peer] = *sim.plane.peers.begin();
+    EXPECT_EQ(id, c.core->peer_id());
+    EXPECT_GT(id, 0xffU);
+    EXPECT_TRUE(peer.peer.owns_everything);
+    EXPECT_FALSE(peer.peer.data_v1);
+    EXPECT_EQ(c.plane.peers.at(id).keepalive.interval, 5U);
+    expect_data(c);
+}
+
+TEST_F(PointToPointTest, EveryFormat) {
+    for (auto cipher : {DataCipher::Aes256Gcm, DataCipher::ChaCha20Poly1305, DataCipher::Aes256Cbc,
+                        DataCipher::None}) {
+        for (bool tls_export : {true, false}) {
+            SCOPED_TRACE(std::string(cipher_name(cipher)) + (tls_export ? ", export" : ", PRF"));
+            sim.settings.session.negotiation.data_ciphers = {cipher};
+            settings.session.negotiation.data_ciphers = {cipher};
+            settings.session.negotiation.tls_export = tls_export;
+            sim.plane.peers.clear();
+            sim.start_server();
+            clients.clear();
+            auto& c = start();
+            ASSERT_TRUE(connect(c));
+            EXPECT_EQ(c.core->peer_id() == session::kFixedPeerId, !tls_export);
+            expect_data(c);
+        }
+    }
+}
+
+TEST_F(PointToPointTest, NewKeysWithoutALostPacket) {
+    settings.session.renegotiate_after = 20s;
+    sim.loss = 0.05;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    const auto id = c.core->peer_id();
+    ASSERT_TRUE(sim.run_until([&] { return c.core->report().renegotiations >= 3; }, 300s));
+    sim.loss = 0;
+    sim.run(10s);
+    EXPECT_EQ(c.core->peer_id(), id);
+    expect_data(c);
+}
+
+TEST_F(PointToPointTest, TheNewestPeerStays) {
+    sim.start_server();
+    auto& first = start("alice");
+    ASSERT_TRUE(connect(first));
+    auto& second = make("bob");
+    second.endpoint = {Ipv4{0xc6336465}, 0};
+    second.start();
+    ASSERT_TRUE(connect(second));
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+    ASSERT_EQ(sim.plane.peers.size(), 1U);
+    EXPECT_EQ(sim.plane.peers.begin()->first, second.core->peer_id());
+    expect_data(second);
+}
+
+TEST_F(PointToPointTest, OnlyFromWhereThePeerIs) {
+    sim.settings.only_from = Ipv4{0xc6336401};
+    sim.start_server();
+    auto& c = start();
+    EXPECT_FALSE(connect(c, 20s));
+    EXPECT_EQ(sim.core->counters().sessions, 0U);
+    EXPECT_GT(sim.core->counters().stray, 0U);
+    sim.settings.only_from = Ipv4{0xc6336464};
+    sim.start_server();
+    EXPECT_TRUE(connect(c, 200s));
+}
+
+TEST_F(PointToPointTest, EachSaysGoodBye) {
+    settings.exit_notify = 1;
+    sim.settings.restart_message = "EXIT";
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->stop(sim.now);
+    ASSERT_TRUE(ends(c));
+    sim.run(1s);
+    EXPECT_TRUE(sim.plane.peers.empty());
+
+    auto& again = start();
+    ASSERT_TRUE(connect(again));
+    sim.core->shutdown(sim.now);
+    EXPECT_TRUE(sim.run_until([&] { return !again.up(); }, 2s));
+}
+
+TEST_F(PointToPointTest, AClientIsToldNothing) {
+    sim.start_server();
+    settings.session.pull = true;
+    auto& c = start();
+    EXPECT_FALSE(connect(c, 50s));
+}
+
+TEST_F(PointToPointTest, NoCommonCipher) {
+    sim.settings.session.negotiation.data_ciphers = {DataCipher::Aes256Gcm};
+    settings.session.negotiation.data_ciphers = {DataCipher::ChaCha20Poly1305};
+    sim.start_server();
+    auto& c = start();
+    EXPECT_FALSE(connect(c, 30s));
+    EXPECT_TRUE(sim.plane.peers.empty());
+}

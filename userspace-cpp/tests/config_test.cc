@@ -230,7 +230,7 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"crl-verify crls dir", "f:6: error: crl-verify: directories of serial numbers"},
         {"verify-x509-name office starts", "f:6: error: verify-x509-name: \"starts\" is not"},
         {"tls-cert-profile modern", "f:6: error: tls-cert-profile: \"modern\" is not known"},
-        {"topology net30", "(use topology subnet)"},
+        {"topology mesh", "(topology subnet)"},
         {"cipherr X", "f:6: error: cipherr: unknown option (did you mean cipher?)"},
         {"port 0", "f:6: error: port: \"0\" is not a number from 1 to 65535"},
         {"port 12x", "is not a number"},
@@ -859,4 +859,100 @@ TEST(ServerConfig, ManagementInterfaceRefusals) {
         EXPECT_FALSE(parse(text).ok()) << line;
         EXPECT_THAT(described(text), Contains(HasSubstr(expected))) << line;
     }
+}
+
+TEST(ServerConfig, Topologies) {
+    const std::string rest = "dev tun\nca a\ncert b\nkey c\n";
+    const auto good = [&](const std::string& text) {
+        auto parsed = parse(rest + text);
+        EXPECT_THAT(described(rest + text), IsEmpty());
+        return std::move(parsed.config);
+    };
+    auto c = good("server 10.8.0.0 255.255.255.0\ntopology p2p\npush \"topology p2p\"\n");
+    EXPECT_EQ(c.topology, wire::Topology::P2p);
+    EXPECT_EQ(to_string(c.address), "10.8.0.1");
+    EXPECT_EQ(to_string(c.pool_first), "10.8.0.4");
+    EXPECT_EQ(to_string(c.pool_last), "10.8.0.251");
+    EXPECT_EQ(c.other_end, std::nullopt);
+    EXPECT_THAT(c.push, ElementsAre("topology p2p"));
+
+    c = good("server 10.8.0.0 255.255.255.0\ntopology net30\n");
+    EXPECT_EQ(to_string(c.pool_first), "10.8.0.6");
+    EXPECT_EQ(to_string(c.pool_last), "10.8.0.250");
+    EXPECT_THAT(c.push, ElementsAre("route 10.8.0.1", "topology net30"));
+    c = good("server 10.8.0.0 255.255.255.248\ntopology net30\n");
+    EXPECT_EQ(c.pool_first, c.pool_last);
+
+    // Everything by hand.
+    c = good("mode server\ntls-server\ntopology p2p\nifconfig 10.8.0.1 10.8.0.2\n"
+             "ifconfig-pool 10.8.0.4 10.8.0.9\n");
+    EXPECT_EQ(to_string(*c.other_end), "10.8.0.2");
+    EXPECT_EQ(to_string(c.pool_last), "10.8.0.9");
+
+    EXPECT_THAT(described(rest + "server 10.8.0.0 255.255.255.0\ntopology net30\n"
+                                 "push \"topology subnet\"\n"),
+                ElementsAre(HasSubstr("f:7: error: push: differs from this server's own \"topology "
+                                      "net30\"")));
+    EXPECT_THAT(described(rest +
+                          "mode server\ntls-server\ntopology p2p\n"
+                          "ifconfig 10.8.0.1 255.255.255.0\nifconfig-pool 10.8.0.4 10.8.0.9\n"),
+                ElementsAre(HasSubstr("is a netmask and not an address")));
+    EXPECT_THAT(described(rest + "mode server\ntls-server\ntopology net30\n"
+                                 "ifconfig 10.8.0.1 10.8.0.2\nifconfig-pool 10.8.0.4 10.8.0.6\n"),
+                ElementsAre(HasSubstr("four addresses for each client")));
+}
+
+// ---- a single peer
+
+namespace {
+
+const std::string kPeer = "dev tun\ntls-server\nifconfig 10.4.0.1 10.4.0.2\nca ca.crt\ncert s.crt\n"
+                          "key s.key\n";
+
+} // namespace
+
+TEST(PointToPointConfig, BothAddressesAreGiven) {
+    auto parsed = parse(kPeer + "ifconfig-ipv6 fd00:4::1/112 fd00:4::2\nkeepalive 10 60\n"
+                                "remote 198.51.100.7\nroute 10.50.0.0 255.255.0.0\n");
+    ASSERT_TRUE(parsed.ok()) << describe("f", parsed.findings.at(0));
+    EXPECT_THAT(parsed.findings, IsEmpty());
+    const auto& c = parsed.config;
+    EXPECT_TRUE(c.point_to_point);
+    EXPECT_EQ(to_string(c.address), "10.4.0.1");
+    EXPECT_EQ(to_string(c.pool_first), "10.4.0.2");
+    EXPECT_EQ(c.pool_first, c.pool_last);
+    EXPECT_EQ(to_string(*c.address6), "fd00:4::1/112");
+    EXPECT_EQ(to_string(*c.remote), "198.51.100.7");
+    EXPECT_EQ(c.ping, 10U);
+    EXPECT_EQ(c.ping_restart, 60U);
+    EXPECT_THAT(c.push, IsEmpty());
+
+    const auto core = server::core_settings(c);
+    EXPECT_TRUE(core.session.point_to_point);
+    EXPECT_EQ(core.only_from, c.remote);
+    EXPECT_EQ(core.restart_message, "");
+    EXPECT_EQ(server::core_settings(parse(kPeer + "explicit-exit-notify\n").config).restart_message,
+              "EXIT");
+    EXPECT_TRUE(parse(kPeer + "mode p2p\ntopology net30\nproto udp6\nremote 2001:db8::1\n").ok());
+    EXPECT_TRUE(parse(kPeer + "remote 2001:db8::1\n").config.ipv6);
+}
+
+TEST(PointToPointConfig, WhatIsOfManyClientsIsRefused) {
+    EXPECT_THAT(described(kPeer + "ifconfig-pool 10.4.0.2 10.4.0.9\npush \"route 10.0.0.0\"\n"),
+                testing::UnorderedElementsAre(HasSubstr("ifconfig-pool is for a server"),
+                                              HasSubstr("push is for a server")));
+    EXPECT_THAT(described(kPeer + "topology subnet\n"),
+                ElementsAre(HasSubstr("f:7: error: topology: a point-to-point tunnel has two")));
+    EXPECT_THAT(described("dev tun\ntls-server\nca a\ncert b\nkey c\n"),
+                ElementsAre(HasSubstr("ifconfig LOCAL REMOTE for one peer")));
+    EXPECT_THAT(described("dev tun\ntls-server\nca a\ncert b\nkey c\n"
+                          "ifconfig 10.4.0.1 255.255.255.0\n"),
+                ElementsAre(HasSubstr("255.255.255.0 is a netmask and not the peer's address")));
+    EXPECT_THAT(described(kPeer + "remote vpn.example.net\n"),
+                ElementsAre(HasSubstr("neither an IPv4 nor an IPv6 address")));
+    EXPECT_THAT(described(kPeer + "ifconfig-ipv6 10.4.0.1\n"),
+                ElementsAre(HasSubstr("f:7: error: ifconfig-ipv6")));
+    EXPECT_THAT(described(kMinimal + "remote 198.51.100.7\nifconfig-ipv6 fd00::1 fd00::2\n"),
+                testing::UnorderedElementsAre(HasSubstr("come from anywhere"),
+                                              HasSubstr("is for a point-to-point peer")));
 }

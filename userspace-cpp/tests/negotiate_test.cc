@@ -205,3 +205,102 @@ TEST(PushedRoutes, ThoseToANetworkAreFound) {
     EXPECT_TRUE(is_route_to("route-ipv6 fd00:1::/64", *parse_ipv6_prefix("fd00:1::/64")));
     EXPECT_FALSE(is_route_to("route-ipv6 fd00:1::/48", *parse_ipv6_prefix("fd00:1::/64")));
 }
+
+// ---- point-to-point
+
+namespace {
+
+// OpenVPN 2.7 (which names the peer ID that it wants) and 2.6 as such peers.
+const auto k27Peer = std::string("ID=5a3c\n") + kCiphers + "IV_PROTO=13994\n";
+const auto k26Peer = std::string(kCiphers) + "IV_PROTO=746\n";
+
+Result<DataChannelChoice, NegotiationRefusal> agree_as(wire::Role own,
+                                                       const NegotiationSettings& settings,
+                                                       const std::string& theirs,
+                                                       std::string_view options = kOptions) {
+    return agree_point_to_point(settings, own, wire::parse_peer_info(theirs), options);
+}
+
+} // namespace
+
+TEST(PointToPoint, AgreesWithStockPeers) {
+    auto newest = agree_as(wire::Role::Client, {}, k27Peer);
+    ASSERT_TRUE(newest);
+    EXPECT_EQ(describe(*newest), "AES-256-GCM with epochs");
+    EXPECT_EQ(newest->derivation, KeyDerivation::TlsExport);
+    EXPECT_TRUE(newest->cc_exit);
+
+    auto older = agree_as(wire::Role::Server, {}, k26Peer);
+    ASSERT_TRUE(older);
+    EXPECT_EQ(describe(*older), "AES-256-GCM");
+    EXPECT_EQ(older->derivation, KeyDerivation::TlsExport);
+    EXPECT_FALSE(older->data_v1);
+}
+
+TEST(PointToPoint, TheTlsServersOrderCounts) {
+    const auto settings = with_ciphers({DataCipher::ChaCha20Poly1305, DataCipher::Aes128Gcm});
+    EXPECT_EQ(agree_as(wire::Role::Server, settings, k27Peer)->format.cipher,
+              DataCipher::ChaCha20Poly1305);
+    EXPECT_EQ(agree_as(wire::Role::Client, settings, k27Peer)->format.cipher,
+              DataCipher::Aes128Gcm);
+}
+
+TEST(PointToPoint, PeersThatDoNotNegotiateGetTheOldFormat) {
+    auto settings = with_ciphers({DataCipher::Aes256Gcm});
+    settings.fallback_cipher = DataCipher::Aes256Cbc;
+    // OpenVPN 2.4 and 2.5 say nothing about themselves to such a peer.
+    auto choice = agree_as(wire::Role::Client, settings, "", "V4,cipher AES-256-CBC,auth SHA1");
+    ASSERT_TRUE(choice);
+    EXPECT_EQ(describe(*choice), "AES-256-CBC SHA1, without peer ID");
+    EXPECT_EQ(choice->derivation, KeyDerivation::Tls1Prf);
+    EXPECT_FALSE(choice->cc_exit);
+
+    // One that is set up as a client of a server cannot know what is agreed here.
+    auto client = agree_as(wire::Role::Server, settings, k27);
+    ASSERT_TRUE(client);
+    EXPECT_EQ(client->derivation, KeyDerivation::Tls1Prf);
+    EXPECT_TRUE(client->data_v1);
+    EXPECT_FALSE(client->format.epochs);
+}
+
+TEST(PointToPoint, WithoutACommonCipherThereIsNone) {
+    const auto settings = with_ciphers({DataCipher::ChaCha20Poly1305});
+    auto choice =
+        agree_as(wire::Role::Server, settings, "IV_CIPHERS=AES-256-GCM:BF-CBC\nIV_PROTO=746\n");
+    ASSERT_FALSE(choice);
+    EXPECT_THAT(choice.error().reason, HasSubstr("no data cipher is among those of both"));
+    choice = agree_as(wire::Role::Client, settings, "");
+    ASSERT_FALSE(choice);
+    EXPECT_THAT(choice.error().reason, HasSubstr("data-ciphers-fallback"));
+}
+
+// Whatever the settings of both, they decide alike or not at all.
+TEST(PointToPoint, BothDecideAlike) {
+    const std::vector<NegotiationSettings> all = [] {
+        std::vector<NegotiationSettings> out = {
+            {},
+            with_ciphers({DataCipher::ChaCha20Poly1305, DataCipher::Aes256Gcm}),
+            with_ciphers({DataCipher::Aes256Cbc, DataCipher::Aes256Gcm}),
+            with_ciphers({DataCipher::Aes256Cbc})};
+        for (std::size_t i = 0, n = out.size(); i < n; i++) {
+            out.push_back(out[i]);
+            out.back().tls_export = false;
+        }
+        return out;
+    }();
+    unsigned agreed = 0;
+    for (const auto& server : all) {
+        for (const auto& client : all) {
+            auto a = agree_as(wire::Role::Server, server, point_to_point_info(client));
+            auto b = agree_as(wire::Role::Client, client, point_to_point_info(server));
+            ASSERT_EQ(static_cast<bool>(a), static_cast<bool>(b));
+            if (!a)
+                continue;
+            agreed++;
+            EXPECT_EQ(describe(*a), describe(*b));
+            EXPECT_EQ(a->derivation, b->derivation);
+            EXPECT_EQ(a->cc_exit, b->cc_exit);
+        }
+    }
+    EXPECT_GT(agreed, 40U);
+}

@@ -39,6 +39,22 @@ TEST(AddressPool, CertainAddresses) {
     EXPECT_EQ(all.size(), 3U);
 }
 
+TEST(AddressPool, EachFourthAddress) {
+    AddressPool pool(ip("10.0.0.6"), ip("10.0.0.14"), 4);
+    EXPECT_EQ(pool.size(), 3U);
+    EXPECT_EQ(pool.place_of(ip("10.0.0.10")), 1U);
+    EXPECT_EQ(pool.place_of(ip("10.0.0.9")), std::nullopt);
+    EXPECT_EQ(pool.place_of(ip("10.0.0.2")), std::nullopt);
+    EXPECT_EQ(pool.place_of(ip("10.0.0.18")), std::nullopt);
+    EXPECT_EQ(pool.allocate("a"), ip("10.0.0.6"));
+    EXPECT_TRUE(pool.reserve(ip("10.0.0.10")));
+    EXPECT_TRUE(pool.reserve(ip("10.0.0.11"))); // which is not one of these
+    EXPECT_EQ(pool.allocate("b"), ip("10.0.0.14"));
+    EXPECT_EQ(pool.allocate("c"), std::nullopt);
+    pool.release(ip("10.0.0.14"));
+    EXPECT_EQ(pool.allocate("c"), ip("10.0.0.14"));
+}
+
 TEST(AddressPool, FreshFirstThenTheLongestFree) {
     AddressPool pool(ip("10.0.0.2"), ip("10.0.0.4"));
     EXPECT_EQ(pool.size(), 3U);

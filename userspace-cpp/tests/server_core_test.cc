@@ -287,6 +287,50 @@ TEST_F(ServerCoreTest, Ipv6AddressesGoWithThoseOfIpv4) {
     EXPECT_EQ(sim.plane.peers.at(second.client->peer_id()).peer.address6, network + 0x1001);
 }
 
+TEST_F(ServerCoreTest, TopologiesOfTwoAddresses) {
+    sim.settings.address = *parse_ipv4("10.8.0.1");
+    sim.settings.pool_first = *parse_ipv4("10.8.0.6");
+    sim.settings.pool_last = *parse_ipv4("10.8.0.250");
+    sim.settings.ipv6 = server::Ipv6Pool{*parse_ipv6("fd00:8::1"), *parse_ipv6("fd00:8::1000"), 64};
+    sim.settings.client_lookup =
+        [](const std::string& name) -> std::optional<server::ClientSettings> {
+        server::ClientSettings out;
+        if (name == "subnet" || name == "pair") {
+            out.address = parse_ipv4("10.8.0.98");
+            out.netmask = parse_ipv4(name == "subnet" ? "255.255.255.0" : "10.8.0.97");
+        }
+        return out;
+    };
+    sim.settings.topology = wire::Topology::Net30;
+    sim.start_server();
+    EXPECT_EQ(sim.core->remember({{"old", *parse_ipv4("10.8.0.8"), {}}}, false), 1U);
+    auto& first = sim.add_client("alice");
+    ASSERT_TRUE(connect(first));
+    EXPECT_EQ(first.client->pushed("ifconfig"), "10.8.0.6 10.8.0.5");
+    auto& second = sim.add_client("bob");
+    ASSERT_TRUE(connect(second));
+    EXPECT_EQ(second.client->pushed("ifconfig"), "10.8.0.14 10.8.0.13");
+    EXPECT_EQ(second.client->pushed("ifconfig-ipv6"), "fd00:8::1002/64 fd00:8::1");
+    auto& old = sim.add_client("old");
+    ASSERT_TRUE(connect(old));
+    EXPECT_EQ(old.client->pushed("ifconfig"), "10.8.0.10 10.8.0.9");
+    EXPECT_EQ(to_string(sim.core->leases().at(0).address), "10.8.0.4");
+    auto& pair = sim.add_client("pair");
+    ASSERT_TRUE(connect(pair));
+    EXPECT_EQ(pair.client->pushed("ifconfig"), "10.8.0.98 10.8.0.97");
+    EXPECT_FALSE(connect(sim.add_client("subnet")));
+
+    sim.hosts.clear();
+    sim.plane.peers.clear();
+    sim.settings.topology = wire::Topology::P2p;
+    sim.start_server();
+    auto& third = sim.add_client("carol");
+    ASSERT_TRUE(connect(third));
+    EXPECT_EQ(third.client->pushed("ifconfig"), "10.8.0.6 10.8.0.1");
+    EXPECT_THAT(sim.core->clients(sim.now).at(0).pool,
+                Contains(testing::Pair("ifconfig_pool_local_ip", "10.8.0.1")));
+}
+
 TEST_F(ServerCoreTest, TheNextServerGivesTheSameAddresses) {
     sim.settings.ipv6 = server::Ipv6Pool{*parse_ipv6("fd00:8::1"), *parse_ipv6("fd00:8::1000"), 64};
     sim.start_server();
@@ -1060,7 +1104,8 @@ TEST_F(ServerCoreTest, AnObserverHearsOfClientsThatWereUp) {
     sim.run(100s);
     EXPECT_THAT(visitors.seen, ElementsAre("+0 alice"));
     EXPECT_EQ(to_string(visitors.last.address), "10.8.0.2");
-    EXPECT_EQ(to_string(visitors.last.netmask), "255.255.255.0");
+    EXPECT_THAT(visitors.last.pool,
+                Contains(testing::Pair("ifconfig_pool_netmask", "255.255.255.0")));
     EXPECT_EQ(to_string(visitors.last.address6.value()), "fd00:8::1000");
     ASSERT_EQ(visitors.last.networks.size(), 1U);
     EXPECT_EQ(to_string(visitors.last.networks[0]), "10.50.0.0/24");

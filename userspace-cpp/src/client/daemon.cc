@@ -67,6 +67,7 @@ ClientSettings client_settings(const config::ClientConfig& c) {
     host::set_negotiation(s.session.negotiation, c, false);
     // Which it will be is not known yet: the most that any has.
     host::set_session(s.session, c, host::outer_headers(true, true));
+    s.session.pull = c.pull;
     s.session.pull_filters = c.pull_filters;
     s.session.own_options = c.own_options;
     s.session.version = std::string("nf-ovpnd ") + NF_OVPND_VERSION;

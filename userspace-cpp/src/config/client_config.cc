@@ -61,6 +61,7 @@ private:
     void finish() override;
     void finish_remotes();
     void finish_users();
+    void finish_point_to_point();
 
     void proto(const Directive& d);
     void bind(const Directive& d);
@@ -493,6 +494,27 @@ void ClientParser::finish_users() {
     }
 }
 
+// The addresses are here, and no word comes from the peer.
+void ClientParser::finish_point_to_point() {
+    auto& own = config_.own_options;
+    for (const char* name : {"route-nopull", "pull-filter", "push-peer-info", "auth-retry"}) {
+        if (seen(name))
+            error(std::string(name) + " is for what a server pushes", "client");
+    }
+    if (!seen("topology"))
+        own.insert(own.begin(), "topology p2p");
+    else
+        std::stable_partition(own.begin(), own.end(),
+                              [](const auto& option) { return option.starts_with("topology "); });
+    const auto parsed = wire::parse_pushed_options(own);
+    if (!parsed)
+        error(parsed.error().option + ": " + parsed.error().reason,
+              "for a point-to-point peer ifconfig LOCAL REMOTE; for a server the option client");
+    else if (!parsed->address && !parsed->address6 && !seen("ifconfig"))
+        error("nothing is pulled from a server (client), and no addresses are given",
+              "client, or for a point-to-point peer ifconfig LOCAL REMOTE");
+}
+
 void ClientParser::finish() {
     need("dev", "no device is given", "dev tun");
     need("ca", "no certificate authority is given", "ca FILE");
@@ -509,6 +531,9 @@ void ClientParser::finish() {
     finish_management();
     if (route_metric_)
         config_.own_options.push_back("route-metric " + std::to_string(*route_metric_));
+    config_.pull = seen("client") || seen("pull");
+    if (!config_.pull)
+        finish_point_to_point();
     if (no_pull_) {
         for (const char* word : {"route ", "route-ipv6 ", "redirect-", "dhcp-option ", "dns "})
             config_.pull_filters.push_back({wire::PullFilter::Action::Ignore, word});

@@ -62,6 +62,7 @@ struct ClientConfig : CommonConfig {
 
     Bytes wrapped_key; ///< of tls-crypt-v2; the key itself is in wrap
 
+    bool pull = true; ///< otherwise the server is a point-to-point peer, and pushes nothing
     /// Options as if they were pushed: route, redirect-gateway, dhcp-option, ifconfig, …
     std::vector<std::string> own_options;
     std::vector<wire::PullFilter> pull_filters;

@@ -39,15 +39,19 @@ private:
     void finish() override;
     void finish_transport();
     void finish_addresses();
+    void finish_point_to_point();
     void finish_framing();
     void finish_users();
+    [[nodiscard]] std::vector<std::string> first_pushes() const;
 
     void bind(const Directive& d);
     void proto(const Directive& d);
     void mode(const Directive& d);
     void server(const Directive& d);
     void server_ipv6(const Directive& d);
+    void remote(const Directive& d);
     void ifconfig(const Directive& d);
+    void ifconfig_ipv6(const Directive& d);
     void ifconfig_pool(const Directive& d);
     void topology(const Directive& d);
     void route(const Directive& d);
@@ -75,6 +79,10 @@ private:
     std::optional<Directive> server_;
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
+    std::optional<Directive> topology_;
+    std::optional<Directive> pushed_topology_;
+    std::optional<Directive> remote_;
+    std::optional<std::uint32_t> keepalive_timeout_;
     std::optional<Directive> pool_persist_;
     bool has_pool_ = false;
     bool default_pool_ = true;
@@ -100,7 +108,9 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"tls-server", handler(&ServerParser::flag)},
         {"server", handler(&ServerParser::server)},
         {"server-ipv6", handler(&ServerParser::server_ipv6)},
+        {"remote", handler(&ServerParser::remote)},
         {"ifconfig", handler(&ServerParser::ifconfig)},
+        {"ifconfig-ipv6", handler(&ServerParser::ifconfig_ipv6)},
         {"ifconfig-pool", handler(&ServerParser::ifconfig_pool)},
         {"ifconfig-pool-persist", handler(&ServerParser::ifconfig_pool_persist)},
         {"topology", handler(&ServerParser::topology)},
@@ -151,10 +161,12 @@ void ServerParser::finish_transport() {
     const bool both = proto.find('6') != std::string::npos;
     c.tcp = proto.starts_with("tcp");
     const std::string kind = c.tcp ? "use proto tcp" : "use proto udp";
-    c.ipv6 = both || (c.local && !c.local->is_ipv4());
+    const auto& known = c.local ? c.local : c.remote;
+    c.ipv6 = both || (known && !known->is_ipv4());
     c.ipv6_only = ipv6_only_.has_value();
     if (only4 && c.ipv6)
-        error(*proto_, "local is an IPv6 address", kind + "6");
+        error(*proto_, std::string(c.local ? "local" : "remote") + " is an IPv6 address",
+              kind + "6");
     if (both && c.local && c.local->is_ipv4())
         error(*proto_, "local is an IPv4 address", kind + "4");
     if (c.ipv6_only && !c.ipv6)
@@ -195,8 +207,9 @@ void ServerParser::proto(const Directive& d) {
 }
 
 void ServerParser::mode(const Directive& d) {
-    if (only(d, "server", "only the server's mode is here"))
-        mode_server_ = true;
+    mode_server_ = d.args[0] == "server";
+    if (!mode_server_ && d.args[0] != "p2p")
+        error(d, "\"" + d.args[0] + "\" is not understood", "server or p2p");
 }
 
 void ServerParser::flag(const Directive& d) {
@@ -249,17 +262,31 @@ void ServerParser::server_ipv6(const Directive& d) {
 
 void ServerParser::ifconfig(const Directive& d) {
     auto own = address(d, 0);
-    auto mask = address(d, 1);
-    if (!own || !mask)
+    auto second = address(d, 1);
+    if (!own || !second)
         return;
-    if (!prefix_length(*mask) || *prefix_length(*mask) > 30) {
-        error(d, d.args[1] + " is not a netmask of a network with clients",
-              "with topology subnet the second word is a netmask");
-        return;
-    }
     config().address = *own;
-    config().netmask = *mask;
+    config().netmask = *second; // or the other end's address, see finish_addresses()
     ifconfig_ = d;
+}
+
+void ServerParser::ifconfig_ipv6(const Directive& d) {
+    std::vector<std::string> text = {d.name};
+    for (const auto& word : d.args)
+        text[0] += " " + word;
+    const auto parsed = wire::parse_pushed_options(text);
+    if (parsed && parsed->address6)
+        config().address6 = ipv6_prefix(*parsed->address6, parsed->length6);
+    else
+        error(d, "not an address with its prefix length", "ifconfig-ipv6 fd00:8::1/64 fd00:8::2");
+}
+
+void ServerParser::remote(const Directive& d) {
+    remote_ = d;
+    config().remote = parse_address(d.args[0]);
+    if (!config().remote)
+        error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
+              "without it the peer may be anywhere, and needs its certificate all the same");
 }
 
 void ServerParser::ifconfig_pool(const Directive& d) {
@@ -277,7 +304,14 @@ void ServerParser::ifconfig_pool(const Directive& d) {
 }
 
 void ServerParser::topology(const Directive& d) {
-    only(d, "subnet", "only topology subnet is supported");
+    topology_ = d;
+    auto& topology = config().topology;
+    if (d.args[0] == "p2p")
+        topology = wire::Topology::P2p;
+    else if (d.args[0] == "net30")
+        topology = wire::Topology::Net30;
+    else if (d.args[0] != "subnet")
+        error(d, "\"" + d.args[0] + "\" is not understood", "topology subnet");
 }
 
 void ServerParser::route(const Directive& d) {
@@ -338,9 +372,11 @@ std::optional<std::string> push_objection(const std::string& option) {
 
 void ServerParser::push(const Directive& d) {
     const auto& option = d.args[0];
-    // "topology subnet" is what is pushed anyway; sample configurations say it too.
-    if (option == "topology subnet")
+    // The topology is pushed anyway; sample configurations say it too.
+    if (option.starts_with("topology ")) {
+        pushed_topology_ = d;
         return;
+    }
     auto name = option.substr(0, option.find(' '));
     if (name == "compress" || name == "comp-lzo") {
         auto word = option.size() > name.size() ? option.substr(name.size() + 1) : "";
@@ -510,6 +546,7 @@ void ServerParser::keepalive(const Directive& d) {
     // As OpenVPN's macro: the server waits twice as long as its clients, so they notice first.
     config().ping = *interval;
     config().ping_restart = 2 * *timeout;
+    keepalive_timeout_ = *timeout;
     config().push.push_back("ping " + d.args[0]);
     config().push.push_back("ping-restart " + d.args[1]);
 }
@@ -545,8 +582,66 @@ void ServerParser::nf_control(const Directive& d) {
         config().control_socket = d.args[0];
 }
 
+// One peer, that nothing is pushed to.
+void ServerParser::finish_point_to_point() {
+    auto& c = config();
+    for (const char* name :
+         {"ifconfig-pool", "ifconfig-pool-persist", "push", "client-config-dir", "ccd-exclusive",
+          "max-clients", "duplicate-cn", "client-to-client", "connect-freq-initial",
+          "client-connect", "client-disconnect", "learn-address", "auth-user-pass-verify", "plugin",
+          "auth-user-pass-optional", "username-as-common-name", "auth-gen-token",
+          "verify-client-cert", "management-client-auth"}) {
+        if (seen(name))
+            error(std::string(name) + " is for a server with many clients",
+                  "server NETWORK NETMASK");
+    }
+    if (keepalive_timeout_)
+        c.ping_restart = *keepalive_timeout_;
+    c.push.clear();
+    c.max_clients = 1;
+    if (!seen("explicit-exit-notify"))
+        c.explicit_exit_notify = 0;
+    if (topology_ && c.topology == wire::Topology::Subnet)
+        error(*topology_, "a point-to-point tunnel has two addresses and no network",
+              "topology p2p, and ifconfig LOCAL REMOTE");
+    if (!ifconfig_) {
+        if (!seen("ifconfig"))
+            error("no addresses are given",
+                  "ifconfig LOCAL REMOTE for one peer, server NETWORK NETMASK for many clients");
+        return;
+    }
+    c.topology = wire::Topology::P2p;
+    c.pool_first = c.pool_last = std::exchange(c.netmask, Ipv4{0xffffffff});
+    c.other_end = c.pool_first;
+    if (prefix_length(c.pool_first))
+        error(*ifconfig_, to_string(c.pool_first) + " is a netmask and not the peer's address",
+              "ifconfig LOCAL REMOTE");
+    else if (c.pool_first == c.address)
+        error(*ifconfig_, "both ends have the same address");
+}
+
 void ServerParser::finish_addresses() {
     auto& c = config();
+    if (c.point_to_point) {
+        finish_point_to_point();
+        return;
+    }
+    if (remote_)
+        error(*remote_, "a server's clients come from anywhere", "remove it");
+    if (c.address6)
+        error("ifconfig-ipv6 is for a point-to-point peer", "server-ipv6 NETWORK/64");
+    const bool subnet = c.topology == wire::Topology::Subnet;
+    if (ifconfig_ && subnet && prefix_length(c.netmask).value_or(32) > 30) {
+        error(*ifconfig_, ifconfig_->args[1] + " is not a netmask of a network with clients",
+              "with topology subnet the second word is a netmask");
+        return;
+    }
+    if (ifconfig_ && !subnet) {
+        if (prefix_length(c.netmask))
+            error(*ifconfig_, ifconfig_->args[1] + " is a netmask and not an address",
+                  "with topology p2p and net30 the second word is the device's other end");
+        c.other_end = std::exchange(c.netmask, Ipv4{0});
+    }
     if (server_ && (ifconfig_ || (has_pool_ && default_pool_))) {
         error(*server_, "sets ifconfig and ifconfig-pool itself, and the file has one of them",
               "remove that one; server … nopool leaves the pool to ifconfig-pool");
@@ -558,8 +653,10 @@ void ServerParser::finish_addresses() {
         c.address = Ipv4{base + 1};
         c.netmask = server_network_->netmask;
         if (default_pool_) {
-            c.pool_first = Ipv4{base + 2};
-            c.pool_last = Ipv4{broadcast - 1};
+            // As OpenVPN; a device with that netmask needs no second address, and no route.
+            const std::uint32_t at_end = c.netmask.value == 0xfffffff8 ? 0 : 4;
+            c.pool_first = Ipv4{base + (subnet ? 2 : 4)};
+            c.pool_last = Ipv4{broadcast - (subnet ? 1 : at_end)};
             has_pool_ = true;
         }
     } else if (!ifconfig_ && !seen("server") && !seen("ifconfig")) {
@@ -571,7 +668,18 @@ void ServerParser::finish_addresses() {
             error("there is no pool of addresses for clients", "ifconfig-pool FIRST LAST");
         return;
     }
-    const auto clients = std::uint64_t{c.pool_last.value} - c.pool_first.value + 1;
+    auto clients = std::uint64_t{c.pool_last.value} - c.pool_first.value + 1;
+    if (c.topology == wire::Topology::Net30) {
+        // Networks of four addresses, of which the client has the third.
+        clients /= 4;
+        if (clients == 0) {
+            error("with topology net30 a pool needs four addresses for each client",
+                  "topology subnet");
+            return;
+        }
+        c.pool_first.value += 2;
+        c.pool_last.value = c.pool_first.value + 4 * (static_cast<std::uint32_t>(clients) - 1);
+    }
     if (c.network6 && ipv6_pool_offset(*c.network6) + clients >
                           std::uint64_t{1} << std::min(128 - c.network6->length, 32))
         error("the network of server-ipv6 has fewer addresses than the pool",
@@ -595,10 +703,28 @@ void ServerParser::finish_framing() {
     c.push_framing = pushed_framing_.has_value();
 }
 
+// What OpenVPN pushes by itself.
+std::vector<std::string> ServerParser::first_pushes() const {
+    const auto address = to_string(config_.address);
+    std::vector<std::string> out;
+    if (config_.topology == wire::Topology::Subnet)
+        return {"route-gateway " + address, "topology subnet"};
+    if (server_network_ && seen("client-to-client"))
+        out.push_back("route " + to_string(server_network_->network) + " " +
+                      to_string(server_network_->netmask));
+    else if (server_network_ && config_.topology == wire::Topology::Net30)
+        out.push_back("route " + address);
+    out.emplace_back(config_.topology == wire::Topology::P2p ? "topology p2p" : "topology net30");
+    return out;
+}
+
 void ServerParser::finish() {
     auto& c = config();
-    if (!server_ && !seen("server") && !(mode_server_ && tls_server_))
-        error("this is not a server's configuration", "server NETWORK NETMASK");
+    const bool many = server_ || seen("server") || seen("server-ipv6") || mode_server_;
+    c.point_to_point = tls_server_ && !many;
+    if (!c.point_to_point && !server_ && !seen("server") && !(mode_server_ && tls_server_))
+        error("this is not a server's configuration",
+              "server NETWORK NETMASK, or tls-server and ifconfig LOCAL REMOTE for a single peer");
     finish_transport();
     finish_addresses();
     need("dev", "no device is given", "dev tun");
@@ -620,11 +746,20 @@ void ServerParser::finish() {
         warn(*pool_persist_, "with duplicate-cn a name does not tell who comes back");
     if (c.ccd_exclusive && c.client_config_dir.empty())
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
-    std::vector<std::string> first = {"route-gateway " + to_string(c.address), "topology subnet"};
+    if (c.point_to_point)
+        return;
+    auto first = first_pushes();
+    if (pushed_topology_ && pushed_topology_->args[0] != first.back())
+        error(*pushed_topology_, "differs from this server's own \"" + first.back() + "\"",
+              "set topology itself, it is pushed then");
     auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
     if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
-        first.erase(first.begin());
+        std::erase_if(first, pushed_gateway);
     c.push.insert(c.push.begin(), first.begin(), first.end());
+}
+
+bool is_unicast(Ipv4 address) {
+    return address.value >> 24 < 224;
 }
 
 std::optional<Prefix> iroute_network(const Directive& d) {
@@ -671,7 +806,9 @@ ParsedClientFile parse_client_file(std::string_view text) {
         } else if (d.name == "ifconfig-push" && (words == 1 || words == 2)) {
             c.address = parse_ipv4(d.args[0]);
             c.netmask = parse_ipv4(words == 2 ? d.args[1] : "255.255.255.255");
-            if (!c.address || !c.netmask || !prefix_length(*c.netmask))
+            // Which one of both is right depends on the topology.
+            const bool usable = c.netmask && (prefix_length(*c.netmask) || is_unicast(*c.netmask));
+            if (!c.address || !usable)
                 error("not an address with its netmask", "ifconfig-push 10.8.0.99 255.255.255.0");
             if (words == 1)
                 c.netmask.reset();

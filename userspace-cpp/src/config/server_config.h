@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config/common_config.h"
+#include "wire/pushed_options.h"
 #include "wire/static_key.h"
 
 namespace nfovpn::config {
@@ -40,10 +41,15 @@ struct ServerConfig : CommonConfig {
     bool tcp = false;       ///< connections in place of datagrams
     std::uint16_t port = 1194;
 
+    bool point_to_point = false;   ///< with one peer, whose address is all of the pool
+    std::optional<Address> remote; ///< where that peer is; nothing: anywhere
+    wire::Topology topology = wire::Topology::Subnet;
     Ipv4 address; ///< the server's own, inside the tunnel
     Ipv4 netmask;
-    Ipv4 pool_first;
+    std::optional<Ipv4> other_end; ///< of the device, where ifconfig has one and no netmask
+    Ipv4 pool_first;               ///< of the clients' addresses
     Ipv4 pool_last;
+    std::optional<Prefix> address6; ///< of ifconfig-ipv6, the whole address with its length
     std::optional<Prefix> network6; ///< of server-ipv6
     std::vector<Route> routes;
     std::vector<std::string> push;
@@ -101,7 +107,7 @@ ParsedConfig parse_server_config(std::string_view text, const FileReader& file_r
 /// The settings of a single client.
 struct ClientFile {
     std::optional<Ipv4> address;  ///< ifconfig-push
-    std::optional<Ipv4> netmask;  ///< likewise
+    std::optional<Ipv4> netmask;  ///< likewise, or the address of the other end
     std::optional<Ipv6> address6; ///< ifconfig-ipv6-push
     std::vector<Prefix> networks; ///< iroute, iroute-ipv6
     std::vector<std::string> push;

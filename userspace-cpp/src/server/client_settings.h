@@ -12,7 +12,7 @@ namespace nfovpn::server {
 /// What is special about one client.
 struct ClientSettings {
     std::optional<Ipv4> address;   ///< its own inside the tunnel, in place of one of the pool
-    std::optional<Ipv4> netmask;   ///< with that address, in place of the server's
+    std::optional<Ipv4> netmask;   ///< with that address; or the other end's, by the topology
     std::optional<Ipv6> address6;  ///< likewise
     std::vector<Prefix> networks;  ///< behind it
     std::vector<std::string> push; ///< options besides everybody's

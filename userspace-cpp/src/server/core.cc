@@ -47,6 +47,14 @@ constexpr Duration kShortestWait = std::chrono::milliseconds(1);
 // TLS's share of a packet, at the least, whatever the limit for packets and the wrapping leave.
 constexpr std::size_t kLeastPayload = 64;
 
+// Each client of topology net30 has a network of four addresses, and the third of them.
+constexpr std::uint32_t kNet30 = 4;
+constexpr std::uint32_t kInNet30 = 2;
+
+std::uint32_t step_of(wire::Topology topology) {
+    return topology == wire::Topology::Net30 ? kNet30 : 1;
+}
+
 // Ended sessions that are remembered; more than that and the oldest are forgotten early.
 constexpr std::size_t kMaxTombstones = 65536;
 
@@ -134,9 +142,11 @@ private:
 
 bool ServerCore::Client::add_peer(session::Session&) {
     const auto& choice = session.choice();
+    core_.take_peer_id(*this, session.assignment()->peer_id);
     dataplane::Peer peer;
     peer.id = peer_id();
     peer.path = path;
+    peer.owns_everything = core_.settings_.session.point_to_point;
     peer.address = granted->address;
     peer.address6 = address6;
     peer.networks = networks;
@@ -185,7 +195,7 @@ ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& 
                        dataplane::DataPlane& data_plane, Transport& transport, ClientHooks* hooks)
     : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport), hooks_(hooks),
       cookie_(settings_.session.handshake_window / 2), per_source_(settings_.initial_per_source),
-      addresses_(settings_.pool_first, settings_.pool_last) {
+      addresses_(settings_.pool_first, settings_.pool_last, step_of(settings_.topology)) {
     // With tls-crypt-v2 the wrapping is tls-crypt's.
     std::size_t wrapping = 0;
     if (settings_.wrap)
@@ -272,6 +282,10 @@ ServerCore::client_keys(ByteView wrapped_key, TimePoint now) const {
 }
 
 void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagram, TimePoint now) {
+    if (settings_.only_from && path.remote.address != *settings_.only_from) {
+        counters_.stray++;
+        return;
+    }
     auto keys = settings_.wrap;
     auto wrapped = datagram;
     if (wire::brings_key(opcode)) {
@@ -470,7 +484,8 @@ void ServerCore::verified(Client& client, std::optional<session::Refusal> refusa
         let_in(client, now);
 }
 
-// Of clients with the same name, or on the same port of the same host, only the newest stays.
+// Of clients with the same name, or on the same port of the same host, only the newest stays; of
+// point-to-point peers in any case.
 void ServerCore::replace_others(Client& client, TimePoint now) {
     std::vector<Client*> replaced;
     if (!settings_.duplicate_cn) {
@@ -480,7 +495,7 @@ void ServerCore::replace_others(Client& client, TimePoint now) {
     }
     // The same program, started again on the same port.
     for (const auto& [id, other] : by_peer_id_) {
-        if (other->path.remote == client.path.remote &&
+        if ((other->path.remote == client.path.remote || settings_.session.point_to_point) &&
             std::find(replaced.begin(), replaced.end(), other) == replaced.end())
             replaced.push_back(other);
     }
@@ -514,6 +529,17 @@ std::optional<session::Refusal> ServerCore::give_address(Client& client) {
     by_peer_id_.emplace(*id, &client);
     by_name_.emplace(name, &client);
     return std::nullopt;
+}
+
+// The one that was agreed upon, in place of the one that it was given.
+void ServerCore::take_peer_id(Client& client, std::uint32_t id) {
+    auto& own = client.granted->peer_id;
+    if (own == id)
+        return;
+    by_peer_id_.erase(own);
+    ids_.release(own);
+    own = id;
+    by_peer_id_.emplace(id, &client);
 }
 
 std::optional<session::Refusal> ServerCore::change_address(Client& client, Ipv4 address) {
@@ -575,32 +601,61 @@ void ServerCore::connected(Client& client, TimePoint) {
             return;
         }
     }
+    const bool subnet = settings_.topology == wire::Topology::Subnet;
+    if (special.netmask && prefix_length(*special.netmask).has_value() != subnet) {
+        log::error("{}: ifconfig-push: {} is {} netmask, with this topology it must be {}",
+                   client.label(), to_string(*special.netmask), subnet ? "no" : "a",
+                   subnet ? "one" : "the other end's address");
+        client.session.admit(session::Refusal{"the server has no fitting address for this client"});
+        return;
+    }
     auto& granted = *client.granted;
-    granted.netmask = special.netmask.value_or(settings_.netmask);
+    granted.second = second_of(client);
     client.address6 = special.address6 ? special.address6 : pool_address6(granted.address);
     take_networks(client, special.networks);
     granted.push = push_for(client, special);
     client.session.admit(granted);
 }
 
+// The second word of a client's ifconfig.
+Ipv4 ServerCore::second_of(const Client& client) const {
+    if (client.special.netmask)
+        return *client.special.netmask;
+    switch (settings_.topology) {
+    case wire::Topology::Subnet:
+        return settings_.netmask;
+    case wire::Topology::P2p:
+        return settings_.address;
+    case wire::Topology::Net30:
+        break;
+    }
+    // The other one of the two that a network of four has for hosts.
+    return Ipv4{client.granted->address.value ^ 3};
+}
+
 // The n-th of one pool goes with the n-th of the other.
 std::optional<Ipv6> ServerCore::pool_address6(Ipv4 address) const {
-    if (!settings_.ipv6 || address < settings_.pool_first || settings_.pool_last < address)
+    const auto place = addresses_.place_of(address);
+    if (!settings_.ipv6 || !place)
         return std::nullopt;
-    return settings_.ipv6->first + (address.value - settings_.pool_first.value);
+    return settings_.ipv6->first + *place;
 }
 
 std::size_t ServerCore::remember(const std::vector<Lease>& leases, bool keep) {
     std::size_t taken = 0;
+    const auto ahead = settings_.topology == wire::Topology::Net30 ? kInNet30 : 0;
     for (const auto& lease : leases)
-        taken += addresses_.remember(lease.owner, lease.address, keep) ? 1 : 0;
+        taken += addresses_.remember(lease.owner, {lease.address.value + ahead}, keep) ? 1 : 0;
     return taken;
 }
 
 std::vector<Lease> ServerCore::leases() const {
     auto out = addresses_.leases();
-    for (auto& lease : out)
+    for (auto& lease : out) {
         lease.address6 = pool_address6(lease.address);
+        if (settings_.topology == wire::Topology::Net30)
+            lease.address.value -= kInNet30;
+    }
     return out;
 }
 
@@ -638,9 +693,17 @@ Environment ServerCore::environment(const Client& client) const {
     if (!client.username.empty())
         out.emplace_back("username", wire::printable(client.username, 1024));
     if (client.granted) {
-        out.emplace_back("ifconfig_pool_remote_ip", to_string(client.granted->address));
-        out.emplace_back("ifconfig_pool_netmask", to_string(settings_.netmask));
+        const auto pool = pool_environment(client);
+        out.insert(out.end(), pool.begin(), pool.end());
     }
+    return out;
+}
+
+Environment ServerCore::pool_environment(const Client& client) const {
+    Environment out = {{"ifconfig_pool_remote_ip", to_string(client.granted->address)},
+                       {settings_.topology == wire::Topology::Subnet ? "ifconfig_pool_netmask"
+                                                                     : "ifconfig_pool_local_ip",
+                        to_string(second_of(client))}};
     if (client.address6)
         out.emplace_back("ifconfig_pool_remote_ip6", to_string(*client.address6));
     return out;
@@ -944,7 +1007,7 @@ ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
     status.username = client.username;
     status.remote = client.path.remote;
     status.address = client.granted->address;
-    status.netmask = client.granted->netmask;
+    status.pool = pool_environment(client);
     status.address6 = client.address6;
     status.networks = client.networks;
     status.peer_id = client.granted->peer_id;

@@ -21,6 +21,9 @@
 // program (connected). The first and the last are the hooks' and may come back later; the client is
 // then found by its ID, if it is still there.
 //
+// In point-to-point mode there is one client, the peer: whoever proves to be it takes the place of
+// the session that was there, all packets of the tunnel are its own, and it is pushed nothing.
+//
 // A client that starts again from the same address and port gets a second session beside its old
 // one, which is dropped only when the new one has proved its certificate: a forged hard reset ends
 // nobody's session.
@@ -83,20 +86,24 @@ struct CoreSettings {
     std::shared_ptr<const wire::ControlWrap> wrap;  ///< tls-auth or tls-crypt
     std::shared_ptr<const TlsCryptV2> tls_crypt_v2; ///< beside that one, or alone
     std::chrono::seconds unix_time_of_zero{0};      ///< when TimePoint{} was
-    Ipv4 pool_first;
-    Ipv4 pool_last;
+    wire::Topology topology = wire::Topology::Subnet;
+    Ipv4 address; ///< the server's own, inside the tunnel
     Ipv4 netmask;
+    Ipv4 pool_first; ///< of the clients' addresses; with topology net30 each fourth is one
+    Ipv4 pool_last;
     std::optional<Ipv6Pool> ipv6;
     MssFix mss_fix;
     bool tcp = false;               ///< datagrams come by TCP
     dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
     std::size_t max_clients = 1024;
-    bool duplicate_cn = false;  ///< several clients may have the same common name
-    ClientLookup client_lookup; ///< empty: all clients are alike
+    bool duplicate_cn = false;        ///< several clients may have the same common name
+    std::optional<Address> only_from; ///< where clients may begin a session; nothing: anywhere
+    ClientLookup client_lookup;       ///< empty: all clients are alike
     std::optional<UserSettings> users;
     bool hooks_connect = false;   ///< the hooks are asked when a client connects and disconnects
     bool hooks_addresses = false; ///< the hooks are told of addresses
-    /// What clients are told when the server stops; empty: nothing.
+    /// What clients are told when the server stops, see ServerSession::restart_client(); empty:
+    /// nothing.
     std::string restart_message = "RESTART";
     TokenBucket::Rate initial_per_source = {128, std::chrono::seconds(10)};
     TokenBucket::Rate initial_total = {10000, std::chrono::seconds(10)};
@@ -124,7 +131,7 @@ struct ClientStatus {
     std::string username; ///< empty if none was asked for
     Endpoint remote;
     Ipv4 address;
-    Ipv4 netmask;
+    Environment pool; ///< the pool's part of it, by OpenVPN's names
     std::optional<Ipv6> address6;
     std::vector<Prefix> networks; ///< behind it
     std::uint32_t peer_id = 0;
@@ -187,7 +194,8 @@ public:
     [[nodiscard]] std::vector<ClientStatus> clients(TimePoint now);
 
     /// Clients had these addresses, before any client comes; with @p keep nobody else gets them.
-    /// How many of them are of the pool, and not named twice.
+    /// How many of them are of the pool, and not named twice. With topology net30 addresses are
+    /// those of the clients' networks, here and in leases().
     std::size_t remember(const std::vector<Lease>& leases, bool keep);
     /// Who has or had which address of the pool.
     [[nodiscard]] std::vector<Lease> leases() const;
@@ -242,8 +250,11 @@ private:
     void goes(Client& client, TimePoint now);
     void learned(const Client& client, Learned what);
     [[nodiscard]] std::string token_option(const Client& client) const;
+    [[nodiscard]] Ipv4 second_of(const Client& client) const;
+    [[nodiscard]] Environment pool_environment(const Client& client) const;
     [[nodiscard]] Environment environment(const Client& client) const;
     Client* by_client_id(ClientId id);
+    void take_peer_id(Client& client, std::uint32_t id);
     std::optional<std::vector<std::string>> push_for(const Client& client,
                                                      const ClientSettings& special) const;
     void settle(Client& client, TimePoint now);

@@ -115,7 +115,8 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
     const Environment own = {
         {"tun_mtu", std::to_string(c.tun_mtu)},
         {"ifconfig_local", to_string(c.address)},
-        {"ifconfig_netmask", to_string(c.netmask)},
+        {c.other_end ? "ifconfig_remote" : "ifconfig_netmask",
+         to_string(c.other_end.value_or(c.netmask))},
         {"proto_1", std::string(c.tcp ? "tcp" : "udp") + (c.ipv6 ? "6" : "")},
         {"local_port_1", std::to_string(c.port)},
     };
@@ -149,6 +150,8 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.session.negotiation.push_framing = c.push_framing;
     host::set_session(s.session, c, host::outer_headers(c.ipv6, c.tcp));
     s.session.push = c.push;
+    s.session.point_to_point = c.point_to_point;
+    s.only_from = c.remote;
     s.wrap = c.wrap;
     if (c.tls_crypt_v2) {
         auto v2 = std::make_shared<TlsCryptV2>();
@@ -158,9 +161,11 @@ CoreSettings core_settings(const config::ServerConfig& c) {
         s.tls_crypt_v2 = v2;
     }
     s.unix_time_of_zero = host::unix_time_of_zero();
+    s.topology = c.topology;
+    s.address = c.address;
+    s.netmask = c.netmask;
     s.pool_first = c.pool_first;
     s.pool_last = c.pool_last;
-    s.netmask = c.netmask;
     s.ipv6 = ipv6_pool(c);
     s.mss_fix = c.mss_fix;
     s.tcp = c.tcp;
@@ -183,6 +188,8 @@ CoreSettings core_settings(const config::ServerConfig& c) {
         };
     if (c.explicit_exit_notify == 0)
         s.restart_message.clear();
+    else if (c.point_to_point)
+        s.restart_message = "EXIT";
     else
         s.restart_message = c.explicit_exit_notify == 2 ? "RESTART,[N]" : "RESTART";
     if (c.connect_freq_initial > 0)
@@ -254,6 +261,7 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     }
     netlink::InstanceRequest instance;
     instance.listeners.push_back({listener_address(config_), config_.port});
+    instance.one_peer = config_.point_to_point;
     return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
 }
 
@@ -265,7 +273,14 @@ void Daemon::set_up_device() {
         host::check(netlink::add_address(route, tun_.ifindex(), address),
                     "address " + to_string(address) + " on " + tun_.name());
     };
-    add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
+    if (config_.other_end)
+        host::check(
+            netlink::add_peer_address(route, tun_.ifindex(), config_.address, *config_.other_end),
+            "address " + to_string(config_.address) + " on " + tun_.name());
+    else
+        add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
+    if (config_.address6)
+        add(*config_.address6);
     if (const auto ipv6 = ipv6_pool(config_))
         add(ipv6_prefix(ipv6->server, ipv6->length));
     if (!config_.routes.empty())
@@ -277,9 +292,11 @@ void Daemon::set_up_device() {
 
 End Daemon::run() {
     const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
-    log::info("listening on {} {}, device {}, {} to {} for clients", config_.tcp ? "TCP" : "UDP",
-              to_string(Endpoint{local, config_.port}), tun_.name(), to_string(config_.pool_first),
-              to_string(config_.pool_last));
+    log::info("listening on {} {}, device {}, {}", config_.tcp ? "TCP" : "UDP",
+              to_string(Endpoint{local, config_.port}), tun_.name(),
+              config_.point_to_point ? to_string(config_.pool_first) + " for the peer"
+                                     : to_string(config_.pool_first) + " to " +
+                                           to_string(config_.pool_last) + " for clients");
     if (tcp_)
         tcp_->on_disconnect([this](const Endpoint& remote) {
             core_.disconnected(remote, Clock::now());
@@ -313,6 +330,8 @@ void Daemon::tell_state(management::State state, const std::string& reason) {
         details.address = config_.address;
         if (const auto ipv6 = ipv6_pool(config_))
             details.address6 = ipv6->server;
+        else if (config_.address6)
+            details.address6 = Ipv6{config_.address6->address};
     }
     if (state == management::State::Connected && config_.local)
         details.local = Endpoint{*config_.local, config_.port};

@@ -20,8 +20,8 @@ TimePoint now() {
 
 management::Environment client_environment(const ClientStatus& client, bool gone) {
     management::Environment out;
-    auto set = [&out](const char* name, const std::string& value) {
-        out.push_back(std::string(name) + "=" + value);
+    auto set = [&out](const std::string& name, const std::string& value) {
+        out.push_back(name + "=" + value);
     };
     set("common_name", client.common_name);
     if (!client.username.empty())
@@ -29,10 +29,8 @@ management::Environment client_environment(const ClientStatus& client, bool gone
     set(client.remote.address.is_ipv4() ? "trusted_ip" : "trusted_ip6",
         to_string(client.remote.address));
     set("trusted_port", std::to_string(client.remote.port));
-    set("ifconfig_pool_remote_ip", to_string(client.address));
-    set("ifconfig_pool_netmask", to_string(client.netmask));
-    if (client.address6)
-        set("ifconfig_pool_remote_ip6", to_string(*client.address6));
+    for (const auto& [name, value] : client.pool)
+        set(name, value);
     set("time_ascii", local_time(client.connected_since));
     set("time_unix", std::to_string(client.connected_since));
     if (gone) {

@@ -8,6 +8,13 @@
 
 namespace nfovpn::server {
 
+std::optional<std::uint32_t> AddressPool::place_of(Ipv4 address) const {
+    const auto distance = address.value - first_.value;
+    if (distance % step_ != 0 || distance / step_ >= slots_.size())
+        return std::nullopt;
+    return distance / step_;
+}
+
 std::optional<std::size_t> AddressPool::choose(const std::string& owner) {
     if (!owner.empty()) {
         auto known = last_slot_.find(owner);
@@ -43,27 +50,27 @@ std::optional<Ipv4> AddressPool::allocate(const std::string& owner) {
     if (!owner.empty())
         last_slot_[owner] = *index;
     slot.used = true;
-    return Ipv4{first_.value + static_cast<std::uint32_t>(*index)};
+    return address_at(*index);
 }
 
 bool AddressPool::reserve(Ipv4 address) {
-    const auto index = index_of(address);
-    if (index >= slots_.size())
+    const auto index = place_of(address);
+    if (!index)
         return others_.insert(address.value).second;
-    if (slots_[index].used)
+    if (slots_[*index].used)
         return false;
-    std::erase(freed_, index);
-    slots_[index].used = true;
+    std::erase(freed_, *index);
+    slots_[*index].used = true;
     return true;
 }
 
 void AddressPool::release(Ipv4 address) {
-    const auto index = index_of(address);
-    if (index >= slots_.size()) {
+    const auto index = place_of(address);
+    if (!index) {
         others_.erase(address.value);
-    } else if (slots_[index].used) {
-        slots_[index].used = false;
-        freed(index);
+    } else if (slots_[*index].used) {
+        slots_[*index].used = false;
+        freed(*index);
     }
 }
 
@@ -75,13 +82,13 @@ void AddressPool::freed(std::size_t index) {
 }
 
 bool AddressPool::remember(const std::string& owner, Ipv4 address, bool keep) {
-    const auto index = index_of(address);
-    if (index >= slots_.size() || slots_[index].used || !slots_[index].owner.empty() ||
-        index < fresh_ || !last_slot_.emplace(owner, index).second)
+    const auto index = place_of(address);
+    if (!index || slots_[*index].used || !slots_[*index].owner.empty() || *index < fresh_ ||
+        !last_slot_.emplace(owner, *index).second)
         return false;
-    slots_[index].owner = owner;
-    slots_[index].kept = keep;
-    freed(index);
+    slots_[*index].owner = owner;
+    slots_[*index].kept = keep;
+    freed(*index);
     return true;
 }
 
@@ -91,8 +98,7 @@ std::vector<Lease> AddressPool::leases() const {
         const auto& owner = slots_[index].owner;
         auto last = last_slot_.find(owner);
         if (!owner.empty() && last != last_slot_.end() && last->second == index)
-            out.push_back(
-                {owner, {first_.value + static_cast<std::uint32_t>(index)}, std::nullopt});
+            out.push_back({owner, address_at(index), std::nullopt});
     }
     return out;
 }

@@ -29,10 +29,11 @@ struct Lease {
     bool operator==(const Lease&) const = default;
 };
 
-/// The addresses from first to last, both included.
+/// The addresses from first to last, both included; or every so manieth of them.
 class AddressPool {
 public:
-    AddressPool(Ipv4 first, Ipv4 last) : first_(first), slots_(last.value - first.value + 1) {}
+    AddressPool(Ipv4 first, Ipv4 last, std::uint32_t step = 1)
+        : first_(first), step_(step), slots_((last.value - first.value) / step + 1) {}
 
     /// An address for the client of that name; nothing if all are in use. An empty name is nobody
     /// in particular.
@@ -53,6 +54,9 @@ public:
 
     [[nodiscard]] std::size_t size() const { return slots_.size(); }
 
+    /// The place of an address among them; nothing if it is none of these.
+    [[nodiscard]] std::optional<std::uint32_t> place_of(Ipv4 address) const;
+
 private:
     struct Slot {
         bool used = false;
@@ -63,11 +67,12 @@ private:
     std::optional<std::size_t> choose(const std::string& owner);
     void freed(std::size_t index);
 
-    [[nodiscard]] std::size_t index_of(Ipv4 address) const {
-        return std::size_t{address.value - first_.value};
+    [[nodiscard]] Ipv4 address_at(std::size_t index) const {
+        return {first_.value + step_ * static_cast<std::uint32_t>(index)};
     }
 
     Ipv4 first_;
+    std::uint32_t step_;
     std::vector<Slot> slots_;
     std::unordered_set<std::uint32_t> others_; ///< reserved ones that are not of the pool
     std::size_t fresh_ = 0;                    ///< slots from here on that nobody had yet are fresh

@@ -99,12 +99,15 @@ TimePoint ClientSession::role_deadline() const {
 void ClientSession::advance_first(Negotiation& n, TimePoint now) {
     if (n.established() && !n.key_method_sent() && !send_key_method(n, first_source_))
         return;
-    if (n.peer_key_method() && ask_at_ == kNever) {
+    if (n.peer_key_method() && !client_settings_.pull) {
+        agree(n, now);
+    } else if (n.peer_key_method() && ask_at_ == kNever) {
         server_options_ = n.peer_key_method()->options;
         ask_at_ = now + kFirstPushRequest;
         handshake_until_ = now + settings_.handshake_window;
     }
-    handle_messages(n, now);
+    if (state_ != State::Closed)
+        handle_messages(n, now);
 }
 
 void ClientSession::advance_later(Negotiation& n, TimePoint) {
@@ -146,8 +149,10 @@ bool ClientSession::send_key_method(Negotiation& n, wire::KeySource& source) {
     own.options = client_options_string(settings_.tun_mtu, client_settings_.negotiation);
     own.username = std::move(who->username);
     own.password = std::move(who->password);
-    own.peer_info = client_peer_info(client_settings_.negotiation, client_settings_.version,
-                                     client_settings_.peer_info);
+    const auto& negotiation = client_settings_.negotiation;
+    own.peer_info = client_settings_.pull ? client_peer_info(negotiation, client_settings_.version,
+                                                             client_settings_.peer_info)
+                                          : point_to_point_info(negotiation);
     n.send_key_method(own);
     return true;
 }
@@ -235,6 +240,33 @@ void ClientSession::pushed_all(TimePoint now) {
         host_.notice(*this, "pushed and ignored: " + option);
     if (!pushed_.auth_token.empty())
         client_host_.told_token(pushed_.auth_token_user, std::move(pushed_.auth_token));
+    begin_data(now);
+}
+
+// With a point-to-point peer.
+void ClientSession::agree(Negotiation& n, TimePoint now) {
+    auto own = wire::parse_pushed_options(client_settings_.own_options);
+    if (!own) {
+        end(Ending::Failed, own.error().option + ": " + own.error().reason);
+        return;
+    }
+    pushed_ = std::move(*own);
+    const auto& theirs = *n.peer_key_method();
+    auto choice = agree_point_to_point(client_settings_.negotiation, wire::Role::Client,
+                                       wire::parse_peer_info(theirs.peer_info), theirs.options);
+    if (!choice) {
+        end(Ending::Failed, choice.error().reason);
+        return;
+    }
+    choice_ = *choice;
+    for (const auto& doubt : choice_.doubts)
+        host_.notice(*this, doubt);
+    pushed_.peer_id = agreed_peer_id(n);
+    begin_data(now);
+}
+
+// What choice_ and pushed_ say.
+void ClientSession::begin_data(TimePoint now) {
     if (!host_.add_peer(*this)) {
         end(Ending::Failed, "the tunnel cannot be set up");
         return;

@@ -6,6 +6,8 @@
 //     PUSH_REQUEST, until there is an answer; servers that can answer without being asked
 //     PUSH_REPLY, in one message or several ─▶ what to encrypt with, and the tunnel's network
 //     AUTH_FAILED, RESTART, HALT, EXIT        the session ends, and Ending says what comes then
+//
+// A point-to-point peer is no server, and pushes nothing: with both key methods there all is known.
 #pragma once
 
 #include "session/session.h"
@@ -18,6 +20,7 @@ namespace nfovpn::session {
 /// What all sessions of a client have in common.
 struct ClientSessionSettings : SessionSettings {
     NegotiationSettings negotiation;
+    bool pull = true; ///< else the server is a point-to-point peer, and own_options are all
     std::vector<wire::PullFilter> pull_filters;
     std::vector<std::string> own_options; ///< as if the server had pushed them first
     std::string version = "nf-ovpnd";     ///< IV_VER
@@ -75,7 +78,8 @@ public:
     [[nodiscard]] bool answered() const;
     /// Whether TLS is up, and both sides have said who they are.
     [[nodiscard]] bool authenticated() const { return ask_at_ != kNever; }
-    /// What the server has pushed; complete from add_peer() on.
+    /// What the server has pushed, or of a point-to-point peer what is agreed; complete from
+    /// add_peer() on.
     [[nodiscard]] const wire::PushedOptions& pushed() const { return pushed_; }
     [[nodiscard]] Ending ending() const { return ending_; }
     /// What the server has said with AUTH_FAILED, as it came; nothing if it has not said that.
@@ -97,6 +101,8 @@ private:
     bool derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const;
     void push_reply(const std::string& message, TimePoint now);
     void pushed_all(TimePoint now);
+    void agree(Negotiation& n, TimePoint now);
+    void begin_data(TimePoint now);
     void auth_failed(std::string_view rest);
     void auth_pending(std::string_view rest, TimePoint now);
     void end(Ending ending, const std::string& reason);

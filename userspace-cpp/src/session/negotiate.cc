@@ -111,6 +111,17 @@ std::string options_tail(const DataFormat& format) {
            ",key-method 2,tls-";
 }
 
+std::uint32_t of_tls_export(const NegotiationSettings& settings) {
+    return settings.tls_export ? wire::IV_PROTO_TLS_KEY_EXPORT | wire::IV_PROTO_DATA_EPOCH : 0U;
+}
+
+std::string ciphers_and_proto(const NegotiationSettings& settings, std::uint32_t proto) {
+    std::string ciphers;
+    for (auto cipher : settings.data_ciphers)
+        ciphers += (ciphers.empty() ? "" : ":") + std::string(cipher_name(cipher));
+    return "IV_CIPHERS=" + ciphers + "\nIV_PROTO=" + std::to_string(proto) + "\n";
+}
+
 // What a client that nobody negotiates with would use.
 DataFormat offered_format(const NegotiationSettings& settings) {
     DataFormat format;
@@ -150,6 +161,54 @@ Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSetting
     return choice;
 }
 
+namespace {
+
+std::optional<DataCipher> common_cipher(const NegotiationSettings& settings, wire::Role own,
+                                        const wire::PeerInfo& theirs,
+                                        std::string_view their_options) {
+    if (theirs.ciphers.empty())
+        return choose_cipher(settings, theirs, their_options);
+    auto first = settings.data_ciphers;
+    auto second = client_ciphers(theirs, their_options);
+    if (own == wire::Role::Client)
+        std::swap(first, second);
+    for (auto cipher : first) {
+        if (std::find(second.begin(), second.end(), cipher) != second.end())
+            return cipher;
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+Result<DataChannelChoice, NegotiationRefusal>
+agree_point_to_point(const NegotiationSettings& settings, wire::Role own,
+                     const wire::PeerInfo& theirs, std::string_view their_options) {
+    const auto cipher = common_cipher(settings, own, theirs, their_options);
+    if (!cipher)
+        return NegotiationRefusal{theirs.ciphers.empty()
+                                      ? "the peer names no data cipher that is allowed here "
+                                        "(data-ciphers-fallback)"
+                                      : "no data cipher is among those of both peers"};
+    const auto both = [&](wire::IvProto bit) {
+        return (theirs.proto & wire::IV_PROTO_NCP_P2P) != 0 && (theirs.proto & bit) != 0;
+    };
+    DataChannelChoice choice;
+    choice.format.cipher = *cipher;
+    if (!is_aead(*cipher))
+        choice.format.auth = settings.auth;
+    if (settings.tls_export && both(wire::IV_PROTO_TLS_KEY_EXPORT))
+        choice.derivation = KeyDerivation::TlsExport;
+    choice.format.epochs =
+        settings.tls_export && both(wire::IV_PROTO_DATA_EPOCH) && is_aead(*cipher);
+    choice.data_v1 = !both(wire::IV_PROTO_DATA_V2);
+    choice.framing = settings.framing;
+    choice.push_cipher = !theirs.ciphers.empty();
+    choice.cc_exit = both(wire::IV_PROTO_CC_EXIT_NOTIFY);
+    check_auth(their_options, choice);
+    return choice;
+}
+
 std::string describe(const DataChannelChoice& choice) {
     const auto& format = choice.format;
     std::string out(cipher_name(format.cipher));
@@ -180,7 +239,7 @@ bool is_route_to(std::string_view option, const Prefix& network) {
 std::vector<std::string> push_options(const PushContents& contents,
                                       const DataChannelChoice& choice) {
     auto out = contents.options;
-    out.push_back("ifconfig " + to_string(contents.address) + " " + to_string(contents.netmask));
+    out.push_back("ifconfig " + to_string(contents.address) + " " + to_string(contents.second));
     if (!choice.data_v1)
         out.push_back("peer-id " + std::to_string(contents.peer_id));
     if (choice.push_cipher)
@@ -219,17 +278,14 @@ std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettin
 
 std::string client_peer_info(const NegotiationSettings& settings, std::string_view version,
                              const Environment& more) {
-    const std::uint32_t proto =
-        wire::IV_PROTO_DATA_V2 | wire::IV_PROTO_REQUEST_PUSH | wire::IV_PROTO_AUTH_PENDING_KW |
-        wire::IV_PROTO_DNS_OPTION | wire::IV_PROTO_CC_EXIT_NOTIFY | wire::IV_PROTO_AUTH_FAIL_TEMP |
-        (settings.tls_export ? wire::IV_PROTO_TLS_KEY_EXPORT | wire::IV_PROTO_DATA_EPOCH : 0U);
-    std::string ciphers;
-    for (auto cipher : settings.data_ciphers)
-        ciphers += (ciphers.empty() ? "" : ":") + std::string(cipher_name(cipher));
+    const std::uint32_t proto = wire::IV_PROTO_DATA_V2 | wire::IV_PROTO_REQUEST_PUSH |
+                                wire::IV_PROTO_AUTH_PENDING_KW | wire::IV_PROTO_DNS_OPTION |
+                                wire::IV_PROTO_CC_EXIT_NOTIFY | wire::IV_PROTO_AUTH_FAIL_TEMP |
+                                of_tls_export(settings);
     std::string out = "IV_VER=" + std::string(version) +
-                      "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" + std::to_string(kMaxTunMtu) +
-                      "\nIV_CIPHERS=" + ciphers + "\nIV_PROTO=" + std::to_string(proto) +
-                      "\nIV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n";
+                      "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" + std::to_string(kMaxTunMtu) + "\n" +
+                      ciphers_and_proto(settings, proto) +
+                      "IV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n";
     const auto has = [&](DataCipher cipher) {
         return std::find(settings.data_ciphers.begin(), settings.data_ciphers.end(), cipher) !=
                settings.data_ciphers.end();
@@ -239,6 +295,11 @@ std::string client_peer_info(const NegotiationSettings& settings, std::string_vi
     for (const auto& [name, value] : more)
         out.append(name).append("=").append(value).append("\n");
     return out;
+}
+
+std::string point_to_point_info(const NegotiationSettings& settings) {
+    return ciphers_and_proto(settings, wire::IV_PROTO_DATA_V2 | wire::IV_PROTO_NCP_P2P |
+                                           wire::IV_PROTO_CC_EXIT_NOTIFY | of_tls_export(settings));
 }
 
 Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSettings& settings,

@@ -26,6 +26,15 @@
 //     no comp-lzo                          none                       nothing
 //
 // tls-crypt with dynamic keys (dyn-tls-crypt) is never offered.
+//
+// Two point-to-point peers push nothing. Each says in its key method 2 what it can, and both decide
+// alike by that (IV_PROTO's NCP_P2P says that a peer does so):
+//
+//     first cipher of the TLS server's list that the TLS client has; data-ciphers-fallback if the
+//     other side has no list · TLS export, epochs and EXIT, if both can · packets with the peer ID
+//     that TLS export gives both, if both can
+//
+// A peer without NCP_P2P (OpenVPN before 2.6) gets the old PRF and packets without peer ID.
 #pragma once
 
 #include "session/keys.h"
@@ -76,6 +85,19 @@ Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSetting
                                                         const wire::PeerInfo& client,
                                                         std::string_view options);
 
+/// What two point-to-point peers agree on. @p own is this side's part in TLS.
+Result<DataChannelChoice, NegotiationRefusal>
+agree_point_to_point(const NegotiationSettings& settings, wire::Role own,
+                     const wire::PeerInfo& theirs, std::string_view their_options);
+
+/// What a point-to-point peer says about itself in its key method 2.
+std::string point_to_point_info(const NegotiationSettings& settings);
+
+/// The label under which TLS export gives point-to-point peers their peer ID, of three bytes.
+inline constexpr std::string_view kPeerIdLabel = "EXPORTER-OpenVPN-p2p-peerid";
+/// The peer ID of those that have packets with one, and no TLS export: "vpn".
+inline constexpr std::uint32_t kFixedPeerId = 0x76706e;
+
 /// "AES-256-GCM with epochs", for log lines.
 std::string describe(const DataChannelChoice& choice);
 
@@ -86,7 +108,7 @@ bool is_route_to(std::string_view option, const Prefix& network);
 struct PushContents {
     std::vector<std::string> options; ///< from the configuration, in its order
     Ipv4 address;                     ///< the client's own, inside the tunnel
-    Ipv4 netmask;
+    Ipv4 second;                      ///< its netmask, or the other end's address
     std::uint32_t peer_id = 0;
     std::uint32_t tun_mtu = 1500;
 };

@@ -93,9 +93,11 @@ void ServerSession::confirm(std::uint8_t key_id, std::optional<Refusal> refusal)
 void ServerSession::exchange_key_methods(Negotiation& n, TimePoint now) {
     const bool first = is_first(n);
     if (first && !refusal_)
-        agree(n.peer_key_method()->options);
+        agree(n);
 
     wire::KeyMethod2 own;
+    if (server_settings_.point_to_point)
+        own.peer_info = point_to_point_info(server_settings_.negotiation);
     own.options =
         server_options_string(settings_.tun_mtu, choice_, server_settings_.negotiation.tcp);
     if (!random_key_source(own.key_source, wire::Role::Server)) {
@@ -123,12 +125,21 @@ void ServerSession::exchange_key_methods(Negotiation& n, TimePoint now) {
     handshake_time_ = now - n.started();
     state_ = State::Up;
     schedule_renegotiation(now);
-    if (choice_.push_at_once)
+    if (server_settings_.point_to_point) {
+        pushed_at_ = now;
+        host_.up(*this);
+    } else if (choice_.push_at_once) {
         push(now);
+    }
 }
 
-void ServerSession::agree(std::string_view options) {
-    auto choice = negotiate(server_settings_.negotiation, peer_info_, options);
+void ServerSession::agree(const Negotiation& n) {
+    const auto& options = n.peer_key_method()->options;
+    const auto& negotiation = server_settings_.negotiation;
+    const bool point_to_point = server_settings_.point_to_point;
+    auto choice = point_to_point
+                      ? agree_point_to_point(negotiation, wire::Role::Server, peer_info_, options)
+                      : negotiate(negotiation, peer_info_, options);
     if (!choice) {
         refusal_ = Refusal{choice.error().reason};
         return;
@@ -136,8 +147,10 @@ void ServerSession::agree(std::string_view options) {
     choice_ = *choice;
     for (const auto& doubt : choice_.doubts)
         host_.notice(*this, doubt);
+    if (point_to_point)
+        assignment_->peer_id = agreed_peer_id(n).value_or(assignment_->peer_id);
     // OpenVPN assumes 1500 on both sides when nothing else is said.
-    if (choice_.client_max_mtu == 0 && settings_.tun_mtu != 1500)
+    else if (choice_.client_max_mtu == 0 && settings_.tun_mtu != 1500)
         host_.notice(*this, "cannot be told the tun-mtu; its own configuration must have it");
     else if (choice_.client_max_mtu != 0 && choice_.client_max_mtu < settings_.tun_mtu)
         host_.notice(*this, "has room for a tun-mtu of " + std::to_string(choice_.client_max_mtu) +
@@ -168,7 +181,7 @@ void ServerSession::push(TimePoint now) {
     PushContents contents;
     contents.options = assignment_->push ? *assignment_->push : server_settings_.push;
     contents.address = assignment_->address;
-    contents.netmask = assignment_->netmask;
+    contents.second = assignment_->second;
     contents.peer_id = assignment_->peer_id;
     contents.tun_mtu = settings_.tun_mtu;
     auto messages = wire::build_push_reply(push_options(contents, choice_));
@@ -185,11 +198,14 @@ void ServerSession::push(TimePoint now) {
 }
 
 void ServerSession::handle_message(const std::string& message, TimePoint now) {
-    if (message == "PUSH_REQUEST") {
+    if (message == "PUSH_REQUEST" && server_settings_.point_to_point) {
+        host_.notice(*this, "asks for a push reply, and gets none: a point-to-point peer has "
+                            "neither client nor pull in its configuration");
+    } else if (message == "PUSH_REQUEST") {
         if (!pushed_at_ || now - *pushed_at_ >= kPushAgain)
             push(now);
     } else if (message == "EXIT") {
-        close("the client has left");
+        close(server_settings_.point_to_point ? "the peer has left" : "the client has left");
     } else {
         host_.notice(*this, "control message not understood: " + wire::printable(message));
     }
@@ -197,7 +213,7 @@ void ServerSession::handle_message(const std::string& message, TimePoint now) {
 
 void ServerSession::restart_client(TimePoint now, std::string_view message,
                                    const std::string& reason) {
-    if (state_ != State::Up) {
+    if (state_ != State::Up || (message == "EXIT" && !choice_.cc_exit)) {
         close(reason);
         return;
     }

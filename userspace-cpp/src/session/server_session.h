@@ -4,6 +4,8 @@
 //
 // What the host decides about a negotiation falls between the client's key method 2, which brings
 // user name and password, and ours. It may take its time, as long as the handshake's.
+//
+// A point-to-point peer is a client that is pushed nothing: it is up with our key method 2.
 #pragma once
 
 #include "session/session.h"
@@ -16,13 +18,14 @@ namespace nfovpn::session {
 struct ServerSessionSettings : SessionSettings {
     NegotiationSettings negotiation;
     std::vector<std::string> push; ///< options pushed to every client
+    bool point_to_point = false;   ///< there is one peer, which is pushed nothing
 };
 
 /// What a client is given when it is let in.
 struct Assignment {
-    std::uint32_t peer_id = 0;
-    Ipv4 address; ///< inside the tunnel
-    Ipv4 netmask;
+    std::uint32_t peer_id = 0; ///< another one may be agreed upon with a point-to-point peer
+    Ipv4 address;              ///< inside the tunnel
+    Ipv4 second;               ///< its netmask, or the other end's address, by the topology
     std::optional<std::vector<std::string>> push; ///< its options in place of everybody's
 };
 
@@ -70,7 +73,8 @@ public:
     void rename(std::string common_name) { common_name_ = std::move(common_name); }
 
     /// Tells the client that the server stops ("RESTART": connect again; "RESTART,[N]": to the
-    /// next server of its list; "HALT": not again) and closes when that is acknowledged.
+    /// next server of its list; "HALT": not again; "EXIT", at once if it would not understand it)
+    /// and closes when that is acknowledged.
     void restart_client(TimePoint now, std::string_view message, const std::string& reason);
 
     /// Set when the host has let the client in.
@@ -89,7 +93,7 @@ private:
     void next_begins() override { next_decision_ = Decision::Unasked; }
 
     void exchange_key_methods(Negotiation& n, TimePoint now);
-    void agree(std::string_view options);
+    void agree(const Negotiation& n);
     bool derive(Negotiation& n, const wire::KeySource& own, KeyMaterial& out) const;
     void refuse(const Refusal& refusal, TimePoint now);
     void push(TimePoint now);

@@ -191,6 +191,16 @@ bool Session::install(Negotiation& n, const KeyMaterial& material) {
     return true;
 }
 
+std::optional<std::uint32_t> Session::agreed_peer_id(const Negotiation& n) const {
+    std::array<std::uint8_t, 3> id{};
+    if (choice_.data_v1)
+        return std::nullopt;
+    // Without an export stock peers do the same, and find out by their keys.
+    if (choice_.derivation != KeyDerivation::TlsExport || !n.tls().export_bytes(kPeerIdLabel, id))
+        return kFixedPeerId;
+    return std::uint32_t{id[0]} << 16 | std::uint32_t{id[1]} << 8 | id[2];
+}
+
 void Session::handle_messages(Negotiation& n, TimePoint now) {
     for (const auto& message : n.take_messages()) {
         handle_message(message, now);

@@ -151,6 +151,8 @@ protected:
     void advance(TimePoint now);
     void handle_messages(Negotiation& n, TimePoint now);
     bool install(Negotiation& n, const KeyMaterial& material);
+    /// Of point-to-point peers, by choice_; nothing if their packets have none.
+    [[nodiscard]] std::optional<std::uint32_t> agreed_peer_id(const Negotiation& n) const;
     void linger(TimePoint now, std::string reason, Duration time);
     void transmit(TimePoint now);
     void schedule_renegotiation(TimePoint from);

@@ -401,11 +401,13 @@ Bytes TlsStream::drain(std::size_t limit) {
 }
 
 bool TlsStream::export_keys(KeyMaterial& out) const {
-    if (!established_)
-        return false;
-    auto span = out.writable();
-    return SSL_export_keying_material(ssl_.get(), span.data(), span.size(), kExporterLabel.data(),
-                                      kExporterLabel.size(), nullptr, 0, 0) == 1;
+    return export_bytes(kExporterLabel, out.writable());
+}
+
+bool TlsStream::export_bytes(std::string_view label, std::span<std::uint8_t> out) const {
+    return established_ &&
+           SSL_export_keying_material(ssl_.get(), out.data(), out.size(), label.data(),
+                                      label.size(), nullptr, 0, 0) == 1;
 }
 
 std::string TlsStream::peer_common_name() const {

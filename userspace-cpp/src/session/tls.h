@@ -129,6 +129,8 @@ public:
 
     /// Fills @p out by TLS export. False if OpenSSL refuses.
     bool export_keys(KeyMaterial& out) const;
+    /// The same under another label.
+    bool export_bytes(std::string_view label, std::span<std::uint8_t> out) const;
 
     [[nodiscard]] bool has_peer_certificate() const {
         return SSL_get0_peer_certificate(ssl_.get()) != nullptr;
