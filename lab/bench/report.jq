@@ -22,16 +22,29 @@ def table($records):
 	   | "| \($g[0] | key) | " +
 	     ([$systems[] as $s | first($g[] | select(.system == $s) | "\(.median) (\(.min)–\(.max))") // ""] | join(" | ")) + " |");
 
-# How much of the speed is reached that TCP had if its packets cost what they cost without a tunnel, and
-# cryptography at both ends. A packet carries 1368 bytes of TCP, and without a tunnel 1448.
-def floor_share($r):
+# What a TCP packet of full size takes, in ns: without a tunnel, cryptography alone at both ends, and with
+# each system. It carries 1368 bytes, and without a tunnel 1448. The first two together are the floor.
+def per_packet($r):
 	[$r[] | select(.item == "bulk" and .system == "nf_ovpn" and .direction != "both")]
 	| [.[] | . as $own | ($own.variant | split(", ")) as [$cipher, $streams]
-	   | first($r[] | select(.item == "bulk" and .system == "none" and .direction == $own.direction and
-				 (.variant | endswith($streams))) | .median) as $plain
+	   | (first($r[] | select(.item == "bulk" and .system == "none" and .direction == $own.direction and
+				  (.variant | endswith($streams))) | .median) // null) as $plain
 	   | ([$r[] | select(.item == "crypto" and (.variant | ascii_downcase) == $cipher) | .median] | add) as $crypto
 	   | select($plain != null and $crypto != null)
-	   | $own.median / (1368 * 8 / (1448 * 8 / $plain + $crypto / 1000))];
+	   | def with($system): first($r[] | select(.item == "bulk" and .system == $system and .variant == $own.variant and
+						    .direction == $own.direction) | 1368 * 8000 / .median) // null;
+	     {key: ($own | key), plain: (1448 * 8000 / $plain), $crypto, own: with("nf_ovpn"), ovpn: with("ovpn"),
+	      wireguard: with("wireguard")} | .floor = .plain + .crypto];
+
+def per_packet_table($r):
+	def ns: if . == null then "" else round end;
+	def times: if . == null then "" else round2 end;
+	"| ns | forwarding alone | cryptography alone | floor: both | nf_ovpn | ovpn | wireguard | ovpn / floor | wireguard / floor |",
+	"|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+	(per_packet($r) | sort_by(.key | order)[]
+	 | "| \(.key) | \(.plain | ns) | \(.crypto | ns) | \(.floor | ns) | \(.own | ns) | \(.ovpn | ns) | \(.wireguard | ns) | " +
+	   "\(if .ovpn then .ovpn / .floor else null end | times) | " +
+	   "\(if .wireguard then .wireguard / .floor else null end | times) |");
 
 # The ratio of two systems' medians over all that match; the lowest of them is what counts.
 def ratio($r; $a; $b; match):
@@ -65,7 +78,9 @@ def within($r; $item; $from; $to):
 | "<!-- made by lab/bench/report -->",
   "",
   "Machine: \(.machine); load before: \(.load_before). Kernel: \(.kernel).",
-  "Made by `\(.command)`; medians (lowest–highest) of \([$r[].rounds] | max) rounds.",
+  "Made by `\(.command)`; medians (lowest–highest) of \([$r[].rounds] | max) rounds." +
+  (if .disturbed then " \(.disturbed) of \([$r[].rounds] | add) figures could only be had while something else slowed the processor down." else "" end),
+  (if any($r[]; .unit == "instructions") then "The clock counts instructions: each is a nanosecond, so Mbit/s and packets/s are those of a machine that has 10^9 of them in a second." else empty end),
   "",
   "## What it must reach",
   "",
@@ -75,7 +90,7 @@ def within($r; $item; $from; $to):
   goal("the same with the MTU of each"; ratio($r; "nf_ovpn"; "ovpn"; .item == "defaults" and (.variant | startswith("chacha20"))); 2.5),
   goal("TCP, AES-256-GCM, nf_ovpn at both ends / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "bulk" and .direction != "both" and (.variant | startswith("aes"))); 1.5),
   goal("TCP, ChaCha20-Poly1305, nf_ovpn / WireGuard"; ratio($r; "nf_ovpn"; "wireguard"; .item == "bulk" and .direction != "both" and (.variant | startswith("chacha20"))); 2),
-  goal("TCP, share of the floor, cryptography alone and forwarding alone"; floor_share($r); 0.8),
+  goal("TCP, share of the floor, cryptography alone and forwarding alone"; [per_packet($r)[] | .floor / .own]; 0.8),
   goal("TCP, nf_ovpn on the gateway and ovpn on the client / ovpn"; ratio($r; "nf_ovpn+ovpn"; "ovpn"; .item == "bulk" and .direction != "both"); 1.25),
   goal("packets of 64 bytes, nf_ovpn / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "packets" and (.variant | endswith(" 64 bytes"))); 1.5),
   at_most("instructions of the gateway but for cryptography, nf_ovpn / ovpn"; [$r[] | select(.item == "gateway" and .unit == "instructions")]
@@ -87,6 +102,10 @@ def within($r; $item; $from; $to):
   at_most("clients of a storm that nf-ovpnd has not served in time"; [$r[] | select(.item == "refused" and .system == "nf-ovpnd") | .max]; 0),
   goal("TCP by the data path of the daemon, nf-ovpnd / OpenVPN"; ratio($r; "nf-ovpnd"; "openvpn"; .item == "throughput"); 1),
   goal("plain traffic, an instance is active / nf_ovpn is absent"; within($r; "plain"; "absent"; "instance"); 0.99),
+  (per_packet($r) | select(length > 0)
+   | "", "## What a TCP packet of full size takes at both ends and between them", "",
+     "No system can be faster than the floor: the last columns are the most that could be gained over the others.", "",
+     per_packet_table($r)),
   (["crypto", "bulk", "defaults", "packets", "loss", "gateway", "latency", "flows", "peers", "entries", "cores", "plain", "memory",
     "handshakes", "sessions", "storm", "refused", "throughput"][] as $item
    | [$r[] | select(.item == $item)] | select(length > 0)
