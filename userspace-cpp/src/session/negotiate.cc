@@ -122,13 +122,17 @@ std::string ciphers_and_proto(const NegotiationSettings& settings, std::uint32_t
     return "IV_CIPHERS=" + ciphers + "\nIV_PROTO=" + std::to_string(proto) + "\n";
 }
 
-// What a client that nobody negotiates with would use.
-DataFormat offered_format(const NegotiationSettings& settings) {
+DataFormat format_with(const NegotiationSettings& settings, DataCipher cipher) {
     DataFormat format;
-    format.cipher = settings.fallback_cipher.value_or(settings.data_ciphers.front());
-    if (!is_aead(format.cipher))
+    format.cipher = cipher;
+    if (!is_aead(cipher))
         format.auth = settings.auth;
     return format;
+}
+
+// What a client that nobody negotiates with would use.
+DataFormat offered_format(const NegotiationSettings& settings) {
+    return format_with(settings, settings.fallback_cipher.value_or(settings.data_ciphers.front()));
 }
 
 } // namespace
@@ -142,9 +146,7 @@ Result<DataChannelChoice, NegotiationRefusal> negotiate(const NegotiationSetting
         return NegotiationRefusal{"Data channel cipher negotiation failed (no shared cipher)"};
 
     DataChannelChoice choice;
-    choice.format.cipher = *cipher;
-    if (!is_aead(*cipher))
-        choice.format.auth = settings.auth;
+    choice.format = format_with(settings, *cipher);
     if (settings.tls_export && has(wire::IV_PROTO_TLS_KEY_EXPORT))
         choice.derivation = KeyDerivation::TlsExport;
     choice.format.epochs = has(wire::IV_PROTO_DATA_EPOCH) && is_aead(*cipher) &&
@@ -194,9 +196,7 @@ agree_point_to_point(const NegotiationSettings& settings, wire::Role own,
         return (theirs.proto & wire::IV_PROTO_NCP_P2P) != 0 && (theirs.proto & bit) != 0;
     };
     DataChannelChoice choice;
-    choice.format.cipher = *cipher;
-    if (!is_aead(*cipher))
-        choice.format.auth = settings.auth;
+    choice.format = format_with(settings, *cipher);
     if (settings.tls_export && both(wire::IV_PROTO_TLS_KEY_EXPORT))
         choice.derivation = KeyDerivation::TlsExport;
     choice.format.epochs =
@@ -322,9 +322,7 @@ Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSetti
         return NegotiationRefusal{"the server chose the data cipher " +
                                   std::string(cipher_name(*cipher)) +
                                   ", which is not among data-ciphers"};
-    choice.format.cipher = *cipher;
-    if (!is_aead(*cipher))
-        choice.format.auth = settings.auth;
+    choice.format = format_with(settings, *cipher);
     if (pushed.tls_export && !settings.tls_export)
         return NegotiationRefusal{"the server wants keys by TLS export, which was not offered"};
     choice.derivation = pushed.tls_export ? KeyDerivation::TlsExport : KeyDerivation::Tls1Prf;
