@@ -256,6 +256,8 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
          "f:7: error: learn-address: a quotation"},
         {"script-security 2\nlearn-address \"\"", "f:7: error: learn-address: no program"},
         {"client-disconnect /bin/true", "f:6: error: client-disconnect: script-security"},
+        {"up /bin/true", "f:6: error: up: script-security"},
+        {"script-security 2\ndown /no/such/program", "f:7: error: down: /no/such/program: No such"},
         {"script-security 4", "f:6: error: script-security: \"4\" is not a number from 0 to 3"},
         {"username-as-common-name", "f: error: username-as-common-name without anybody to verify"},
         {"auth-gen-token 3600", "f: error: auth-gen-token without anybody to verify users"},
@@ -704,6 +706,7 @@ TEST(ServerConfig, UsersAndPrograms) {
                                    "client-connect /bin/true\n"
                                    "client-disconnect /bin/true\n"
                                    "learn-address /bin/true\n"
+                                   "up \"/bin/true x\"\nroute-up /bin/true\ndown /bin/true\n"
                                    "username-as-common-name\n"
                                    "verify-client-cert optional\n"
                                    "auth-gen-token 3600 60\n"
@@ -715,6 +718,9 @@ TEST(ServerConfig, UsersAndPrograms) {
     EXPECT_FALSE(c.password_by_environment);
     EXPECT_THAT(c.client_connect, ElementsAre("/bin/true"));
     EXPECT_THAT(c.learn_address, ElementsAre("/bin/true"));
+    EXPECT_THAT(c.up, ElementsAre("/bin/true", "x"));
+    EXPECT_THAT(c.route_up, ElementsAre("/bin/true"));
+    EXPECT_THAT(c.down, ElementsAre("/bin/true"));
     EXPECT_EQ(c.client_certificates, PeerCertificates::Optional);
     EXPECT_EQ(c.token_lifetime, 3600U);
     EXPECT_EQ(c.token_renewal, 60U);

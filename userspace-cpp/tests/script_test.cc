@@ -169,6 +169,13 @@ TEST_F(ScriptTest, BadOptionsOrStatusLetNobodyIn) {
     }
 }
 
+TEST_F(ScriptTest, OneThatIsWaitedFor) {
+    EXPECT_EQ(run_program(script("echo \"$dev $*\" >$out; exit 3"), settings.environment), 3);
+    EXPECT_EQ(out(), "tun7 \n");
+    EXPECT_EQ(run_program(script("kill -9 $$"), {}), -1);
+    EXPECT_EQ(run_program({directory + "/none"}, {}), -1);
+}
+
 TEST_F(ScriptTest, WithoutAConnectProgramEverybodyConnects) {
     ScriptHooks hooks(settings, context, [] {});
     bool let_in = false;

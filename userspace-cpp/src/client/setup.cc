@@ -4,6 +4,7 @@
 
 #include "client/setup.h"
 
+#include "host/device_programs.h"
 #include "util/log.h"
 
 #include <linux/netlink.h>
@@ -29,14 +30,6 @@ std::vector<Prefix> parts_of_ipv6() {
 
 Prefix host_prefix(const Address& host) {
     return host.is_ipv4() ? ipv4_prefix(host.ipv4(), 32) : ipv6_prefix(host.ipv6(), 128);
-}
-
-Ipv4 netmask_of(int length) {
-    return Ipv4{length == 0 ? 0 : 0xffffffffU << (32 - length)};
-}
-
-Ipv4 ipv4_of(const Prefix& prefix) {
-    return Ipv4{*ByteReader(prefix.address).u32()};
 }
 
 bool gone(const netlink::Error& error) {
@@ -164,30 +157,16 @@ void TunnelSetup::take_down() {
     told_.clear();
 }
 
-// OpenVPN's programs get the device, its MTU, an old argument, the addresses and "init".
 void TunnelSetup::run(const std::vector<std::string>& program, const char* type) {
     if (program.empty())
         return;
-    auto words = program;
-    const auto value = [&](std::string_view name) {
-        auto at = std::find_if(told_.begin(), told_.end(),
-                               [&](const auto& variable) { return variable.first == name; });
-        return at == told_.end() ? std::string() : at->second;
-    };
-    if (std::string_view(type) != "route-up") {
-        const auto second = value("ifconfig_netmask");
-        for (const auto& word :
-             {device_, value("tun_mtu"), std::string("0"), value("ifconfig_local"),
-              second.empty() ? value("ifconfig_remote") : second, std::string("init")})
-            words.push_back(word);
-    }
-    auto environment = told_;
-    environment.emplace_back("script_type", type);
-    programs_.run(std::move(words), environment, [this, name = program.front()](int status) {
-        if (status != 0)
-            log::warning("{}: exit status {}", name, status);
-        changed_();
-    });
+    auto complete = host::device_program(program, type, told_);
+    programs_.run(std::move(complete.words), complete.environment,
+                  [this, name = program.front()](int status) {
+                      if (status != 0)
+                          log::warning("{}: exit status {}", name, status);
+                      changed_();
+                  });
 }
 
 Environment TunnelSetup::environment(const Tunnel& tunnel) const {
@@ -208,7 +187,7 @@ Environment TunnelSetup::environment(const Tunnel& tunnel) const {
         if (tunnel.peer)
             put("ifconfig_remote", to_string(*tunnel.peer));
         else
-            put("ifconfig_netmask", to_string(netmask_of(tunnel.length)));
+            put("ifconfig_netmask", to_string(host::netmask_of(tunnel.length)));
     }
     if (tunnel.address6) {
         put("ifconfig_ipv6_local", to_string(*tunnel.address6));
@@ -218,21 +197,11 @@ Environment TunnelSetup::environment(const Tunnel& tunnel) const {
         put("route_vpn_gateway", to_string(*tunnel.gateway));
     if (tunnel.redirect)
         put("redirect_gateway", "1");
-    unsigned ipv4 = 0;
-    unsigned ipv6 = 0;
-    for (const auto& r : tunnel.routes) {
-        const auto n = std::to_string(r.network.ipv6 ? ++ipv6 : ++ipv4);
-        if (r.network.ipv6) {
-            put("route_ipv6_network_" + n, to_string(r.network));
-            continue;
-        }
-        put("route_network_" + n, to_string(ipv4_of(r.network)));
-        put("route_netmask_" + n, to_string(netmask_of(r.network.length)));
-        if (r.via == wire::TunnelRoute::Via::Tunnel && tunnel.gateway)
-            put("route_gateway_" + n, to_string(*tunnel.gateway));
-        if (r.metric)
-            put("route_metric_" + n, std::to_string(*r.metric));
-    }
+    host::RouteVariables routes(out);
+    for (const auto& r : tunnel.routes)
+        routes.add(r.network,
+                   r.via == wire::TunnelRoute::Via::Tunnel ? tunnel.gateway : std::nullopt,
+                   r.metric);
     return out;
 }
 

@@ -77,7 +77,6 @@ private:
     void as_pushed(const Directive& d);
     void pull_filter(const Directive& d);
     void keepalive(const Directive& d);
-    void program(const Directive& d);
 
     std::optional<WrittenRemote> read_remote(const Directive& d);
     std::optional<Protocol> read_protocol(const Directive& d, std::size_t index);
@@ -156,9 +155,6 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
         {"push-peer-info", handler(&ClientParser::flag)},
         {"keepalive", handler(&ClientParser::keepalive)},
         {"explicit-exit-notify", handler(&ClientParser::number_option)},
-        {"up", handler(&ClientParser::program)},
-        {"down", handler(&ClientParser::program)},
-        {"route-up", handler(&ClientParser::program)},
     };
     return kOfRole;
 }
@@ -424,11 +420,6 @@ void ClientParser::keepalive(const Directive& d) {
     }
     config_.ping = *interval;
     config_.ping_restart = *timeout;
-}
-
-void ClientParser::program(const Directive& d) {
-    auto& out = d.name == "up" ? config_.up : d.name == "down" ? config_.down : config_.route_up;
-    out = command(d);
 }
 
 void ClientParser::finish_remotes() {

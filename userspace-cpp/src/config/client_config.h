@@ -71,11 +71,6 @@ struct ClientConfig : CommonConfig {
     bool configure_routes = true; ///< not with route-noexec
     std::uint32_t exit_notify = 0;
     Environment peer_info; ///< UV_ lines
-
-    /// Programs: a path and its arguments, empty for none.
-    std::vector<std::string> up;
-    std::vector<std::string> down;
-    std::vector<std::string> route_up;
 };
 
 /// Its protocol as OpenVPN calls it: "udp", "udp6", "tcp-client", "tcp4-client"

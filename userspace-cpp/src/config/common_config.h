@@ -70,6 +70,10 @@ struct CommonConfig {
     int script_security = 1;      ///< 2: programs run, 3: and get passwords
     std::string tmp_dir = "/tmp"; ///< for files that programs read and write
     Environment environment;      ///< for programs; setenv, setenv-safe
+    /// Programs that are told of the device: a path and its arguments, empty for none.
+    std::vector<std::string> up;
+    std::vector<std::string> route_up;
+    std::vector<std::string> down;
 
     std::vector<DataCipher> data_ciphers;
     std::optional<DataCipher> fallback_cipher;

@@ -98,6 +98,9 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"setenv", &OptionParser::setenv},
     {"setenv-safe", &OptionParser::setenv},
     {"tmp-dir", &OptionParser::tmp_dir},
+    {"up", &OptionParser::device_program},
+    {"route-up", &OptionParser::device_program},
+    {"down", &OptionParser::device_program},
     {"tcp-queue-limit", &OptionParser::number_option},
     {"management", &OptionParser::management},
     {"management-client-user", &OptionParser::management_client},
@@ -464,6 +467,11 @@ std::vector<std::string> OptionParser::command(const Directive& d) {
     }
     scripts_.push_back(d);
     return words;
+}
+
+void OptionParser::device_program(const Directive& d) {
+    auto& c = config();
+    (d.name == "up" ? c.up : d.name == "down" ? c.down : c.route_up) = command(d);
 }
 
 void OptionParser::setenv(const Directive& d) {

@@ -142,6 +142,7 @@ private:
     void crl_verify(const Directive& d);
     void setenv(const Directive& d);
     void tmp_dir(const Directive& d);
+    void device_program(const Directive& d);
     void data_ciphers(const Directive& d);
     void data_ciphers_fallback(const Directive& d);
     void auth(const Directive& d);

@@ -40,7 +40,6 @@ constexpr const char* kNotCompared = "options are not compared";
 constexpr const char* kFewPackets = "few data packets pass through the socket";
 constexpr const char* kWornOut = "the kernel says when a key is worn out";
 constexpr const char* kNoNames = "names are not looked up";
-constexpr const char* kNoUpDown = "scripts before and after the device's set-up are not run";
 constexpr const char* kRandom = "random numbers are OpenSSL's";
 constexpr const char* kUnit = "use the service manager's own setting";
 
@@ -332,16 +331,16 @@ constexpr Option kOptions[] = {
     {"setenv", S, 1, 2, "", ""},
     {"setenv-safe", S, 1, 2, "", ""},
     {"script-security", S, 1, 1, "", ""},
-    {"down-pre", I, 0, 0, kNoUpDown, ""},
-    {"up-restart", I, 0, 0, kNoUpDown, "", kServer},
-    {"up-restart", I, 0, 0, "up and down are run at every connection", "", kClient},
-    {"up", R, 1, 1, kNoUpDown, "", kServer},
+    {"up", S, 1, 1, "once the device has its addresses; it must succeed", "", kServer},
     {"up", S, 1, 1, "once the tunnel has its addresses", "", kClient},
-    {"down", R, 1, 1, kNoUpDown, "", kServer},
-    {"down", S, 1, 1, "once the tunnel has lost them", "", kClient},
-    {"route-up", R, 1, 1, kNoUpDown, "", kServer},
-    {"route-up", S, 1, 1, "", "", kClient},
-    {"route-pre-down", R, 1, 1, kNoUpDown, ""},
+    {"up-restart", I, 0, 0, "up and down are run at every restart", "", kServer},
+    {"up-restart", I, 0, 0, "up and down are run at every connection", "", kClient},
+    {"route-up", S, 1, 1, "", ""},
+    {"route-pre-down", R, 1, 1, "routes are not told of before they go", "use down"},
+    {"down", S, 1, 1, "before the device goes, without the privileges that up has", "", kServer},
+    {"down", S, 1, 1, "once the tunnel has lost its addresses", "", kClient},
+    {"down-pre", I, 0, 0, "down is run before the device goes", "", kServer},
+    {"down-pre", I, 0, 0, "down is run once the tunnel has lost its addresses", "", kClient},
     {"plugin", S, 1, kAny, "openvpn-plugin-auth-pam.so, which is done here, and no other", "",
      kServer},
     {"plugin", R, 1, kAny, "plug-ins are not loaded", "use up or down with a program", kClient},

@@ -471,7 +471,6 @@ void ServerParser::auth_gen_token_secret(const Directive& d) {
         error(d, "there is no key for tokens in it", "openvpn --genkey auth-token FILE makes one");
 }
 
-// What depends on users being verified at all, and on programs being allowed to run.
 // The one plug-in that many have is done here, by its options. In place of words it may have one
 // with all of them, in quotes.
 void ServerParser::plugin(const Directive& d) {
@@ -509,6 +508,7 @@ void ServerParser::plugin(const Directive& d) {
     config().starts_helper = true;
 }
 
+// What depends on users being verified at all, and on programs being allowed to run.
 void ServerParser::finish_users() {
     auto& c = config();
     finish_scripts(c.password_by_environment);

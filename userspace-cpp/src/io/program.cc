@@ -153,4 +153,13 @@ void ProgramRunner::cancel(Ticket ticket) {
     start_next();
 }
 
+int run_program(std::vector<std::string> words, const Environment& environment) {
+    asio::io_context context;
+    ProgramRunner runner(context, 1);
+    int result = -1;
+    runner.run(std::move(words), environment, [&result](int status) { result = status; });
+    context.run();
+    return result;
+}
+
 } // namespace nfovpn::io

@@ -67,4 +67,8 @@ private:
     std::unordered_map<Ticket, std::unique_ptr<Child>> running_;
 };
 
+/// Runs a program and waits for its end, which holds up all else. Returns what ProgramRunner::Done
+/// gets.
+int run_program(std::vector<std::string> words, const Environment& environment);
+
 } // namespace nfovpn::io

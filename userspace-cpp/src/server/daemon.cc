@@ -8,7 +8,9 @@
 
 #include "server/daemon.h"
 
+#include "host/device_programs.h"
 #include "host/settings.h"
+#include "io/program.h"
 #include "netlink/route.h"
 #include "server/client_files.h"
 #include "server/status.h"
@@ -102,16 +104,9 @@ AuthTokenSettings token_settings(const config::ServerConfig& c) {
     return out;
 }
 
-// What programs are told whatever the client.
-ScriptSettings script_settings(const config::ServerConfig& c, const std::string& device) {
-    ScriptSettings out;
-    out.verify_user = c.verify_user;
-    out.password_by_environment = c.password_by_environment;
-    out.connect = c.client_connect;
-    out.disconnect = c.client_disconnect;
-    out.learn_address = c.learn_address;
-    out.directory = c.tmp_dir;
-    out.environment = host::environment(c, device);
+// What all programs are told.
+Environment own_environment(const config::ServerConfig& c, const std::string& device) {
+    auto out = host::environment(c, device);
     const Environment own = {
         {"tun_mtu", std::to_string(c.tun_mtu)},
         {"ifconfig_local", to_string(c.address)},
@@ -120,10 +115,22 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
         {"proto_1", std::string(c.tcp ? "tcp" : "udp") + (c.ipv6 ? "6" : "")},
         {"local_port_1", std::to_string(c.port)},
     };
-    out.environment.insert(out.environment.end(), own.begin(), own.end());
+    out.insert(out.end(), own.begin(), own.end());
     if (c.local)
-        out.environment.emplace_back("local_1", to_string(*c.local));
-    out.environment.insert(out.environment.end(), c.environment.begin(), c.environment.end());
+        out.emplace_back("local_1", to_string(*c.local));
+    out.insert(out.end(), c.environment.begin(), c.environment.end());
+    return out;
+}
+
+ScriptSettings script_settings(const config::ServerConfig& c, const std::string& device) {
+    ScriptSettings out;
+    out.verify_user = c.verify_user;
+    out.password_by_environment = c.password_by_environment;
+    out.connect = c.client_connect;
+    out.disconnect = c.client_disconnect;
+    out.learn_address = c.learn_address;
+    out.directory = c.tmp_dir;
+    out.environment = own_environment(c, device);
     return out;
 }
 
@@ -283,11 +290,34 @@ void Daemon::set_up_device() {
         add(*config_.address6);
     if (const auto ipv6 = ipv6_pool(config_))
         add(ipv6_prefix(ipv6->server, ipv6->length));
+    if (run_device_program(config_.up, "up") != 0)
+        throw std::runtime_error("up: " + config_.up.front() + " failed");
     if (!config_.routes.empty())
         tell_state(management::State::AddRoutes);
     for (const auto& r : config_.routes)
         host::check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
                     "route to " + to_string(r.network));
+    run_device_program(config_.route_up, "route-up");
+}
+
+// What has failed is in the log, and answered as well; 0 if there is no program.
+int Daemon::run_device_program(const std::vector<std::string>& program, const char* type) const {
+    if (program.empty())
+        return 0;
+    auto told = own_environment(config_, tun_.name());
+    const auto ipv6 = ipv6_pool(config_);
+    if (const auto own = ipv6 ? ipv6_prefix(ipv6->server, ipv6->length) : config_.address6) {
+        told.emplace_back("ifconfig_ipv6_local", to_string(Ipv6{own->address}));
+        told.emplace_back("ifconfig_ipv6_netbits", std::to_string(own->length));
+    }
+    host::RouteVariables routes(told);
+    for (const auto& r : config_.routes)
+        routes.add(r.network, config_.other_end, r.metric);
+    auto complete = host::device_program(program, type, told);
+    const int status = io::run_program(std::move(complete.words), complete.environment);
+    if (status > 0)
+        log::warning("{}: {}: exit status {}", type, program.front(), status);
+    return status;
 }
 
 End Daemon::run() {
@@ -317,6 +347,7 @@ End Daemon::run() {
     }
     if (leases_ && config_.pool_file_seconds > 0)
         leases_->write();
+    run_device_program(config_.down, "down");
     log::info("stopped");
     return end_;
 }

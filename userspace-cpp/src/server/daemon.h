@@ -76,6 +76,7 @@ private:
     void to_peer(const Path& path, ByteView datagram) override { link_.queue(path, datagram); }
 
     void set_up_device();
+    int run_device_program(const std::vector<std::string>& program, const char* type) const;
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void arm_status();
     void arm_leases();
