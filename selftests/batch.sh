@@ -41,23 +41,24 @@ large_packets() {
 	done
 }
 
-# At least four datagrams in a packet, both ways, and every byte arrives.
+# At least two datagrams in a packet, both ways, and every byte arrives. How many
+# there are is TCP's choice; without batches there would be one.
 batches() {
 	local status=0
 	large_packets && count_packets || return
 	mark
 	tcp_transfer "$peer" "$lan" 198.51.100.2 &&
 		tcp_transfer "$peer" "$lan" "[2001:db8:2::2]" &&
-		expect "datagrams in four packets received" \
-			"$(rise link-rx-packets)" -ge $(($(packets in) * 4)) ||
+		expect "datagrams in twice the packets received" \
+			"$(rise link-rx-packets)" -ge $(($(packets in) * 2)) ||
 		status=1
 	mark
 	nsexec "$gw" nft delete table inet packets
 	count_packets || return
 	tcp_transfer "$lan" "$peer" 10.8.0.2 &&
 		tcp_transfer "$gw" "$peer" "[fd08::2]" &&
-		expect "datagrams in four packets sent" \
-			"$(rise link-tx-packets)" -ge $(($(packets out) * 4)) ||
+		expect "datagrams in twice the packets sent" \
+			"$(rise link-tx-packets)" -ge $(($(packets out) * 2)) ||
 		status=1
 	nsexec "$gw" nft delete table inet packets
 	no_drops || status=1
