@@ -267,7 +267,8 @@ TEST(ClientConfig, MistakesHaveLinesAndHints) {
     EXPECT_THAT(described("client\n"),
                 testing::IsSupersetOf({"f: error: no device is given (dev tun)",
                                        "f: error: no server is given (remote HOST PORT)",
-                                       "f: error: no certificate authority is given (ca FILE)"}));
+                                       "f: error: no certificate authority is given (ca FILE, or "
+                                       "peer-fingerprint)"}));
     EXPECT_THAT(described(kMinimal + "nobind\nlport 5\n"),
                 ElementsAre(HasSubstr("nobind, and yet an address or port to bind to")));
     EXPECT_THAT(described(kMinimal + "local fd00::1\nproto udp4\n"),

@@ -259,6 +259,10 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"up /bin/true", "f:6: error: up: script-security"},
         {"script-security 2\ndown /no/such/program", "f:7: error: down: /no/such/program: No such"},
         {"script-security 4", "f:6: error: script-security: \"4\" is not a number from 0 to 3"},
+        {"peer-fingerprint 5F:3A",
+         "f:6: error: peer-fingerprint: \"5F:3A\" is no fingerprint by SHA"},
+        {"<peer-fingerprint>\n\n# none\n</peer-fingerprint>",
+         "f:6: error: peer-fingerprint: no fingerprint is given"},
         {"username-as-common-name", "f: error: username-as-common-name without anybody to verify"},
         {"auth-gen-token 3600", "f: error: auth-gen-token without anybody to verify users"},
         {"auth-gen-token 0 0 external-auth",
@@ -698,6 +702,25 @@ TEST(ServerConfig, WhoseCertificatesAreGood) {
               NameType::CommonName);
     EXPECT_EQ(parse(kMinimal + "verify-x509-name off name-prefix\n").config.verify_name_type,
               NameType::Prefix);
+}
+
+TEST(ServerConfig, FingerprintsInPlaceOfAnAuthority) {
+    const std::string bytes = "00:11:22:33:44:55:66:77:88:99:aa:BB:cc:DD:ee:FF";
+    const std::string fingerprint = bytes + ":" + bytes;
+    const std::string own = "dev tun\nserver 10.8.0.0 255.255.255.0\ncert s.crt\nkey s.key\n";
+    auto parsed = parse(own + "<peer-fingerprint>\n# alice\n " + fingerprint + " \n\n; bob\n" +
+                        fingerprint + "\n</peer-fingerprint>\npeer-fingerprint " + fingerprint);
+    ASSERT_TRUE(parsed.ok());
+    ASSERT_EQ(parsed.config.fingerprints.size(), 3U);
+    EXPECT_EQ(parsed.config.fingerprints[1][10], 0xaa);
+    EXPECT_EQ(parsed.config.fingerprints[2][31], 0xff);
+    EXPECT_THAT(described(own + "crl-verify crl.pem\npeer-fingerprint " + fingerprint),
+                Contains(HasSubstr("crl-verify without the authority")));
+    for (std::string bad : {bytes, fingerprint + ":00", fingerprint.substr(1), bytes + "-" + bytes,
+                            bytes + ":" + bytes.substr(0, 45) + "0g"})
+        EXPECT_THAT(described(own + "peer-fingerprint " + bad),
+                    Contains(HasSubstr("is no fingerprint")))
+            << bad;
 }
 
 TEST(ServerConfig, UsersAndPrograms) {

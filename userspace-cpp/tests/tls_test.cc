@@ -149,6 +149,47 @@ TEST_F(Tls, NamesOfPeers) {
     }
 }
 
+TEST_F(Tls, Fingerprints) {
+    const auto of = [](const TlsConfig& config) {
+        BioPtr bio(BIO_new_mem_buf(config.certificate.data(), -1));
+        X509Ptr certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+        Fingerprint out{};
+        X509_digest(certificate.get(), EVP_sha256(), out.data(), nullptr);
+        return out;
+    };
+    Authority other("another");
+    auto alice = client("alice");
+    auto stranger = other.config(wire::Role::Client, "stranger");
+    stranger.ca = alice.ca;
+
+    // Together with an authority both must fit.
+    auto config = server();
+    config.fingerprints = {of(client("bob")), of(alice), of(stranger)};
+    EXPECT_EQ(connect(context(config), alice).failure, "");
+    EXPECT_THAT(connect(context(config), client("alice")).failure, HasSubstr("peer-fingerprint: "));
+    EXPECT_THAT(connect(context(config), stranger).failure, HasSubstr("certificate at depth 0"));
+
+    // Without one it does not matter who has signed, but that the key is theirs does.
+    config.ca.clear();
+    EXPECT_EQ(connect(context(config), alice).failure, "");
+    EXPECT_EQ(connect(context(config), stranger).failure, "");
+    EXPECT_THAT(connect(context(config), client("alice")).failure,
+                HasSubstr("is not one of those that are given"));
+    auto nobody = client();
+    nobody.certificate.clear();
+    EXPECT_THAT(connect(context(config), nobody).failure, HasSubstr("did not return"));
+
+    // Nor do they excuse anything else.
+    CertificateRequest expired;
+    expired.common_name = "carol";
+    expired.expired = true;
+    auto carol = with(expired);
+    config.fingerprints = {of(carol)};
+    EXPECT_THAT(connect(context(config), carol).failure, HasSubstr("has expired"));
+    config.fingerprints.clear();
+    EXPECT_THAT(error_of(config), HasSubstr("ca: no usable certificate"));
+}
+
 TEST_F(Tls, PurposeOfCertificates) {
     auto config = server();
     CertificateRequest request;

@@ -473,7 +473,7 @@ void ClientParser::finish_users() {
         else if (d && !ask_user_)
             error(*d, "nobody is asked for name and password", "auth-user-pass without a file");
     }
-    if (!c.remote_cert_tls && c.verify_name_type == NameType::None)
+    if (c.fingerprints.empty() && !c.remote_cert_tls && c.verify_name_type == NameType::None)
         warn("every certificate of the authority, also a client's, is taken for the server's",
              "remote-cert-tls server");
     for (const auto& variable : c.environment) {
@@ -508,7 +508,6 @@ void ClientParser::finish_point_to_point() {
 
 void ClientParser::finish() {
     need("dev", "no device is given", "dev tun");
-    need("ca", "no certificate authority is given", "ca FILE");
     finish_remotes();
     finish_tls();
     finish_data_channel();

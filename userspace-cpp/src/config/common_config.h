@@ -51,7 +51,9 @@ struct CommonConfig {
     Fastpath fastpath = Fastpath::Accepted;
     bool kernel_data_path = true; ///< nf_ovpn, where the kernel has it
 
-    std::string ca;          ///< PEM
+    std::string ca; ///< PEM; empty only with fingerprints
+    /// SHA-256 of the peers' certificates. Empty: any that the authorities have signed.
+    std::vector<std::array<std::uint8_t, 32>> fingerprints;
     std::string certificate; ///< PEM
     SecretBytes private_key; ///< PEM
     int tls_version_min = 0; ///< 12 or 13; 0: not set

@@ -36,6 +36,20 @@ Role other(Role role) {
     return role == Role::Server ? Role::Client : Role::Server;
 }
 
+// "5F:3A:...", 32 bytes; nothing if it is none.
+std::optional<std::array<std::uint8_t, 32>> parse_fingerprint(std::string_view text) {
+    std::array<std::uint8_t, 32> out{};
+    if (text.size() != 3 * out.size() - 1)
+        return std::nullopt;
+    for (std::size_t i = 0; i < out.size(); i++) {
+        const char* digits = text.data() + 3 * i;
+        auto [end, code] = std::from_chars(digits, digits + 2, out[i], 16);
+        if (code != std::errc{} || end != digits + 2 || (i > 0 && digits[-1] != ':'))
+            return std::nullopt;
+    }
+    return out;
+}
+
 } // namespace
 
 // Of every option that the table has as supported for both roles.
@@ -50,6 +64,7 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"nf-fastpath", &OptionParser::nf_fastpath},
     {"disable-dco", &OptionParser::flag},
     {"ca", &OptionParser::ca},
+    {"peer-fingerprint", &OptionParser::peer_fingerprint},
     {"cert", &OptionParser::cert},
     {"key", &OptionParser::key},
     {"tls-version-min", &OptionParser::tls_version},
@@ -151,17 +166,34 @@ void OptionParser::apply(const Directive& d) {
         warn(d, std::string("ignored: ") + option->reason, option->hint);
         return;
     }
-    static const std::set<std::string_view> kTakeBlock = {
-        "ca",         "cert",          "key",          "dh",
-        "tls-auth",   "tls-crypt",     "tls-crypt-v2", "auth-gen-token-secret",
-        "connection", "auth-user-pass"};
+    static const std::set<std::string_view> kTakeBlock = {"ca",
+                                                          "cert",
+                                                          "key",
+                                                          "dh",
+                                                          "tls-auth",
+                                                          "tls-crypt",
+                                                          "tls-crypt-v2",
+                                                          "auth-gen-token-secret",
+                                                          "connection",
+                                                          "auth-user-pass",
+                                                          "peer-fingerprint"};
     if (d.is_inline && !kTakeBlock.contains(d.name)) {
         error(d, "cannot be a <block>");
         return;
     }
-    static const std::set<std::string_view> kMayRepeat = {
-        "push",   "route",      "route-ipv6",  "setenv", "setenv-safe", "ignore-unknown-option",
-        "remote", "connection", "pull-filter", "dns",    "dhcp-option", "echo"};
+    static const std::set<std::string_view> kMayRepeat = {"push",
+                                                          "route",
+                                                          "route-ipv6",
+                                                          "setenv",
+                                                          "setenv-safe",
+                                                          "ignore-unknown-option",
+                                                          "remote",
+                                                          "connection",
+                                                          "pull-filter",
+                                                          "dns",
+                                                          "dhcp-option",
+                                                          "echo",
+                                                          "peer-fingerprint"};
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
@@ -333,6 +365,24 @@ void OptionParser::route_metric(const Directive& d) {
 
 void OptionParser::ca(const Directive& d) {
     config().ca = contents(d).value_or("");
+}
+
+// One, or a block with one in each line that is not empty or a comment.
+void OptionParser::peer_fingerprint(const Directive& d) {
+    std::istringstream lines(d.args[0]);
+    for (std::string line; std::getline(lines, line);) {
+        const auto first = line.find_first_not_of(" \t\r");
+        if (first == std::string::npos || line[first] == '#' || line[first] == ';')
+            continue;
+        const auto word = line.substr(first, line.find_last_not_of(" \t\r") + 1 - first);
+        if (auto fingerprint = parse_fingerprint(word))
+            config().fingerprints.push_back(*fingerprint);
+        else
+            error(d, "\"" + word + "\" is no fingerprint by SHA-256",
+                  "openssl x509 -fingerprint -sha256 -noout -in FILE shows it");
+    }
+    if (config().fingerprints.empty())
+        error(d, "no fingerprint is given");
 }
 
 void OptionParser::cert(const Directive& d) {
@@ -787,6 +837,10 @@ void OptionParser::finish_identity() {
 
 void OptionParser::finish_tls() {
     auto& c = config();
+    if (!seen("peer-fingerprint"))
+        need("ca", "no certificate authority is given", "ca FILE, or peer-fingerprint");
+    else if (!seen("ca") && seen("crl-verify"))
+        error("crl-verify without the authority whose list it is", "ca FILE");
     if (c.tls_version_max != 0 && c.tls_version_min > c.tls_version_max)
         error("tls-version-min is above tls-version-max", "");
     if (c.tls_security_level == 3 && c.tls_cipher.empty())

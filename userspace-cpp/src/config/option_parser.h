@@ -130,6 +130,7 @@ private:
     void dev_type(const Directive& d);
     void route_metric(const Directive& d);
     void ca(const Directive& d);
+    void peer_fingerprint(const Directive& d);
     void cert(const Directive& d);
     void key(const Directive& d);
     void tls_version(const Directive& d);

@@ -216,7 +216,7 @@ constexpr Option kOptions[] = {
     {"secret", R, 1, 2, "static keys have no forward secrecy", "use ca, cert and key"},
     {"allow-deprecated-insecure-static-crypto", R, 0, 0, "static keys have no forward secrecy",
      "use ca, cert and key"},
-    {"peer-fingerprint", R, 1, 1, "not supported yet", "use ca"},
+    {"peer-fingerprint", S, 1, 1, "a certificate that has expired is refused all the same", ""},
     {"verify-hash", R, 1, 2, "not supported", "put only that authority into the file of ca"},
     {"remote-cert-ku", R, 0, kAny, "not supported", "use remote-cert-tls client"},
     {"remote-cert-eku", R, 1, 1, "not supported", "use remote-cert-tls client"},
@@ -230,7 +230,7 @@ constexpr Option kOptions[] = {
     {"auth-user-pass-optional", S, 0, 0, "", "", kServer},
     {"auth-gen-token", S, 0, 3, "tokens are verified by this server only", "", kServer},
     {"auth-gen-token-secret", S, 1, 1, "", "", kServer},
-    {"override-username", R, 1, 1, "user names and passwords are not checked yet", ""},
+    {"override-username", R, 1, 1, "users are known by the names that they give", ""},
     {"replay-persist", R, 1, 1, "packet IDs are not stored", "remove it"},
     {"force-tls-key-material-export", R, 0, 0, "not supported yet", ""},
 

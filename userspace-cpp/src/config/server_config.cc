@@ -728,7 +728,6 @@ void ServerParser::finish() {
     finish_transport();
     finish_addresses();
     need("dev", "no device is given", "dev tun");
-    need("ca", "no certificate authority is given", "ca FILE");
     need("cert", "no certificate is given", "cert FILE");
     need("key", "no private key is given", "key FILE");
     finish_tls();

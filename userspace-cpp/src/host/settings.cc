@@ -47,6 +47,7 @@ session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
     session::TlsConfig tls;
     tls.role = role;
     tls.ca = c.ca;
+    tls.fingerprints = c.fingerprints;
     tls.certificate = c.certificate;
     tls.private_key = SecretBytes(c.private_key.view());
     tls.min_version = c.tls_version_min == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;

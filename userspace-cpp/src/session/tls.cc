@@ -9,6 +9,7 @@
 #include "util/log.h"
 #include "wire/peer_info.h"
 
+#include <fmt/core.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -128,6 +129,35 @@ std::string subject_of(X509* certificate) {
     return {data, static_cast<std::size_t>(length)};
 }
 
+std::optional<Fingerprint> fingerprint_of(const X509* certificate) {
+    Fingerprint out{};
+    if (!certificate || X509_digest(certificate, EVP_sha256(), out.data(), nullptr) != 1)
+        return std::nullopt;
+    return out;
+}
+
+// "5F:3A:...", as OpenSSL and OpenVPN write it.
+std::string text_of(const Fingerprint& fingerprint) {
+    std::string out;
+    for (auto byte : fingerprint)
+        out += fmt::format("{}{:02X}", out.empty() ? "" : ":", byte);
+    return out;
+}
+
+// Errors that say no more than that nobody who is trusted has signed.
+bool is_of_signer(int error) {
+    switch (error) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 // What OPENSSL_free() ends; that is a macro.
 struct OpensslMemory {
     void operator()(void* memory) const { OPENSSL_free(memory); }
@@ -218,8 +248,10 @@ Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
         SSL_CTX_set1_groups_list(c, known_groups(c, config.groups).c_str()) != 1)
         return error("tls-groups");
 
-    if (auto failed = load_ca(SSL_CTX_get_cert_store(c), c, config.ca))
-        return *failed;
+    if (!config.ca.empty() || config.fingerprints.empty()) {
+        if (auto failed = load_ca(SSL_CTX_get_cert_store(c), c, config.ca))
+            return *failed;
+    }
     // A client may have none, where user name and password are enough.
     if (server || !config.certificate.empty()) {
         if (auto failed = load_certificate(c, config))
@@ -255,6 +287,12 @@ bool TlsContext::name_fits(X509* certificate) const {
         return common_name_of(certificate).starts_with(name_);
     }
     return false;
+}
+
+bool TlsContext::fingerprint_fits(X509* certificate) const {
+    const auto own = fingerprint_of(certificate);
+    return fingerprints_.empty() || (own && std::find(fingerprints_.begin(), fingerprints_.end(),
+                                                      *own) != fingerprints_.end());
 }
 
 std::optional<TlsError> TlsContext::refresh() const {
@@ -303,6 +341,19 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
     X509* certificate = X509_STORE_CTX_get_current_cert(store);
     int depth = X509_STORE_CTX_get_error_depth(store);
     const auto& context = self->context_;
+    // OpenSSL calls this at least once for the peer's own certificate with ok == 1.
+    X509* own = X509_STORE_CTX_get0_cert(store);
+    if (!context.fingerprint_fits(own)) {
+        const auto fingerprint = fingerprint_of(own);
+        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+        self->verify_failure_ = "peer-fingerprint: " + (fingerprint ? text_of(*fingerprint) : "") +
+                                " is not one of those that are given";
+        return 0;
+    }
+    if (ok != 1 && context.needs_no_authority() && is_of_signer(X509_STORE_CTX_get_error(store))) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        ok = 1;
+    }
     // As with OpenVPN: an authority without a list revokes nothing.
     if (ok != 1 && X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL) {
         log::warning("crl-verify: there is no revocation list of the authority of {}",

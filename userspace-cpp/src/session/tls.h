@@ -15,10 +15,13 @@
 #include "util/environment.h"
 #include "util/result.h"
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace nfovpn::session {
 
@@ -37,11 +40,15 @@ using RevocationLists = std::function<std::optional<std::string>()>;
 /// Whether a client must have a certificate; a server always does. (OpenVPN's verify-client-cert.)
 enum class PeerCertificate { Required, Optional, Unasked };
 
+/// SHA-256 of a certificate in DER.
+using Fingerprint = std::array<std::uint8_t, 32>;
+
 /// What a TLS context is made of. All certificates and keys are PEM text.
 struct TlsConfig {
     wire::Role role = wire::Role::Server;
-    std::string ca;
-    std::string certificate; ///< the own one, intermediate ones behind it
+    std::string ca; ///< empty: a certificate with one of the fingerprints needs no authority
+    std::vector<Fingerprint> fingerprints; ///< one of these is the peer's; empty: any may be
+    std::string certificate;               ///< the own one, intermediate ones behind it
     SecretBytes private_key;
     int min_version = TLS1_2_VERSION;
     int max_version = 0;     ///< 0: the newest that OpenSSL has
@@ -76,6 +83,11 @@ public:
     /// Whether a certificate has the name that is asked for.
     [[nodiscard]] bool name_fits(X509* certificate) const;
 
+    /// Whether a certificate has a fingerprint that is asked for.
+    [[nodiscard]] bool fingerprint_fits(X509* certificate) const;
+    /// Whether its signature does not matter then.
+    [[nodiscard]] bool needs_no_authority() const { return ca_.empty(); }
+
     /// Takes in revocation lists that have changed. If they are no good the old ones stay.
     std::optional<TlsError> refresh() const;
 
@@ -84,7 +96,8 @@ private:
         : ctx_(std::move(ctx)), role_(config.role),
           verify_mode_(verify_mode(config.peer_certificate)),
           require_extended_use_(config.require_extended_use), name_check_(config.name_check),
-          name_(config.name), ca_(config.ca), revocation_lists_(config.revocation_lists) {}
+          name_(config.name), ca_(config.ca), fingerprints_(config.fingerprints),
+          revocation_lists_(config.revocation_lists) {}
 
     static int verify_mode(PeerCertificate certificate);
 
@@ -95,6 +108,7 @@ private:
     NameCheck name_check_;
     std::string name_;
     std::string ca_;
+    std::vector<Fingerprint> fingerprints_;
     RevocationLists revocation_lists_;
 };
 
