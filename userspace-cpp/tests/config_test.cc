@@ -714,6 +714,8 @@ TEST(ServerConfig, FingerprintsInPlaceOfAnAuthority) {
     ASSERT_EQ(parsed.config.fingerprints.size(), 3U);
     EXPECT_EQ(parsed.config.fingerprints[1][10], 0xaa);
     EXPECT_EQ(parsed.config.fingerprints[2][31], 0xff);
+    EXPECT_THAT(described(own + "verify-client-cert none\npeer-fingerprint " + fingerprint),
+                Contains(HasSubstr("that no client is asked for")));
     EXPECT_THAT(described(own + "crl-verify crl.pem\npeer-fingerprint " + fingerprint),
                 Contains(HasSubstr("crl-verify without the authority")));
     for (std::string bad : {bytes, fingerprint + ":00", fingerprint.substr(1), bytes + "-" + bytes,

@@ -512,6 +512,9 @@ void ServerParser::plugin(const Directive& d) {
 void ServerParser::finish_users() {
     auto& c = config();
     finish_scripts(c.password_by_environment);
+    if (c.client_certificates == PeerCertificates::Unasked && !c.fingerprints.empty())
+        error("fingerprints of certificates that no client is asked for",
+              "remove verify-client-cert none, or peer-fingerprint");
     if (!seen("auth-user-pass-verify") && !seen("plugin") && !c.management_client_auth) {
         for (const char* name :
              {"auth-user-pass-optional", "username-as-common-name", "auth-gen-token"}) {
