@@ -261,6 +261,7 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"script-security 4", "f:6: error: script-security: \"4\" is not a number from 0 to 3"},
         {"peer-fingerprint 5F:3A",
          "f:6: error: peer-fingerprint: \"5F:3A\" is no fingerprint by SHA"},
+        {"<ca>\n</ca>", "f:6: error: ca: there is no certificate in it"},
         {"<peer-fingerprint>\n\n# none\n</peer-fingerprint>",
          "f:6: error: peer-fingerprint: no fingerprint is given"},
         {"username-as-common-name", "f: error: username-as-common-name without anybody to verify"},

@@ -364,7 +364,11 @@ void OptionParser::route_metric(const Directive& d) {
 }
 
 void OptionParser::ca(const Directive& d) {
-    config().ca = contents(d).value_or("");
+    const auto text = contents(d);
+    // Nothing in it must not mean that no authority is needed.
+    if (text && text->empty())
+        error(d, "there is no certificate in it");
+    config().ca = text.value_or("");
 }
 
 // One, or a block with one in each line that is not empty or a comment.
