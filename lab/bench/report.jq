@@ -93,6 +93,7 @@ def within($r; $item; $from; $to):
   goal("TCP, share of the floor, cryptography alone and forwarding alone"; [per_packet($r)[] | .floor / .own]; 0.8),
   goal("TCP, nf_ovpn on the gateway and ovpn on the client / ovpn"; ratio($r; "nf_ovpn+ovpn"; "ovpn"; .item == "bulk" and .direction != "both"); 1.25),
   goal("packets of 64 bytes, nf_ovpn / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "packets" and (.variant | endswith(" 64 bytes"))); 1.5),
+  at_most("instructions of a TCP packet but for cryptography, at both ends and between them, nf_ovpn / ovpn"; [per_packet($r)[] | select(.ovpn and any($r[]; .unit == "instructions")) | (.own - .crypto) / (.ovpn - .crypto)]; 0.5),
   at_most("instructions of the gateway but for cryptography, nf_ovpn / ovpn"; [$r[] | select(.item == "gateway" and .unit == "instructions")]
 	| map(.median -= outside($r)) | ratio(.; "nf_ovpn"; "ovpn"; true); 0.5),
   at_most("latency, nf_ovpn / ovpn"; ratio($r; "nf_ovpn"; "ovpn"; .item == "latency"); 1),

@@ -15,7 +15,9 @@
  *                    tx.c <---------------------------------+
  *
  * Each hook of the upper row only compares: what it needs was found and
- * stored by the hook at the end of the normal path.
+ * stored by the hook at the end of the normal path. Packets that have nothing to
+ * do with a tunnel pass these hooks, too; they are let go by functions that call
+ * none, which is what the noinline is for.
  */
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
@@ -53,24 +55,16 @@ static bool ct_is_outer(const struct nf_conn_ovpn *ext,
 	return atomic64_read(&ext->handle[dir]) & NF_OVPN_HANDLE_OUTER;
 }
 
-/* PREROUTING, just after conntrack: data packets of outer flows. */
-static unsigned int rx_hook(void *priv, struct sk_buff *skb,
-			    const struct nf_hook_state *state)
+static noinline unsigned int take_outer(struct sk_buff *skb,
+					const struct nf_conn *ct,
+					enum ip_conntrack_info ctinfo,
+					const struct nf_hook_state *state)
 {
-	enum ip_conntrack_info ctinfo;
-	const struct nf_conn_ovpn *ext;
-	enum ip_conntrack_dir dir;
+	const struct nf_conn_ovpn *ext = nf_ct_ovpn_find(ct);
+	enum ip_conntrack_dir dir = CTINFO2DIR(ctinfo);
 	struct nf_ovpn_peer *peer;
-	struct nf_conn *ct;
 	u32 gen;
 
-	ct = nf_ct_get(skb, &ctinfo);
-	if (!ct)
-		return NF_ACCEPT;
-	ext = nf_ct_ovpn_find(ct);
-	if (!ext)
-		return NF_ACCEPT;
-	dir = CTINFO2DIR(ctinfo);
 	if (!ct_is_outer(ext, dir) || ct_is_error(skb, state->pf, ct, ctinfo))
 		return NF_ACCEPT;
 
@@ -81,6 +75,18 @@ static unsigned int rx_hook(void *priv, struct sk_buff *skb,
 		return NF_STOLEN;
 
 	nf_ovpn_ct_ask(skb, gen);
+	return NF_ACCEPT;
+}
+
+/* PREROUTING, just after conntrack: data packets of outer flows. */
+static unsigned int rx_hook(void *priv, struct sk_buff *skb,
+			    const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (ct && unlikely(nf_ct_ovpn_find(ct)))
+		return take_outer(skb, ct, ctinfo, state);
 	return NF_ACCEPT;
 }
 
@@ -195,18 +201,19 @@ static bool source_nat(struct sk_buff *skb, struct nf_conn *ct,
 #endif
 }
 
-static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
-			     enum ip_conntrack_info ctinfo,
-			     const struct nf_hook_state *state, bool forward)
+static noinline unsigned int take_inner(struct sk_buff *skb,
+					struct nf_conn *ct,
+					enum ip_conntrack_info ctinfo,
+					const struct nf_hook_state *state,
+					bool forward)
 {
+	const struct nf_conn_ovpn *ext = nf_ct_ovpn_find(ct);
 	enum ip_conntrack_dir dir = CTINFO2DIR(ctinfo);
-	const struct nf_conn_ovpn *ext;
 	struct nf_ovpn_key *key = NULL;
 	struct nf_ovpn_peer *peer;
 	u32 gen;
 
-	ext = nf_ct_ovpn_find(ct);
-	if (!ext || ct_is_outer(ext, dir))
+	if (ct_is_outer(ext, dir))
 		return NF_ACCEPT;
 
 	gen = nf_ovpn_gen(state->net);
@@ -237,23 +244,15 @@ static unsigned int shortcut(struct sk_buff *skb, struct nf_conn *ct,
 	return NF_STOLEN;
 }
 
-/* PREROUTING, after conntrack and DNAT: what is forwarded to a peer, and the
- * first packet of flows that come from one.
- */
-static unsigned int forward_hook(void *priv, struct sk_buff *skb,
-				 const struct nf_hook_state *state)
+/* The first packets of a flow that may come from a peer. */
+static noinline unsigned int new_forward(struct sk_buff *skb,
+					 struct nf_conn *ct,
+					 enum ip_conntrack_info ctinfo,
+					 const struct nf_hook_state *state)
 {
-	enum ip_conntrack_info ctinfo;
 	struct nf_ovpn_instance *inst;
 	struct nf_ovpn_peer *peer;
-	struct nf_conn *ct;
 	u32 gen;
-
-	ct = nf_ct_get(skb, &ctinfo);
-	if (!ct)
-		return NF_ACCEPT;
-	if (likely(nf_ct_is_confirmed(ct)))
-		return shortcut(skb, ct, ctinfo, state, true);
 
 	gen = nf_ovpn_gen(state->net);
 	nf_ovpn_ct_ask(skb, gen);
@@ -269,25 +268,34 @@ static unsigned int forward_hook(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* LOCAL_OUT, after conntrack and DNAT: what this host sends to a peer, and
- * new outer flows that this host opens.
+/* PREROUTING, after conntrack and DNAT: what is forwarded to a peer, and the
+ * first packet of flows that come from one.
  */
-static unsigned int output_hook(void *priv, struct sk_buff *skb,
-				const struct nf_hook_state *state)
+static unsigned int forward_hook(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
 {
-	const struct nf_conntrack_tuple *tuple;
 	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
-	ct = nf_ct_get(skb, &ctinfo);
 	if (!ct)
 		return NF_ACCEPT;
-	if (likely(nf_ct_is_confirmed(ct)))
-		return shortcut(skb, ct, ctinfo, state, false);
+	if (unlikely(!nf_ct_is_confirmed(ct)))
+		return new_forward(skb, ct, ctinfo, state);
+	if (unlikely(nf_ct_ovpn_find(ct)))
+		return take_inner(skb, ct, ctinfo, state, true);
+	return NF_ACCEPT;
+}
+
+/* The first packets of a flow that may carry OpenVPN. */
+static noinline unsigned int new_output(struct sk_buff *skb, struct nf_conn *ct,
+					enum ip_conntrack_info ctinfo,
+					const struct nf_hook_state *state)
+{
+	const struct nf_conntrack_tuple *tuple =
+		&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
 
 	nf_ovpn_ct_ask(skb, nf_ovpn_gen(state->net));
 
-	tuple = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
 	if (nf_ct_protonum(ct) == IPPROTO_UDP && !nf_ct_ovpn_find(ct) &&
 	    !ct_is_error(skb, state->pf, ct, ctinfo) &&
 	    nf_ovpn_listener_lookup(state->net, nf_ct_l3num(ct),
@@ -296,20 +304,45 @@ static unsigned int output_hook(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/* LOCAL_OUT, after conntrack and DNAT: what this host sends to a peer, and
+ * new outer flows that this host opens.
+ */
+static unsigned int output_hook(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (!ct)
+		return NF_ACCEPT;
+	if (unlikely(!nf_ct_is_confirmed(ct)))
+		return new_output(skb, ct, ctinfo, state);
+	if (unlikely(nf_ct_ovpn_find(ct)))
+		return take_inner(skb, ct, ctinfo, state, false);
+	return NF_ACCEPT;
+}
+
+/* The first packets of a flow that may go to a peer. */
+static noinline unsigned int new_postrouting(struct sk_buff *skb,
+					     struct nf_conn *ct,
+					     enum ip_conntrack_info ctinfo,
+					     const struct nf_hook_state *state)
+{
+	if (!ct_is_error(skb, state->pf, ct, ctinfo) && !nf_ct_ovpn_find(ct) &&
+	    nf_ovpn_instance_by_dev(state->net, state->out))
+		nf_ovpn_ct_attach_inner(ct, CTINFO2DIR(ctinfo), NULL, 0);
+	return NF_ACCEPT;
+}
+
 /* POSTROUTING, just before the entry is confirmed: new flows to a peer. */
 static unsigned int postrouting_hook(void *priv, struct sk_buff *skb,
 				     const struct nf_hook_state *state)
 {
 	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
-	ct = nf_ct_get(skb, &ctinfo);
-	if (!ct || likely(nf_ct_is_confirmed(ct)) ||
-	    ct_is_error(skb, state->pf, ct, ctinfo) || nf_ct_ovpn_find(ct) ||
-	    !nf_ovpn_instance_by_dev(state->net, state->out))
-		return NF_ACCEPT;
-
-	nf_ovpn_ct_attach_inner(ct, CTINFO2DIR(ctinfo), NULL, 0);
+	if (ct && unlikely(!nf_ct_is_confirmed(ct)))
+		return new_postrouting(skb, ct, ctinfo, state);
 	return NF_ACCEPT;
 }
 
