@@ -105,12 +105,12 @@ vpn_address() { ip -n "$1" -j -4 addr show dev tun0 | jq -r '.[0].addr_info[0].l
 negotiations() { grep -c 'Control Channel: TLSv1' "$RUN/$1.log" || true; }
 negotiated() { [ "$(negotiations "$1")" -ge "$2" ]; }
 
-# all_answered NAMESPACE ADDRESS COUNT INTERVAL - every single ping. With a deadline ping waits for as many
-# answers, where it would wait for two round trips only otherwise, which is short on a busy machine; it goes
+# all_answered NAMESPACE ADDRESS COUNT INTERVAL [OPTION...] - every single ping. With a deadline ping waits for as
+# many answers, where it would wait for two round trips only otherwise, which is short on a busy machine; it goes
 # on sending meanwhile, and those do not count.
 all_answered() {
 	local out answered
-	out=$(ns "$1" ping -n -c "$3" -i "$4" -w 30 "$2") || true
+	out=$(ns "$1" ping -n -c "$3" -i "$4" -w 30 "${@:5}" "$2") || true
 	answered=$(sed -n 's/.*icmp_seq=\([0-9]*\) .*time=.*/\1/p' <<<"$out" | sort -nu | awk -v n="$3" '$1 <= n' | wc -l)
 	[ "$answered" -eq "$3" ] || fail "ping $2: $answered of $3 answered; $(tail -n 2 <<<"$out")"
 }

@@ -299,13 +299,16 @@ TEST(ServerConfig, NumbersAreTakenWithinTheirLimits) {
             described(kMinimal + name + " 4294967295\n"),
             Contains(HasSubstr(std::string(name) + ": \"4294967295\" is not a number from")));
     }
-    auto c = parse(kMinimal + "lport 7\ntun-mtu 1400\nmax-packet-size 500\nmax-clients 9\nping 1\n"
-                              "ping-restart 2\nreneg-sec 60\nhand-window 3\ntran-window 4\n"
-                              "tls-timeout 5\nexplicit-exit-notify 2\nverb 6\n")
-                 .config;
+    auto c =
+        parse(kMinimal +
+              "lport 7\ntun-mtu 1400\nmark 4294967295\nmax-packet-size 500\nmax-clients 9\nping 1\n"
+              "ping-restart 2\nreneg-sec 60\nhand-window 3\ntran-window 4\n"
+              "tls-timeout 5\nexplicit-exit-notify 2\nverb 6\n")
+            .config;
     using std::chrono::seconds;
     EXPECT_EQ(c.port, 7);
     EXPECT_EQ(c.tun_mtu, 1400u);
+    EXPECT_EQ(c.mark, 0xffffffff);
     EXPECT_EQ(c.max_packet_size, 500u);
     EXPECT_EQ(c.max_clients, 9u);
     EXPECT_EQ(c.ping, 1u);
@@ -547,6 +550,9 @@ TEST(ServerConfig, DataPath) {
     auto parsed = parse(kMinimal + "disable-dco\nnf-control /run/nf-ovpnd.sock\n");
     ASSERT_TRUE(parsed.ok());
     EXPECT_FALSE(parsed.config.kernel_data_path);
+    EXPECT_FALSE(parsed.config.passtos);
+    EXPECT_TRUE(parse(kMinimal + "passtos\n").config.passtos);
+    EXPECT_THAT(described(kMinimal + "mark -1\n"), ElementsAre(HasSubstr("is not a number from")));
     EXPECT_EQ(parsed.config.control_socket, "/run/nf-ovpnd.sock");
     EXPECT_THAT(described(kMinimal + "nf-control " + std::string(108, 'x') + "\n"),
                 ElementsAre(HasSubstr("at most 107 bytes")));

@@ -20,13 +20,15 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Sink final : PacketOutput {
-    void to_peer(const Path& path, ByteView datagram) override {
+    void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override {
+        classes.push_back(dscp);
         paths.push_back(path);
         datagrams.emplace_back(datagram.begin(), datagram.end());
     }
     void to_device(ByteView packet) override { packets.emplace_back(packet.begin(), packet.end()); }
 
     std::vector<Path> paths;
+    std::vector<std::uint8_t> classes;
     std::vector<Bytes> datagrams;
     std::vector<Bytes> packets;
 };
@@ -133,6 +135,10 @@ TEST_F(UserPlane, Sends) {
               (Bytes{0x48, 0, 0, 5, 0, 0, 0, 2}));
     EXPECT_EQ(test::decrypt_data(keys_of(1), sink.datagrams[1]), ipv4(1, 5));
     EXPECT_EQ(plane.stats()->at(0).tx_packets, 2U);
+    auto expedited = ipv4(1, 5);
+    expedited[1] = 0xb8;
+    transmit(expedited);
+    EXPECT_EQ(sink.classes, (std::vector<std::uint8_t>{0, 0, 0xb8}));
 }
 
 TEST_F(UserPlane, KeysChange) {

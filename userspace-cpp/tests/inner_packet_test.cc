@@ -76,20 +76,27 @@ Prefix v6(const char* text) {
 
 } // namespace
 
-TEST(InnerPacket, Addresses) {
-    auto found = inner_addresses(kIpv4Tcp);
+TEST(InnerPacket, Header) {
+    auto found = inner_header(kIpv4Tcp);
     ASSERT_TRUE(found);
     EXPECT_EQ(Bytes(found->source.begin(), found->source.end()), (Bytes{10, 8, 0, 2}));
     EXPECT_EQ(Bytes(found->destination.begin(), found->destination.end()), (Bytes{10, 99, 0, 1}));
-    const auto other = ipv6(6);
-    found = inner_addresses(other);
+    EXPECT_EQ(found->dscp, 0);
+    auto marked = kIpv4Tcp;
+    marked[1] = 0xbb; // EF and congestion
+    EXPECT_EQ(inner_header(marked)->dscp, 0xb8);
+    auto other = ipv6(6);
+    other[0] |= 0x0b;
+    other[1] |= 0xb0;
+    found = inner_header(other);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->source.back(), 2);
     EXPECT_EQ(found->destination.back(), 1);
-    EXPECT_FALSE(inner_addresses({}));
-    EXPECT_FALSE(inner_addresses(ByteView(kIpv4Tcp).first(19)));
-    EXPECT_FALSE(inner_addresses(Bytes(39, 0x60)));
-    EXPECT_FALSE(inner_addresses(kPing));
+    EXPECT_EQ(found->dscp, 0xb8);
+    EXPECT_FALSE(inner_header({}));
+    EXPECT_FALSE(inner_header(ByteView(kIpv4Tcp).first(19)));
+    EXPECT_FALSE(inner_header(Bytes(39, 0x60)));
+    EXPECT_FALSE(inner_header(kPing));
 }
 
 TEST(MssClamp, LowersAndNeverRaises) {

@@ -14,6 +14,8 @@
 #include <asio/write.hpp>
 #include <gtest/gtest.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,7 +40,7 @@ std::vector<Bytes> arrives(const std::vector<Bytes>& queued, Family family = Fam
     const auto here = *parse_address(address);
     const Path path = {{here, client.local_endpoint().port()}, {here, 0}};
     for (const auto& datagram : queued)
-        socket.queue(path, datagram);
+        socket.queue(path, datagram, 0);
     EXPECT_EQ(client.available(), 0U) << "nothing leaves before it is said";
     socket.flush();
     socket.flush();
@@ -158,6 +160,46 @@ TEST(UdpSocket, BothFamilies) {
     for (auto family : {Family::Ipv6, Family::Both})
         EXPECT_EQ(arrives(datagrams, family, "::1"), datagrams);
     EXPECT_EQ(arrives(datagrams, Family::Both, "127.0.0.1"), datagrams);
+}
+
+TEST(UdpSocket, DscpOfEach) {
+    using asio::ip::udp;
+    asio::io_context context;
+    for (const bool ipv6 : {false, true}) {
+        if (ipv6 && !has_ipv6())
+            GTEST_SKIP() << "this machine has no IPv6";
+        const std::string address = ipv6 ? "::1" : "127.0.0.1";
+        udp::socket client(context, udp::endpoint(asio::ip::make_address(address), 0));
+        client.non_blocking(true);
+        const int on = 1;
+        ASSERT_EQ(setsockopt(client.native_handle(), ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                             ipv6 ? IPV6_RECVTCLASS : IP_RECVTOS, &on, sizeof(on)),
+                  0);
+        UdpSocket socket(context, has_ipv6() ? Family::Both : Family::Ipv4, std::nullopt, 0);
+        const auto here = *parse_address(address);
+        const Path path = {{here, client.local_endpoint().port()}, {here, 0}};
+        const std::vector<int> sent = {0xb8, 0xb8, 0, 0x28};
+        for (const int dscp : sent)
+            socket.queue(path, Bytes(100, 1), static_cast<std::uint8_t>(dscp));
+        socket.flush();
+        std::vector<int> received;
+        for (;;) {
+            std::array<std::uint8_t, 200> data{};
+            alignas(cmsghdr) std::array<std::uint8_t, 64> control{};
+            iovec vector{data.data(), data.size()};
+            msghdr message{};
+            message.msg_iov = &vector;
+            message.msg_iovlen = 1;
+            message.msg_control = control.data();
+            message.msg_controllen = control.size();
+            if (recvmsg(client.native_handle(), &message, 0) < 0)
+                break;
+            // an octet with IPv4, a number with IPv6
+            const auto* part = CMSG_FIRSTHDR(&message);
+            received.push_back(part ? *CMSG_DATA(part) : -1);
+        }
+        EXPECT_EQ(received, sent) << address;
+    }
 }
 
 TEST(UdpSocket, AnswersLeaveFromWhereTheDatagramArrived) {
@@ -304,7 +346,7 @@ TEST_F(TcpServerTest, DatagramsHaveTheirLengthInFront) {
     EXPECT_EQ(last.local.port, server->port());
 
     server->send(last, Bytes{5, 6});
-    server->queue(last, Bytes(300, 4));
+    server->queue(last, Bytes(300, 4), 0);
     run_until([&] { return a.available() == 4 + 302; });
     const auto got = read(a, 4 + 302);
     EXPECT_EQ(Bytes(got.begin(), got.begin() + 6), (Bytes{0, 2, 5, 6, 1, 44}));
@@ -372,7 +414,7 @@ TEST_F(TcpServerTest, WhoeverReadsNothingLosesDataFirst) {
     ASSERT_TRUE(run_until([&] { return !received.empty(); }));
     const Bytes large(16000, 1);
     for (int i = 0; i < 5000 && server->send_errors() == 0; i++) {
-        server->queue(last, large);
+        server->queue(last, large, 0);
         context.restart();
         context.poll();
     }

@@ -9,6 +9,7 @@
 #include "client/daemon.h"
 
 #include "host/settings.h"
+#include "io/mark.h"
 #include "io/socket_address.h"
 #include "util/log.h"
 
@@ -187,7 +188,8 @@ void Daemon::open(const Endpoint& remote, bool tcp) {
 
 void Daemon::open_udp(const Endpoint& remote) {
     const auto family = remote.address.is_ipv4() ? io::Family::Ipv4 : io::Family::Ipv6;
-    udp_ = std::make_unique<io::UdpSocket>(context_, family, config_.local, config_.local_port);
+    udp_ = std::make_unique<io::UdpSocket>(context_, family, config_.local, config_.local_port,
+                                           config_.mark);
     udp_->start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                 [this] { settle(); });
     const Path path{remote, {any_or(config_.local, remote), udp_->port()}};
@@ -198,6 +200,7 @@ void Daemon::open_tcp(const Endpoint& remote) {
     using asio::ip::tcp;
     const auto there = io::to_asio<tcp::endpoint>(remote);
     connecting_.emplace(context_, there.protocol());
+    io::set_mark(connecting_->native_handle(), config_.mark);
     if (config_.local || config_.local_port != 0) {
         const Endpoint here{any_or(config_.local, remote), config_.local_port};
         connecting_->set_option(tcp::socket::reuse_address(true));
@@ -250,9 +253,10 @@ void Daemon::send(const Path& path, ByteView datagram) {
         tcp_->put(datagram, false);
 }
 
-void Daemon::to_peer(const Path& path, ByteView datagram) {
+void Daemon::to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) {
     if (udp_)
-        udp_->queue({path.remote, {any_or(config_.local, path.remote), path.local.port}}, datagram);
+        udp_->queue({path.remote, {any_or(config_.local, path.remote), path.local.port}}, datagram,
+                    config_.passtos ? dscp : 0);
     else if (tcp_)
         tcp_->put(datagram, true);
 }
@@ -271,7 +275,7 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     instance.one_peer = true;
     instance.listeners.push_back({config_.local, udp_->port()});
     try {
-        return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
+        return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_);
     } catch (const std::runtime_error& error) {
         log::error("{}: data packets go by the daemon's own data path", error.what());
         return nullptr;

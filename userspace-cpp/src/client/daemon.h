@@ -75,7 +75,7 @@ private:
     void flush() override;
     [[nodiscard]] bool finished() const override { return core_.finished() && setup_.idle(); }
     [[nodiscard]] std::string status_text() override;
-    void to_peer(const Path& path, ByteView datagram) override;
+    void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override;
 
     void open_udp(const Endpoint& remote);
     void open_tcp(const Endpoint& remote);

@@ -50,6 +50,8 @@ struct CommonConfig {
     std::uint32_t tun_mtu = 1500;
     Fastpath fastpath = Fastpath::Accepted;
     bool kernel_data_path = true; ///< nf_ovpn, where the kernel has it
+    std::uint32_t mark = 0;       ///< of all packets to peers, for routing; 0: none
+    bool passtos = false;         ///< these have the DSCP of the packet inside
 
     std::string ca; ///< PEM; empty only with fingerprints
     /// SHA-256 of the peers' certificates. Empty: any that the authorities have signed.

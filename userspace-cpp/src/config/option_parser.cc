@@ -59,6 +59,8 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"dev-type", &OptionParser::dev_type},
     {"tun-mtu", &OptionParser::number_option},
     {"max-packet-size", &OptionParser::number_option},
+    {"mark", &OptionParser::number_option},
+    {"passtos", &OptionParser::flag},
     {"multihome", &OptionParser::flag},
     {"float", &OptionParser::flag},
     {"nf-fastpath", &OptionParser::nf_fastpath},
@@ -304,6 +306,7 @@ void OptionParser::local(const Directive& d) {
 const NumberOption<CommonConfig> kNumberOptions[] = {
     {"tun-mtu", 576, 65535, [](auto& c, auto v) { c.tun_mtu = v; }},
     {"max-packet-size", 154, 2048, [](auto& c, auto v) { c.max_packet_size = v; }},
+    {"mark", 0, 0xffffffff, [](auto& c, auto v) { c.mark = v; }},
     {"tcp-queue-limit", 1, 65536, [](auto& c, auto v) { c.tcp_queue_limit = v; }},
     {"ping", 0, 86400, [](auto& c, auto v) { c.ping = v; }},
     {"ping-restart", 0, 86400, [](auto& c, auto v) { c.ping_restart = v; }},
@@ -347,6 +350,8 @@ void OptionParser::dev_type(const Directive& d) {
 void OptionParser::flag(const Directive& d) {
     if (d.name == "disable-dco")
         config().kernel_data_path = false;
+    else if (d.name == "passtos")
+        config().passtos = true;
     else if (d.name == "machine-readable-output")
         config().log.stamp = log::Stamp::Machine;
     else if (d.name == "suppress-timestamps" && config().log.stamp != log::Stamp::Machine)

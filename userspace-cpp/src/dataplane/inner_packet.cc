@@ -89,11 +89,15 @@ void fix_checksum(std::span<std::uint8_t> tcp, std::uint16_t from, std::uint16_t
 
 } // namespace
 
-std::optional<InnerAddresses> inner_addresses(ByteView packet) {
+std::optional<InnerHeader> inner_header(ByteView packet) {
+    constexpr auto kDscp = 0xfc;
+    auto octet = [](int value) { return static_cast<std::uint8_t>(value); };
     if (version(packet) == 4 && packet.size() >= kIpv4Header)
-        return InnerAddresses{packet.subspan(12, 4), packet.subspan(16, 4)};
+        return InnerHeader{packet.subspan(12, 4), packet.subspan(16, 4), octet(packet[1] & kDscp)};
+    // the traffic class stands across two octets (RFC 8200, 3)
     if (version(packet) == 6 && packet.size() >= kIpv6Header)
-        return InnerAddresses{packet.subspan(8, 16), packet.subspan(24, 16)};
+        return InnerHeader{packet.subspan(8, 16), packet.subspan(24, 16),
+                           octet((packet[0] << 4 | packet[1] >> 4) & kDscp)};
     return std::nullopt;
 }
 

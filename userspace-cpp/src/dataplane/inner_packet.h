@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the user data path needs to know of the packets inside the tunnel: their addresses, the MSS
-// of TCP, OpenVPN's ping, and the framing that compression leaves around them.
+// What the user data path needs to know of the packets inside the tunnel: their headers, the MSS of
+// TCP, OpenVPN's ping, and the framing that compression leaves around them.
 //
 //     framing             packet that begins with x …            … and its other side
 //     none                x y z                                  as it is
@@ -22,13 +22,14 @@ inline constexpr std::array<std::uint8_t, 16> kPing = {
     0x2a, 0x18, 0x7b, 0xf3, 0x64, 0x1e, 0xb4, 0xcb, 0x07, 0xed, 0x2d, 0x0a, 0x98, 0x1f, 0xc7, 0x48};
 
 /// Where a packet is from and where it goes: 4 or 16 bytes each, in the packet.
-struct InnerAddresses {
+struct InnerHeader {
     ByteView source;
     ByteView destination;
+    std::uint8_t dscp = 0; ///< in the upper six bits, the others are 0
 };
 
 /// Nothing if it is neither IPv4 nor IPv6 or its header is cut short.
-std::optional<InnerAddresses> inner_addresses(ByteView packet);
+std::optional<InnerHeader> inner_header(ByteView packet);
 
 /// Lowers the MSS in a TCP SYN to that, 20 less inside IPv6, with its checksum. A SYN without the
 /// option says 536 or 1220 (RFC 9293, 3.7.1), which is what narrow paths are made for.

@@ -240,12 +240,12 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     }
     if (std::equal(packet->begin(), packet->end(), kPing.begin(), kPing.end()))
         return;
-    auto addresses = inner_addresses(*packet);
-    if (!addresses) {
+    auto header = inner_header(*packet);
+    if (!header) {
         drop(Drop::Inner);
         return;
     }
-    if (routes_.find(addresses->source) != peer.id) {
+    if (routes_.find(header->source) != peer.id) {
         drop(Drop::Source);
         return;
     }
@@ -265,23 +265,23 @@ void UserDataPlane::seen_at(Entry& entry, const Path& path) {
 }
 
 void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
-    auto addresses = inner_addresses(packet);
-    if (!addresses) {
+    auto header = inner_header(packet);
+    if (!header) {
         drop(Drop::Inner);
         return;
     }
-    auto id = routes_.find(addresses->destination);
+    auto id = routes_.find(header->destination);
     if (!id) {
         drop(Drop::NoPeer);
         return;
     }
     auto& entry = *find(*id);
     clamp_mss(packet, entry.peer.tcp_mss);
-    if (send(entry, packet, now))
+    if (send(entry, packet, header->dscp, now))
         entry.stats.tx_packets++;
 }
 
-bool UserDataPlane::send(Entry& entry, ByteView text, TimePoint now) {
+bool UserDataPlane::send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now) {
     auto& slot = entry.slots[index(KeySlot::Primary)];
     auto* key = slot ? usable(*slot) : nullptr;
     if (!key) {
@@ -302,7 +302,7 @@ bool UserDataPlane::send(Entry& entry, ByteView text, TimePoint now) {
     }
     entry.last_sent = now;
     entry.stats.tx_bytes += sealed_.size();
-    output_.to_peer(peer.path, sealed_);
+    output_.to_peer(peer.path, sealed_, dscp);
     return true;
 }
 
@@ -330,7 +330,7 @@ void UserDataPlane::tick(TimePoint now) {
             silent.push_back(id);
         else if (keepalive.interval > 0 &&
                  now >= *entry.last_sent + std::chrono::seconds(keepalive.interval))
-            send(entry, kPing, now);
+            send(entry, kPing, 0, now);
     }
     for (auto id : silent) {
         erase(id);

@@ -34,7 +34,8 @@ namespace nfovpn::dataplane {
 class PacketOutput {
 public:
     virtual ~PacketOutput() = default;
-    virtual void to_peer(const Path& path, ByteView datagram) = 0;
+    /// @p dscp: of the packet inside, in the upper six bits; 0 when there is none.
+    virtual void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) = 0;
     virtual void to_device(ByteView packet) = 0;
 };
 
@@ -144,7 +145,7 @@ private:
     void drop(Drop reason) { drops_[static_cast<std::size_t>(reason)]++; }
     void opened(Entry& entry, const Path& path, std::span<std::uint8_t> text, TimePoint now);
     void seen_at(Entry& entry, const Path& path);
-    bool send(Entry& entry, ByteView text, TimePoint now);
+    bool send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now);
     void watch(Entry& entry, const Keepalive& keepalive, bool lent);
     void erase(std::uint32_t id);
 

@@ -103,8 +103,10 @@ std::chrono::seconds unix_time_of_zero() {
 
 std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& device, unsigned ifindex,
                                                         netlink::InstanceRequest instance,
-                                                        config::Fastpath fastpath) {
-    instance.fastpath = translate(fastpath);
+                                                        const config::CommonConfig& c) {
+    instance.fastpath = translate(c.fastpath);
+    instance.mark = c.mark;
+    instance.inherit_dscp = c.passtos;
     bool missing = false;
     auto kernel = dataplane::KernelDataPlane::create(ifindex, instance, missing);
     if (missing) {

@@ -40,7 +40,7 @@ std::chrono::seconds unix_time_of_zero();
 /// has no nf_ovpn; throws std::runtime_error when it refuses.
 std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& device, unsigned ifindex,
                                                         netlink::InstanceRequest instance,
-                                                        config::Fastpath fastpath);
+                                                        const config::CommonConfig& c);
 
 /// What programs are told by every daemon.
 Environment environment(const config::CommonConfig& config, const std::string& device);

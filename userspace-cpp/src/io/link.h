@@ -21,8 +21,9 @@ public:
     /// for now.
     virtual void start(Handler handler, std::function<void()> idle) = 0;
 
-    /// Puts a data packet behind those that flush() sends.
-    virtual void queue(const Path& path, ByteView datagram) = 0;
+    /// Puts a data packet behind those that flush() sends. @p dscp: where it is in the header of
+    /// IP, in the upper six bits of its octet; a connection has none.
+    virtual void queue(const Path& path, ByteView datagram, std::uint8_t dscp) = 0;
     virtual void flush() = 0;
 
     /// Of this side.

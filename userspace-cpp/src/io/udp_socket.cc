@@ -5,6 +5,7 @@
 
 #include "io/udp_socket.h"
 
+#include "io/mark.h"
 #include "util/log.h"
 
 #include <arpa/inet.h>
@@ -70,8 +71,8 @@ T data_of(const cmsghdr* message) {
 /// A message with its address, its source address and the length of its segments.
 class Message {
 public:
-    /// @p segment 0: a single datagram.
-    Message(bool ipv6, const Path& path, ByteView data, std::size_t segment) {
+    /// @p segment 0: a single datagram. @p dscp: see Link::queue().
+    Message(bool ipv6, const Path& path, ByteView data, std::size_t segment, std::uint8_t dscp) {
         const auto& remote = path.remote;
         if (ipv6) {
             to_.ipv6.sin6_family = AF_INET6;
@@ -95,6 +96,10 @@ public:
         data_ = {const_cast<std::uint8_t*>(data.data()), data.size()};
         if (segment > 0)
             append(IPPROTO_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
+        if (dscp > 0 && remote.address.is_ipv4())
+            append(IPPROTO_IP, IP_TOS, int{dscp});
+        else if (dscp > 0)
+            append(IPPROTO_IPV6, IPV6_TCLASS, int{dscp});
     }
 
     /// Valid as long as this object stays where it is.
@@ -124,15 +129,15 @@ private:
     SocketAddress to_{};
     socklen_t to_length_ = 0;
     iovec data_{};
-    alignas(cmsghdr)
-        std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(2)> control_{};
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(2) +
+                                                  CMSG_SPACE(sizeof(int))> control_{};
     std::size_t used_ = 0;
 };
 
 } // namespace
 
 UdpSocket::UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-                     std::uint16_t port)
+                     std::uint16_t port, std::uint32_t mark)
     : socket_(context), ipv6_(family != Family::Ipv4), port_(port), buffer_(kBufferSize) {
     using asio::ip::udp;
     const Address address = local.value_or(ipv6_ ? Address(Ipv6{}) : Address(Ipv4{}));
@@ -156,6 +161,7 @@ UdpSocket::UdpSocket(asio::io_context& context, Family family, std::optional<Add
     }
     if (!option(IPPROTO_UDP, UDP_GRO, 1))
         log::warning("no UDP_GRO: {}", std::strerror(errno));
+    set_mark(socket_.native_handle(), mark);
     socket_.non_blocking(true);
     if (ipv6_)
         socket_.bind(udp::endpoint(asio::ip::address_v6(address.ipv6().bytes), port), error);
@@ -235,7 +241,11 @@ bool UdpSocket::receive_one() {
 }
 
 void UdpSocket::send(const Path& path, ByteView datagram) {
-    Message message(ipv6_, path, datagram, 0);
+    send(path, datagram, 0);
+}
+
+void UdpSocket::send(const Path& path, ByteView datagram, std::uint8_t dscp) {
+    Message message(ipv6_, path, datagram, 0, dscp);
     const auto header = message.header();
     // What is lost here is sent again by the reliability layer, as if the network had lost it.
     if (sendmsg(socket_.native_handle(), &header, 0) < 0)
@@ -247,7 +257,7 @@ void UdpSocket::note_send_error(const Path& path) {
     log::debug("{}: sending: {}", to_string(path.remote), std::strerror(errno));
 }
 
-void UdpSocket::queue(const Path& path, ByteView datagram) {
+void UdpSocket::queue(const Path& path, ByteView datagram, std::uint8_t dscp) {
     if (datagram.empty())
         return;
     if (queue_.size() + datagram.size() > kMaxQueue)
@@ -256,7 +266,7 @@ void UdpSocket::queue(const Path& path, ByteView datagram) {
         auto& last = bundles_.back();
         const auto length = last.end - last.begin;
         const bool whole = length % last.segment == 0; // nothing follows a shorter one
-        if (last.path == path && whole && datagram.size() <= last.segment &&
+        if (last.path == path && last.dscp == dscp && whole && datagram.size() <= last.segment &&
             length / last.segment < kMaxSegments && length + datagram.size() <= kMaxBundle) {
             queue_.insert(queue_.end(), datagram.begin(), datagram.end());
             last.end = queue_.size();
@@ -265,7 +275,7 @@ void UdpSocket::queue(const Path& path, ByteView datagram) {
     }
     const auto begin = queue_.size();
     queue_.insert(queue_.end(), datagram.begin(), datagram.end());
-    bundles_.push_back({path, begin, queue_.size(), datagram.size()});
+    bundles_.push_back({path, dscp, begin, queue_.size(), datagram.size()});
 }
 
 void UdpSocket::flush() {
@@ -277,7 +287,7 @@ void UdpSocket::flush() {
         const auto length = b.end - b.begin;
         auto& message =
             messages.emplace_back(ipv6_, b.path, ByteView(queue_).subspan(b.begin, length),
-                                  length > b.segment ? b.segment : 0);
+                                  length > b.segment ? b.segment : 0, b.dscp);
         headers.push_back({message.header(), 0});
     }
     for (std::size_t done = 0; done < headers.size();) {
@@ -318,7 +328,7 @@ void UdpSocket::send_alone(const Bundle& bundle) {
     while (!rest.empty()) {
         const auto datagram = rest.first(std::min(bundle.segment, rest.size()));
         rest = rest.subspan(datagram.size());
-        send(bundle.path, datagram);
+        send(bundle.path, datagram, bundle.dscp);
     }
 }
 

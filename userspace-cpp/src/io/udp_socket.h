@@ -19,10 +19,10 @@ namespace nfovpn::io {
 
 class UdpSocket final : public Link {
 public:
-    /// Binds to the port, or with 0 to any, of one address of the family or of every one. Throws
-    /// std::system_error.
+    /// Binds to the port, or with 0 to any, of one address of the family or of every one. Packets
+    /// have the mark, see set_mark(). Throws std::system_error.
     UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-              std::uint16_t port);
+              std::uint16_t port, std::uint32_t mark = 0);
 
     void start(Handler handler, std::function<void()> idle) override;
 
@@ -31,7 +31,7 @@ public:
 
     void send(const Path& path, ByteView datagram) override;
 
-    void queue(const Path& path, ByteView datagram) override;
+    void queue(const Path& path, ByteView datagram, std::uint8_t dscp) override;
     void flush() override;
     [[nodiscard]] std::uint16_t port() const override { return port_; }
     [[nodiscard]] std::uint64_t send_errors() const override { return send_errors_; }
@@ -43,11 +43,13 @@ private:
     /// Datagrams that leave together; they lie one behind the other in the queue.
     struct Bundle {
         Path path;
+        std::uint8_t dscp = 0;
         std::size_t begin = 0;
         std::size_t end = 0;
         std::size_t segment = 0; ///< length of each but the last, which may be shorter
     };
 
+    void send(const Path& path, ByteView datagram, std::uint8_t dscp);
     void send_alone(const Bundle& bundle);
     bool writable();
     void note_send_error(const Path& path);

@@ -255,6 +255,10 @@ std::optional<Error> NfOvpn::new_instance(const InstanceRequest& instance) {
         request.u32(NF_OVPN_A_INSTANCE_MODE,
                     instance.one_peer ? NF_OVPN_MODE_P2P : NF_OVPN_MODE_MP);
         request.u32(NF_OVPN_A_INSTANCE_FASTPATH, fastpath_number(instance.fastpath));
+        if (instance.mark != 0)
+            request.u32(NF_OVPN_A_INSTANCE_MARK, instance.mark);
+        if (instance.inherit_dscp)
+            request.u32(NF_OVPN_A_INSTANCE_DSCP, NF_OVPN_DSCP_INHERIT);
         for (const auto& listener : instance.listeners) {
             request.nest(NF_OVPN_A_INSTANCE_LISTENER, [&] {
                 if (listener.address)

@@ -27,6 +27,8 @@ enum class Fastpath { Off, Accepted, Eager };
 struct InstanceRequest {
     bool one_peer = false; ///< which owns every address
     Fastpath fastpath = Fastpath::Accepted;
+    std::uint32_t mark = 0;    ///< of outer packets
+    bool inherit_dscp = false; ///< outer packets have that of the inner one
     std::vector<Listener> listeners;
 };
 

@@ -54,7 +54,7 @@ std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context,
                                           const config::ServerConfig& c) {
     if (c.tcp)
         return nullptr;
-    return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port);
+    return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port, c.mark);
 }
 
 std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::ServerConfig& c) {
@@ -64,7 +64,7 @@ std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::S
     limits.connections = c.max_clients + limits.connections;
     limits.queue = c.tcp_queue_limit;
     limits.handshake = c.hand_window;
-    return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits);
+    return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits, c.mark);
 }
 
 // What may still be ready to run when a daemon ends: one for each thing that it waits for, and some
@@ -269,7 +269,7 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     netlink::InstanceRequest instance;
     instance.listeners.push_back({listener_address(config_), config_.port});
     instance.one_peer = config_.point_to_point;
-    return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_.fastpath);
+    return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_);
 }
 
 void Daemon::set_up_device() {

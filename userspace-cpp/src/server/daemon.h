@@ -73,7 +73,9 @@ private:
     void flush() override { link_.flush(); }
     [[nodiscard]] bool finished() const override;
     [[nodiscard]] std::string status_text() override;
-    void to_peer(const Path& path, ByteView datagram) override { link_.queue(path, datagram); }
+    void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override {
+        link_.queue(path, datagram, config_.passtos ? dscp : 0);
+    }
 
     void set_up_device();
     int run_device_program(const std::vector<std::string>& program, const char* type) const;

@@ -4,6 +4,7 @@
 
 #include "server/tcp_server.h"
 
+#include "io/mark.h"
 #include "io/socket_address.h"
 #include "io/tcp_stream.h"
 #include "util/log.h"
@@ -41,7 +42,7 @@ struct TcpServer::Connection {
 };
 
 TcpServer::TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
-                     std::uint16_t port, const TcpLimits& limits)
+                     std::uint16_t port, const TcpLimits& limits, std::uint32_t mark)
     : context_(context), limits_(limits), acceptor_(context), pause_(context),
       buffer_(io::kTcpReadSize) {
     const auto here = endpoint_of(family, local, port);
@@ -50,6 +51,7 @@ TcpServer::TcpServer(asio::io_context& context, io::Family family, std::optional
         acceptor_.set_option(tcp::acceptor::reuse_address(true));
         if (family != io::Family::Ipv4)
             acceptor_.set_option(asio::ip::v6_only(family == io::Family::Ipv6));
+        io::set_mark(acceptor_.native_handle(), mark);
         acceptor_.bind(here);
         acceptor_.listen();
     } catch (const std::system_error& error) {
@@ -149,7 +151,7 @@ void TcpServer::send(const Path& path, ByteView datagram) {
     put(path, datagram, false);
 }
 
-void TcpServer::queue(const Path& path, ByteView datagram) {
+void TcpServer::queue(const Path& path, ByteView datagram, std::uint8_t /*dscp*/) {
     put(path, datagram, true);
 }
 

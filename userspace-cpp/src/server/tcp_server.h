@@ -29,15 +29,15 @@ struct TcpLimits {
 
 class TcpServer final : public io::Link {
 public:
-    /// Listens on the port, or with 0 on any, of one address of the family or of every one. Throws
-    /// std::system_error.
+    /// Listens on the port, or with 0 on any, of one address of the family or of every one. Packets
+    /// have the mark, see io::set_mark(). Throws std::system_error.
     TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
-              std::uint16_t port, const TcpLimits& limits);
+              std::uint16_t port, const TcpLimits& limits, std::uint32_t mark = 0);
     ~TcpServer() override;
 
     void start(Handler handler, std::function<void()> idle) override;
     void send(const Path& path, ByteView datagram) override;
-    void queue(const Path& path, ByteView datagram) override;
+    void queue(const Path& path, ByteView datagram, std::uint8_t dscp) override;
     /// Nothing waits for it: a stream is never too short.
     void flush() override {}
     [[nodiscard]] std::uint16_t port() const override { return port_; }
