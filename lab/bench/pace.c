@@ -6,7 +6,7 @@
  *				the most of a fifth of a millisecond
  *   pace NAMESPACE:DEVICE...	every 10 ms until SIGTERM the second figure; then a line for each time: when it
  *				was (microseconds since the Epoch), how fast, and how many bytes the devices have
- *				received and sent so far
+ *				received and sent so far. The line before these says so, and comes at once.
  *
  * The loop keeps the units busy that the two threads of a core share, and touches no memory: half as fast means
  * that somebody has the other thread, who may be in another virtual machine and is not to be seen otherwise.
@@ -154,6 +154,9 @@ static void sample(int argc, char **argv)
 	if (sigaction(SIGTERM, &action, NULL) || sched_setscheduler(0, SCHED_FIFO, &first))
 		die("pace");
 
+	/* who waits for the signal to be in place sees it */
+	printf("us speed bytes\n");
+	fflush(stdout);
 	while (!over && count < SAMPLES_MAX) {
 		struct sample *s = &samples[count++];
 

@@ -4,16 +4,15 @@
 # rounds.sh ROUNDS SECONDS ITEM... - what the scripts that measure inside the guest share. In each round every
 # item is measured once with every system, and the order turns around from round to round, so that drift hits
 # all alike. Each figure is a line of JSON in records, and a line that is shown. Sourced behind
-# lab/demo/lib.sh, with the script's own arguments; "round" is the loop's variable there.
+# lab/demo/lib.sh, with the script's own arguments; "round" is the loop's variable there. A run that breaks off
+# leaves what it has.
 
 # shellcheck disable=SC2034	# for who sources this
 rounds=$1 seconds=$2
 shift 2
 items=" $* "
-records=$RUN/records
-: >"$records"
-: >"$RUN/disturbed"
 begin=$(now)
+uname -r >"$NF_OVPN_OUT/kernel"
 
 # record ITEM SYSTEM VARIANT DIRECTION UNIT VALUE
 record() {
@@ -21,7 +20,7 @@ record() {
 	printf '%6d s  round %d  %-8s %-14s %-34s %-5s %12s %s\n' \
 		"$((($(now) - begin) / 1000000))" "$round" "$1" "$2" "$3" "$4" "$6" "$5"
 	jq -nc --arg item "$1" --arg system "$2" --arg variant "$3" --arg direction "$4" --arg unit "$5" --argjson value "$6" \
-		"{round: $round, \$item, \$system, \$variant, \$direction, \$unit, \$value}" >>"$records"
+		"{round: $round, \$item, \$system, \$variant, \$direction, \$unit, \$value}" >>"$NF_OVPN_OUT/records"
 }
 # calm rate|rates|time|pings COMMAND... - what it prints, as it is while the processor has its full speed, SPEED by
 # $PACE. In a virtual machine it often has not: who has the other thread of the core takes up to half of it, for
@@ -44,13 +43,14 @@ calm() {
 		# shellcheck disable=SC2086,SC2154	# words, of who sources this
 		"$PACE" $WATCH >"$RUN/pace.$try" &
 		pid=$!
+		wait_for 10 test -s "$RUN/pace.$try" || die "pace does not start"
 		slices+=("$RUN/pace.$try")
 		if [ "$form" = pings ]; then "$@" >>"$out"; else "$@" >"$out"; fi
 		kill -TERM "$pid"
 		wait "$pid"
 		kept=$(calm_of "$form" "$RUN/calm" "${slices[@]}" "$out")
 		[ "$kept" -lt $enough ] || break
-		echo "$try" >>"$RUN/disturbed"
+		echo "$try" >>"$NF_OVPN_OUT/disturbed"
 	done
 	if [ "$kept" -gt 0 ]; then cat "$RUN/calm"; else cat "$out"; fi
 }
@@ -76,7 +76,8 @@ calm_of() {
 	BEGIN { kept = 0; printf "" >to }
 	FNR == 1 && NR > 1 { settle() }
 	FILENAME != measured {
-		if (FNR == 1) {
+		if (FNR == 1) next # what the columns are
+		if (FNR == 2) {
 			begin = n + 1
 		} else {
 			n++
@@ -113,10 +114,4 @@ in_turn() {
 		if [ $((round % 2)) -eq 1 ]; then list+=("$system"); else list=("$system" "${list[@]}"); fi
 	done
 	for system in "${list[@]}"; do $command "$system"; done
-}
-
-# keep_records - at the end, for lab/bench/bench
-keep_records() {
-	cp "$records" "$RUN/disturbed" "$NF_OVPN_OUT"
-	uname -r >"$NF_OVPN_OUT/kernel"
 }
