@@ -80,6 +80,7 @@ calm_of() {
 		for (i = 1; i <= (form == "rates" ? NF : 1); i++)
 			$i = sprintf($i ~ /[.]/ ? "%.1f" : "%.0f", form == "time" ? $i / factor : $i * factor)
 		print >to
+		told = 1
 	}
-	END { print some || form == "pings" ? kept : 0 }' "$@"
+	END { print told || form == "pings" ? kept : 0 }' "$@"
 }
