@@ -78,7 +78,7 @@ def within($r; $item; $from; $to):
 | "<!-- made by lab/bench/report -->",
   "",
   "Machine: \(.machine); load before: \(.load_before). Kernel: \(.kernel).",
-  "Made by `\(.command)`; medians (lowest–highest) of \([$r[].rounds] | max) rounds." +
+  "Made by `\(.command)`; medians (lowest–highest) of \([$r[].rounds] | unique | if length > 1 then "\(first) to \(last)" else first end) rounds." +
   (if .disturbed then " \(.disturbed) of \([$r[].rounds] | add) figures could only be had while something else slowed the processor down." else "" end),
   (if any($r[]; .unit == "instructions") then "The clock counts instructions: each is a nanosecond, so Mbit/s and packets/s are those of a machine that has 10^9 of them in a second." else empty end),
   "",
