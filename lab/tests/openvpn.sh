@@ -163,22 +163,27 @@ by_the_fast_path() {
 	done
 }
 
-# client_moves FAMILY ENDPOINT - the client's packets come from elsewhere, as when a NAT on its way forgets it
+# client_moves ip|ip6 PORT - the client's packets come from elsewhere, as when a NAT on its way forgets it. No
+# connection is tracked for that: a reply on its way to the old port would begin one the other way round.
 client_moves() {
+	local old
+	old=$(ns client ss -Huanp | awk -v pid="pid=${PID[client]}," 'index($0, pid) { sub(/.*:/, "", $4); print $4; exit }')
 	ns client nft -f - <<-RULES
 		table $1 moved {
-			chain postrouting {
-				type nat hook postrouting priority srcnat;
-				udp dport 1194 snat to $2
+			chain out {
+				type filter hook postrouting priority srcnat + 1;
+				udp sport $old udp dport 1194 udp sport set $2
+			}
+			chain in {
+				type filter hook prerouting priority raw;
+				udp sport 1194 udp dport $2 udp dport set $old
 			}
 		}
 	RULES
-	ns client conntrack -D -p udp --dport 1194 >/dev/null 2>&1 || true
 }
 client_moves_back() {
 	ns client nft delete table ip moved
 	ns client nft delete table ip6 moved
-	ns client conntrack -F
 } >/dev/null 2>&1
 
 # The client has been told so if it knows them, and only with ciphers that have them.
