@@ -129,14 +129,10 @@ slow=1
 
 # WHAT SECONDS COMMAND...: wait until the command succeeds
 wait_for() {
-	local what=$1 seconds=$(($2 * slow)) end
+	local what=$1 seconds=$(($2 * slow))
 	shift 2
-	end=$((SECONDS + seconds))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -le "$end" ] ||
-			fail "waited $seconds s for $what" || return
-		sleep 0.05
-	done
+	slowwait "$seconds" "$@" >/dev/null 2>&1 ||
+		fail "waited $seconds s for $what"
 }
 
 # COUNT PATTERN LOG: of what a process of ovpn_tool has received

@@ -268,24 +268,6 @@ static noinline unsigned int new_forward(struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* PREROUTING, after conntrack and DNAT: what is forwarded to a peer, and the
- * first packet of flows that come from one.
- */
-static unsigned int forward_hook(void *priv, struct sk_buff *skb,
-				 const struct nf_hook_state *state)
-{
-	enum ip_conntrack_info ctinfo;
-	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
-
-	if (!ct)
-		return NF_ACCEPT;
-	if (unlikely(!nf_ct_is_confirmed(ct)))
-		return new_forward(skb, ct, ctinfo, state);
-	if (unlikely(nf_ct_ovpn_find(ct)))
-		return take_inner(skb, ct, ctinfo, state, true);
-	return NF_ACCEPT;
-}
-
 /* The first packets of a flow that may carry OpenVPN. */
 static noinline unsigned int new_output(struct sk_buff *skb, struct nf_conn *ct,
 					enum ip_conntrack_info ctinfo,
@@ -304,11 +286,16 @@ static noinline unsigned int new_output(struct sk_buff *skb, struct nf_conn *ct,
 	return NF_ACCEPT;
 }
 
-/* LOCAL_OUT, after conntrack and DNAT: what this host sends to a peer, and
- * new outer flows that this host opens.
+typedef unsigned int new_flow_fn(struct sk_buff *skb, struct nf_conn *ct,
+				 enum ip_conntrack_info ctinfo,
+				 const struct nf_hook_state *state);
+
+/* What may be on its way to a peer: @new_flow looks at the first packets of a
+ * flow, before it has an entry in the table.
  */
-static unsigned int output_hook(void *priv, struct sk_buff *skb,
-				const struct nf_hook_state *state)
+static __always_inline unsigned int
+inner_hook(struct sk_buff *skb, const struct nf_hook_state *state,
+	   new_flow_fn *new_flow, bool forward)
 {
 	enum ip_conntrack_info ctinfo;
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
@@ -316,10 +303,28 @@ static unsigned int output_hook(void *priv, struct sk_buff *skb,
 	if (!ct)
 		return NF_ACCEPT;
 	if (unlikely(!nf_ct_is_confirmed(ct)))
-		return new_output(skb, ct, ctinfo, state);
+		return new_flow(skb, ct, ctinfo, state);
 	if (unlikely(nf_ct_ovpn_find(ct)))
-		return take_inner(skb, ct, ctinfo, state, false);
+		return take_inner(skb, ct, ctinfo, state, forward);
 	return NF_ACCEPT;
+}
+
+/* PREROUTING, after conntrack and DNAT: what is forwarded to a peer, and the
+ * first packet of flows that come from one.
+ */
+static unsigned int forward_hook(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	return inner_hook(skb, state, new_forward, true);
+}
+
+/* LOCAL_OUT, after conntrack and DNAT: what this host sends to a peer, and
+ * new outer flows that this host opens.
+ */
+static unsigned int output_hook(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	return inner_hook(skb, state, new_output, false);
 }
 
 /* The first packets of a flow that may go to a peer. */
