@@ -54,10 +54,15 @@ lab_apt_setup() {
 # lab_apt COMMAND... - apt with that configuration
 lab_apt() { APT_CONFIG=$APT/apt.conf "$@"; }
 
-# lab_apt_update - fetch the lists
+# lab_apt_update - fetch the lists, unless that was done in the last ten minutes
 lab_apt_update() {
-	lab_apt_setup
-	lab_apt apt-get -q update
+	alone apt
+	if [ -z "$(find "$APT/updated" -mmin -10 2>/dev/null)" ]; then
+		lab_apt_setup
+		lab_apt apt-get -q -o APT::Update::Error-Mode=any update
+		touch "$APT/updated"
+	fi
+	let_go apt
 }
 
 # lab_download PACKAGE=VERSION... - download into dl/; a file appears there only when complete
