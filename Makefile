@@ -13,9 +13,9 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | sort | \
 		while IFS=$$'\t' read -r t h; do printf '  make %-17s %s\n' "$$t" "$$h"; done
 	@echo
-	@echo '  OPENVPN=2.6|2.7   the stock OpenVPN client of "demo" and "shell"   [2.7]'
-	@echo '  CIPHER=NAME       the data channel cipher of "demo"'
-	@echo '  TESTS="NAME ..."  only these groups of "test", named in lab/tests.table; those of'
+	@echo '  OPENVPN=2.6|2.7   the stock OpenVPN client of "shell"   [2.7]'
+	@echo '  CIPHER=NAME       the data channel cipher of "demo" and "shell"'
+	@echo '  TESTS="NAME ..."  only these groups, named in lab/tests.table; those of'
 	@echo '                    "test-debug" and "test-qemu" are in lab/tests/*.table'
 	@echo '  VERSION=N RANGE-DIFF=PREVIOUS   "series" makes version N, in OUT=DIR, compared with the directory or'
 	@echo '                    the range of commits that was sent before; AUTHOR="NAME <MAIL>", SERIES=linux'
@@ -28,29 +28,47 @@ setup: ## install and build all that the others need; quick when nothing changed
 	@lab/setup
 
 .PHONY: demo
-demo: setup ## stock OpenVPN through nf_ovpn in the lab, with figures at the end
+demo: setup ## what nf_ovpn is for, in a minute: beside mainline's driver, and with a rule in mid-flow
 	@lab/demo/demo
 
 .PHONY: shell
 shell: setup ## boot the lab to a prompt, in the network of the demo
 	@lab/run -i lab/demo/shell
 
+.PHONY: demo-recording
+demo-recording: setup ## the demo as a film, docs/demo.cast and docs/demo.svg
+	@lab/install lab/packages.recording
+	@lab/demo/record
+
 .PHONY: test
-test: setup ## every test; the last line counts them
+test: setup ## every subject; the last line counts the tests
 	@lab/test $(TESTS)
 
-# Not among the tests of "make test": each takes a kernel of its own and a good part of an hour.
+.PHONY: test-changed
+test-changed: setup ## the same, and the long forms whose inputs changed since they passed (CI)
+	@lab/test --changed
+
+.PHONY: test-all
+test-all: setup ## every test in its long form; takes an hour
+	@lab/test --long $(TESTS)
+
+.PHONY: times
+times: ## how long each step and each group of tests took
+	@lab/times
+
+# Not among the tests of "make test": each takes a kernel of its own and a good part of an hour. One guest at a
+# time, as each keeps all processors busy.
 .PHONY: test-debug
 test-debug: setup ## the self tests on a kernel that checks itself, and with allocations that fail
 	@lab/kernel-build uml-debug
-	@LAB_TESTS_TABLE=lab/tests/debug.table lab/test $(TESTS)
+	@LAB_GUESTS=1 LAB_TESTS_TABLE=lab/tests/debug.table lab/test $(TESTS)
 
 .PHONY: test-qemu
 test-qemu: setup ## the self tests on x86-64 in QEMU; 32 bits and big endian compiled
 	@lab/install lab/packages.qemu
 	@lab/kernel-build x86-64
 	@lab/kernel-build x86-64-builtin
-	@LAB_TESTS_TABLE=lab/tests/qemu.table lab/test $(TESTS)
+	@LAB_GUESTS=1 LAB_TESTS_TABLE=lab/tests/qemu.table lab/test $(TESTS)
 
 .PHONY: coverage
 coverage: setup ## which lines of nf-ovpnd its unit tests execute
@@ -94,7 +112,7 @@ check: setup ## patches/ fresh, applicable and clean by the kernel's own tools; 
 	@lab/check/check
 
 .PHONY: check-all
-check-all: setup ## the same, and each patch built for x86-64, 32 bits, without IPv6, nf_tables, NAT, SMP
+check-all: setup ## the same for each patch; also for x86-64, 32 bits, without IPv6, nf_tables, NAT, SMP
 	@lab/check/check -a
 
 .PHONY: clean
