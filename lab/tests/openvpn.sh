@@ -6,8 +6,8 @@
 #
 # Each test is a function. It runs in a process of its own under "set -e", starts what it needs and
 # fails at the first command that fails; whatever it leaves running is stopped after it, and must
-# leave nothing in the kernel. A test that fails shows its commands' output and the logs. What else
-# is to be undone after each is restore(), the script's own.
+# leave nothing in the kernel. A test that fails shows its commands' output and the logs; one that passes how long
+# it took. What else is to be undone after each is restore(), the script's own.
 
 # PID, the processes that were started, is each test's own:
 # shellcheck disable=SC2030,SC2031
@@ -43,11 +43,21 @@ stop_all() {
 	exit "$status"
 }
 
-run_test() { # NAME FUNCTION ARGUMENT...
-	local name=$1 pid status=0
-	shift
+# chosen FUNCTION - is the test one of those that were asked for (ONLY is a pattern), and ours? Guests that share
+# a list of tests have a directory in common, CLAIMS, where the first that makes a test's own directory has it.
+listed=0
+chosen() {
+	listed=$((listed + 1))
 	# shellcheck disable=SC2053	# a pattern
-	[ -z "${ONLY:-}" ] || [[ $1 == $ONLY ]] || return 0
+	[ -z "${ONLY:-}" ] || [[ $1 == $ONLY ]] || return 1
+	[ -z "${CLAIMS:-}" ] || mkdir "$CLAIMS/$listed" 2>/dev/null
+}
+
+run_test() { # NAME FUNCTION ARGUMENT...
+	local name=$1 pid status=0 begin took
+	shift
+	chosen "$1" || return 0
+	begin=$(now)
 	rm -f "$RUN"/*.log "$RUN"/got*
 	(
 		PID=()
@@ -56,8 +66,9 @@ run_test() { # NAME FUNCTION ARGUMENT...
 	) >"$RUN/test.out" 2>&1 &
 	pid=$!
 	wait "$pid" || status=$?
+	took=$((($(now) - begin) / 100000))
 	if [ "$status" -eq 0 ]; then
-		printf 'ok - OpenVPN %s: %s\n' "$stock_version" "$name"
+		printf 'ok - OpenVPN %s: %s # %d.%d s\n' "$stock_version" "$name" $((took / 10)) $((took % 10))
 	else
 		# shellcheck disable=SC2034	# the exit status of the script that this is for
 		failed=1
