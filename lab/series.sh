@@ -31,11 +31,16 @@ apply_series() {
 			[ "$work" = "$tree" ] || let_go "${tree##*/}"
 		fi
 	fi
-	if [ "$(git -C "$work" rev-parse HEAD)" != "$SERIES_COMMIT" ]; then
+	if [ "$(git -C "$work" rev-parse HEAD)" != "$SERIES_COMMIT" ] || [ -e "$(index_lock "$work")" ]; then
 		alone "${work##*/}"
-		lab_git -C "$work" checkout -q --detach "$SERIES_COMMIT"
+		# The work tree is ours alone now: this lock is of one that was killed.
+		rm -f "$(index_lock "$work")"
+		lab_git -C "$work" checkout -q -f --detach "$SERIES_COMMIT"
 	fi
 }
+
+# index_lock WORK - what git has while it writes to a work tree, and leaves when it is killed
+index_lock() { git -C "$1" rev-parse --path-format=absolute --git-path index.lock; }
 
 # am_aside TREE BASE REF PATCH... - git am in a scratch work tree; REF gets the result. The work
 # tree starts without a single file: git am reads what it needs from the index.
