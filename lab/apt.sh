@@ -59,7 +59,9 @@ lab_apt_update() {
 	alone apt
 	if [ -z "$(find "$APT/updated" -mmin -10 2>/dev/null)" ]; then
 		lab_apt_setup
-		lab_apt apt-get -q -o APT::Update::Error-Mode=any update
+		# what cannot be fetched is a warning to apt
+		lab_apt apt-get -q update 2>&1 | tee "$APT/update.log"
+		if grep -q '^\(Err:\|W: Failed to fetch\)' "$APT/update.log"; then return 1; fi
 		touch "$APT/updated"
 	fi
 	let_go apt

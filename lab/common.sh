@@ -85,7 +85,7 @@ step() {
 		while on_terminal && [ -z "${LAB_STEPS_MIX:-}" ] && kill -0 "$_pid" 2>/dev/null; do
 			_shown="$(((${EPOCHREALTIME/./} - _begin) / 1000000)) s"
 			printf '%s%s' "$_shown" "${_shown//?/$'\b'}"
-			read -rt 0.2 _ <> <(:) || true
+			sleep 0.2
 		done
 	fi
 	wait "$_pid" || _rc=$?
