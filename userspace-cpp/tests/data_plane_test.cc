@@ -270,6 +270,8 @@ public:
     Failure add_peer(const Peer& peer) override {
         if (unsupported)
             return Error{EOPNOTSUPP, "no such peers"};
+        if (peer.networks.size() > most_networks)
+            return Error{E2BIG, "too many networks"};
         return inner.add_peer(peer);
     }
     Failure set_keepalive(std::uint32_t id, const Keepalive& k) override {
@@ -339,6 +341,7 @@ public:
 
     UserDataPlane inner;
     bool unsupported = false;
+    std::size_t most_networks = 64;
     bool unsupported_keys = false;
     std::optional<KeySlot> refuses_release;
     std::optional<KeySlot> refuses_resume;
@@ -484,7 +487,16 @@ TEST_F(Movable, WhatTheKernelHasNotIsServedHere) {
     EXPECT_EQ(sink.datagrams.size(), 1U);
     EXPECT_FALSE(plane.remove_peer(6));
 
+    // As it says of too many networks; an empty peer of the kernel would have none of them.
     kernel.unsupported = false;
+    auto large = a_peer(5);
+    for (std::uint32_t i = 0; i < 65; i++)
+        large.networks.push_back(ipv4_prefix(Ipv4{0x0a630000 + (i << 8)}, 24));
+    EXPECT_FALSE(plane.add_peer(large));
+    EXPECT_EQ(plane.holder(5), Holder::User);
+    EXPECT_FALSE(kernel.inner.peer(5));
+    EXPECT_FALSE(plane.remove_peer(5));
+
     kernel.unsupported_keys = true;
     EXPECT_FALSE(plane.add_peer(a_peer(7)));
     EXPECT_EQ(plane.holder(7), Holder::Kernel);

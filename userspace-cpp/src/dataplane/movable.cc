@@ -16,9 +16,11 @@ namespace {
 
 constexpr KeySlot kSlots[] = {KeySlot::Primary, KeySlot::Secondary};
 
-// The kernel has no such thing, so this process does it.
+// The kernel has no such thing, or not so much of it, so this process does it. E2BIG: more networks
+// behind a peer than it takes; EMSGSIZE: more than a request has room for.
 bool beyond_kernel(const Failure& failure) {
-    return failure && failure->code == EOPNOTSUPP;
+    return failure &&
+           (failure->code == EOPNOTSUPP || failure->code == E2BIG || failure->code == EMSGSIZE);
 }
 
 // What both have counted of one peer.
