@@ -13,6 +13,7 @@
 
 #include <syslog.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -147,7 +148,52 @@ void set_listener(std::function<void(Level, std::string_view)> listener) {
     current_listener = std::move(listener);
 }
 
-void write(Level level, const void* kind, std::string_view text) {
+namespace {
+
+// The number of bytes of the character that text begins with; 0 if it is none that prints: a
+// control character (of C1 too, which terminals obey) or a byte that is no UTF-8.
+std::size_t printable_length(std::string_view text) {
+    const auto at = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    const unsigned first = at(0);
+    if (first < 0x80)
+        return (first >= 0x20 && first != 0x7f) || first == '\t' ? 1 : 0;
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    for (std::size_t i = 1; i < length; i++) {
+        if ((at(i) & 0xc0) != 0x80)
+            return 0;
+    }
+    // Overlong forms, surrogates, beyond the last one.
+    if ((first == 0xc2 && at(1) < 0xa0) || (first == 0xe0 && at(1) < 0xa0) ||
+        (first == 0xed && at(1) > 0x9f) || (first == 0xf0 && at(1) < 0x90) ||
+        (first == 0xf4 && at(1) > 0x8f))
+        return 0;
+    return length;
+}
+
+constexpr std::size_t kLongestLine = 8192;
+
+} // namespace
+
+std::string one_line(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty() && out.size() < kLongestLine) {
+        const auto length = printable_length(text);
+        if (length == 0)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+        else
+            out += text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
+}
+
+void write(Level level, const void* kind, std::string_view raw) {
+    const auto text = one_line(raw);
     // Errors are never too many.
     if (run().limit == 0 || level == Level::Error || !muted(kind))
         spdlog::default_logger()->log(native(level), text);

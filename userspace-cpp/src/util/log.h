@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Log lines. A thin front to spdlog, so that its header is compiled once and not in every file.
-// Nothing secret may be passed to these functions, and text that a peer wrote only after
-// wire::printable().
+// Nothing secret may be passed to these functions. Text that a peer wrote may be: what could end a
+// line, or would be understood by a terminal, is escaped here.
 #pragma once
 
 #include <fmt/core.h>
@@ -50,6 +50,9 @@ unsigned mute();
 
 /// Gets every line that is written as well; nothing for nobody. It must not write any itself.
 void set_listener(std::function<void(Level, std::string_view)> listener);
+
+/// Control characters but the tab as "\\x0a"; and what is not UTF-8, or too long for a line.
+std::string one_line(std::string_view text);
 
 /// Writes one line. Lines of one kind have the same @p kind, the address of their format.
 void write(Level level, const void* kind, std::string_view text);
