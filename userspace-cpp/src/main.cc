@@ -333,6 +333,8 @@ int run(const Source& source, typename Side::Parsed parsed) {
             enter(config.directory);
             auto target = config.log;
             target.append = target.append || !first;
+            if (const auto why = host::why_not_to_write(target.file); why && !target.file.empty())
+                throw std::runtime_error(*why);
             log::open(target);
             log::set_verb(config.verb);
             if (first)
