@@ -30,7 +30,7 @@ using Failure = std::optional<Error>;
 struct Peer {
     std::uint32_t id = 0;            ///< 24 bits
     Path path;                       ///< where it is, and where it reached us
-    Ipv4 address;                    ///< its own inside the tunnel
+    std::optional<Ipv4> address;     ///< its own inside the tunnel; none if it may not have it
     std::optional<Ipv6> address6;    ///< likewise
     std::vector<Prefix> networks;    ///< behind it
     bool owns_everything = false;    ///< every address is its own; then it is the only peer

@@ -36,7 +36,8 @@ std::vector<Prefix> prefixes(const Peer& peer) {
     if (peer.owns_everything)
         return {ipv4_prefix(Ipv4{}, 0), ipv6_prefix(Ipv6{}, 0)};
     auto out = peer.networks;
-    out.push_back(ipv4_prefix(peer.address, 32));
+    if (peer.address)
+        out.push_back(ipv4_prefix(*peer.address, 32));
     if (peer.address6)
         out.push_back(ipv6_prefix(*peer.address6, 128));
     return out;

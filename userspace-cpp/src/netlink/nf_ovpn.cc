@@ -301,8 +301,8 @@ void put_peer(Message& request, const PeerRequest& peer) {
     request.nest(NF_OVPN_A_PEER, [&] {
         request.u32(NF_OVPN_A_PEER_ID, peer.id);
         put_path(request, peer.path);
-        if (!peer.owns_everything)
-            request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
+        if (!peer.owns_everything && peer.vpn_address)
+            request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address->value));
         if (peer.vpn_address6)
             request.bytes(NF_OVPN_A_PEER_VPN_IPV6, peer.vpn_address6->bytes);
         for (const auto& network : peer.networks)

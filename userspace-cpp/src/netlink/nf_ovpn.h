@@ -35,7 +35,7 @@ struct InstanceRequest {
 struct PeerRequest {
     std::uint32_t id = 0;
     Path path;
-    Ipv4 vpn_address;
+    std::optional<Ipv4> vpn_address;
     std::optional<Ipv6> vpn_address6;
     std::vector<Prefix> networks;
     bool owns_everything = false; ///< of an instance with one peer: it needs no addresses

@@ -47,6 +47,12 @@ constexpr Duration kShortestWait = std::chrono::milliseconds(1);
 // TLS's share of a packet, at the least, whatever the limit for packets and the wrapping leave.
 constexpr std::size_t kLeastPayload = 64;
 
+// Of common names, as in certificates (RFC 5280).
+constexpr std::size_t kLongestName = 64;
+
+// Of one client, from all that have something to say about it.
+constexpr std::size_t kMaxNetworks = 1000;
+
 // Each client of topology net30 has a network of four addresses, and the third of them.
 constexpr std::uint32_t kNet30 = 4;
 constexpr std::uint32_t kInNet30 = 2;
@@ -121,14 +127,17 @@ public:
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
     bool connected = false;           ///< the hooks have let it in
-    std::string username;             ///< that was verified
+    std::optional<std::string> user;  ///< that was verified; may be empty where none is required
     std::optional<AuthToken> token;   ///< the one it has
     ClientSettings of_user;           ///< what who verified its user has to say
     ClientSettings special;
     std::optional<session::Assignment> granted; ///< what it has, before the session is told
     std::optional<Ipv6> address6;               ///< its own inside the tunnel
     std::vector<Prefix> networks;               ///< behind it
-    dataplane::PeerStats traffic;               ///< as it was last known
+    bool may_have_address = true;               ///< the hooks have not refused it
+    bool may_have_address6 = true;
+    std::vector<std::string> learned; ///< of these, what the hooks know and have not refused
+    dataplane::PeerStats traffic;     ///< as it was last known
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -147,8 +156,10 @@ bool ServerCore::Client::add_peer(session::Session&) {
     peer.id = peer_id();
     peer.path = path;
     peer.owns_everything = core_.settings_.session.point_to_point;
-    peer.address = granted->address;
-    peer.address6 = address6;
+    if (may_have_address)
+        peer.address = granted->address;
+    if (may_have_address6)
+        peer.address6 = address6;
     peer.networks = networks;
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
@@ -161,7 +172,6 @@ bool ServerCore::Client::add_peer(session::Session&) {
 void ServerCore::Client::up(session::Session&) {
     is_up = true;
     well(core_.data_plane_.set_keepalive(peer_id(), core_.settings_.keepalive), "keepalive");
-    core_.learned(*this, Learned::Added);
     const auto& info = session.peer_info();
     log::info("{}: up: peer {}, {}, {} {}, data channel {}, key derivation {}, "
               "handshake {:.1f} ms, OpenVPN {} {}",
@@ -403,7 +413,7 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
     Client& client = *owned;
     clients_.emplace(client.key(), std::move(owned));
     by_client_id_.emplace(client.id, &client);
-    transport_.session_begins(client.path.remote);
+    transport_.session_begins(client.path);
     client.session.receive(from.packet, now);
     settle(client, now);
 }
@@ -412,28 +422,29 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
 void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
                              Then then) {
     const auto password = theirs.password.view();
+    const auto username = wire::clean_name(theirs.username);
     if (!settings_.users) {
         then(client, std::nullopt, now);
-    } else if (theirs.username.empty() || password.empty()) {
-        if (settings_.users->required || !client.username.empty())
-            then(client, session::Refusal{"this server asks for user name and password"}, now);
-        else
-            then(client, std::nullopt, now);
-    } else if (!client.username.empty() && theirs.username != client.username) {
+    } else if (settings_.users->required && !theirs.has_credentials) {
+        then(client, session::Refusal{"this server asks for user name and password"}, now);
+    } else if (client.user && username != *client.user) {
         then(client, session::Refusal{"another user name at renegotiation"}, now);
+    } else if (settings_.users->as_common_name && username.size() > kLongestName) {
+        then(client, session::Refusal{"the user name is too long for a common name"}, now);
     } else if (settings_.users->tokens && is_auth_token(password)) {
-        verify_token(client, theirs, now, then);
+        verify_token(client, username, password, now, then);
     } else {
-        auto answered = [this, id = client.id, username = theirs.username, then = std::move(then)](
+        // Who verifies decides about empty ones too.
+        auto answered = [this, id = client.id, username, then = std::move(then)](
                             Result<ClientSettings, session::Refusal> answer, TimePoint when) {
             auto* found = by_client_id(id);
             if (!found)
                 return;
             std::optional<session::Refusal> refusal;
             if (answer) {
-                found->username = username;
+                found->user = username;
                 found->of_user = std::move(*answer);
-                if (settings_.users->tokens)
+                if (settings_.users->tokens && !username.empty())
                     found->token = new_auth_token(unix_time(when));
             } else {
                 refusal = answer.error();
@@ -441,25 +452,24 @@ void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, Tim
             then(*found, std::move(refusal), when);
             told(*found, when);
         };
-        hooks_->verify_user(client.id, environment(client), theirs.username, password,
+        hooks_->verify_user(client.id, environment(client), username, password,
                             std::move(answered));
     }
 }
 
-void ServerCore::verify_token(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
-                              const Then& then) {
-    auto token = read_auth_token(*settings_.users->tokens, theirs.password.view(), theirs.username,
-                                 unix_time(now));
+void ServerCore::verify_token(Client& client, const std::string& username, ByteView password,
+                              TimePoint now, const Then& then) {
+    auto token = read_auth_token(*settings_.users->tokens, password, username, unix_time(now));
     if (!token) {
         const bool expired = token.error() == AuthTokenFault::Expired;
-        log::warning("{}: token of user {}: {}", client.label(), wire::printable(theirs.username),
+        log::warning("{}: token of user {}: {}", client.label(), username,
                      expired ? "expired" : "not authentic");
         // By that word a client forgets its token, and asks for a password.
         then(client, session::Refusal{expired ? "SESSION:token expired" : "SESSION:token unknown"},
              now);
         return;
     }
-    client.username = theirs.username;
+    client.user = username;
     client.token = *token;
     client.token->renewed = unix_time(now);
     then(client, std::nullopt, now);
@@ -473,9 +483,9 @@ void ServerCore::told(Client& client, TimePoint now) {
 
 void ServerCore::verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now) {
     if (!refusal) {
-        if (settings_.users && settings_.users->as_common_name && !client.username.empty())
-            client.session.rename(client.username);
-        else if (client.session.common_name().empty())
+        if (settings_.users && settings_.users->as_common_name)
+            client.session.rename(client.user.value_or(""));
+        if (client.session.common_name().empty())
             client.session.rename("UNDEF"); // OpenVPN's word for clients without a name
     }
     if (refusal)
@@ -567,6 +577,10 @@ void ServerCore::let_in(Client& client, TimePoint now) {
         client.session.admit(session::Refusal{"this client is disabled"});
         return;
     }
+    if (hooks_ && hooks_->busy()) {
+        client.session.admit(session::Refusal{"the server is busy", true});
+        return;
+    }
     replace_others(client, now);
     if (auto refusal = give_address(client)) {
         client.session.admit(*refusal);
@@ -609,12 +623,65 @@ void ServerCore::connected(Client& client, TimePoint) {
         client.session.admit(session::Refusal{"the server has no fitting address for this client"});
         return;
     }
+    if (special.networks.size() > kMaxNetworks) {
+        log::error("{}: more than {} networks", client.label(), kMaxNetworks);
+        client.session.admit(session::Refusal{"the server has too many networks for this client"});
+        return;
+    }
     auto& granted = *client.granted;
     granted.second = second_of(client);
     client.address6 = special.address6 ? special.address6 : pool_address6(granted.address);
     take_networks(client, special.networks);
-    granted.push = push_for(client, special);
-    client.session.admit(granted);
+    if (settings_.hooks_addresses)
+        learn(client);
+    else
+        give(client);
+}
+
+// The client is told what it has.
+void ServerCore::give(Client& client) {
+    client.granted->push = push_for(client, client.special);
+    client.session.admit(*client.granted);
+}
+
+// Asks whether it may have its addresses. One that is refused stays its own, but no packet has it:
+// as with OpenVPN the client is in and cannot use it.
+void ServerCore::learn(Client& client) {
+    auto& addresses = client.learned;
+    addresses = {to_string(client.granted->address)};
+    if (client.address6)
+        addresses.push_back(to_string(*client.address6));
+    for (const auto& network : client.networks)
+        addresses.push_back(to_string(network));
+    hooks_->learn_addresses(client.id, addresses, environment(client),
+                            [this, id = client.id](const auto& accepted, TimePoint when) {
+                                auto* found = by_client_id(id);
+                                if (!found)
+                                    return;
+                                addresses_learned(*found, accepted);
+                                give(*found);
+                                told(*found, when);
+                            });
+}
+
+void ServerCore::addresses_learned(Client& client, const std::vector<bool>& accepted) {
+    const auto networks = std::exchange(client.networks, {});
+    const std::size_t own = client.address6 ? 2 : 1;
+    std::vector<std::string> left;
+    for (std::size_t i = 0; i < client.learned.size(); i++) {
+        const bool good = i < accepted.size() && accepted[i];
+        if (good)
+            left.push_back(client.learned[i]);
+        else
+            log::warning("{}: learn-address refuses {}", client.label(), client.learned[i]);
+        if (i == 0)
+            client.may_have_address = good;
+        else if (i < own)
+            client.may_have_address6 = good;
+        else if (good)
+            client.networks.push_back(networks[i - own]);
+    }
+    client.learned = std::move(left);
 }
 
 // The second word of a client's ifconfig.
@@ -690,8 +757,8 @@ Environment ServerCore::environment(const Client& client) const {
     if (client.granted)
         put_address("trusted");
     out.emplace_back("common_name", client.session.common_name());
-    if (!client.username.empty())
-        out.emplace_back("username", wire::printable(client.username, 1024));
+    if (client.user && !client.user->empty())
+        out.emplace_back("username", *client.user);
     if (client.granted) {
         const auto pool = pool_environment(client);
         out.insert(out.end(), pool.begin(), pool.end());
@@ -715,19 +782,9 @@ ServerCore::Client* ServerCore::by_client_id(ClientId id) {
 }
 
 std::string ServerCore::token_option(const Client& client) const {
-    const auto text = write_auth_token(*settings_.users->tokens, *client.token, client.username);
+    const auto text =
+        write_auth_token(*settings_.users->tokens, *client.token, client.user.value_or(""));
     return "auth-token " + std::string(as_text(text.view()));
-}
-
-void ServerCore::learned(const Client& client, Learned what) {
-    if (!settings_.hooks_addresses)
-        return;
-    const auto all = environment(client);
-    hooks_->learn_address(what, to_string(client.granted->address), all);
-    if (client.address6)
-        hooks_->learn_address(what, to_string(*client.address6), all);
-    for (const auto& network : client.networks)
-        hooks_->learn_address(what, to_string(network), all);
 }
 
 // Those who know a client are told that it leaves.
@@ -737,8 +794,8 @@ void ServerCore::goes(Client& client, TimePoint now) {
         client.traffic = data_plane_.peer_stats(client.peer_id()).value_or(client.traffic);
     if (client.is_up && observer_)
         observer_->disconnected(status_of(client, now));
-    if (client.is_up)
-        learned(client, Learned::Deleted);
+    for (const auto& address : client.learned)
+        hooks_->forget_address(address, environment(client));
     if (client.connected) {
         auto all = environment(client);
         const auto seconds =
@@ -824,7 +881,7 @@ void ServerCore::remove(Client& client, TimePoint now) {
     auto until = now + session::ResetCookie::kSlots * settings_.session.handshake_window / 2;
     tombstones_[client.key()] = until;
     tombstone_order_.emplace_back(until, client.key());
-    transport_.session_ends(client.path.remote);
+    transport_.session_ends(client.path);
     by_client_id_.erase(client.id);
     clients_.erase(client.key());
 }
@@ -877,8 +934,8 @@ void ServerCore::move(Client& client, const Endpoint& remote, TimePoint now) {
         there->second->session.close("replaced by a client that moved here");
         remove(*there->second, now);
     }
-    transport_.session_begins(remote);
-    transport_.session_ends(client.path.remote);
+    transport_.session_begins({remote, client.path.local});
+    transport_.session_ends(client.path);
     auto node = clients_.extract(client.key());
     client.path.remote = remote;
     node.key() = client.key();
@@ -908,10 +965,10 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
     }
 }
 
-void ServerCore::disconnected(const Endpoint& remote, TimePoint now) {
+void ServerCore::disconnected(const Path& path, TimePoint now) {
     std::vector<Key> there;
     for (const auto& [key, client] : clients_) {
-        if (key.remote == remote)
+        if (client->path == path)
             there.push_back(key);
     }
     for (const auto& key : there) {
@@ -1004,7 +1061,7 @@ ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
     ClientStatus status;
     status.client_id = client.id;
     status.common_name = session.common_name();
-    status.username = client.username;
+    status.username = client.user.value_or("");
     status.remote = client.path.remote;
     status.address = client.granted->address;
     status.pool = pool_environment(client);

@@ -59,7 +59,7 @@ using ClientLookup = std::function<std::optional<ClientSettings>(const std::stri
 
 /// Whether clients have a user name and password, to be verified by the hooks.
 struct UserSettings {
-    bool required = true;        ///< else only those that a client gives are verified
+    bool required = true;        ///< else who gives none is verified with empty ones
     bool as_common_name = false; ///< the user name is the client's name
     std::shared_ptr<const AuthTokenSettings> tokens; ///< in place of the password, later on
 };
@@ -174,7 +174,7 @@ public:
     [[nodiscard]] TimePoint deadline() const override;
 
     /// A client's connection has ended, where there are connections.
-    void disconnected(const Endpoint& remote, TimePoint now);
+    void disconnected(const Path& path, TimePoint now);
 
     /// Tells every client that the server stops. Done when finished().
     void shutdown(TimePoint now);
@@ -237,7 +237,7 @@ private:
     [[nodiscard]] std::int64_t unix_time(TimePoint now) const;
     using Then = std::function<void(Client&, std::optional<session::Refusal>, TimePoint)>;
     void verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now, Then then);
-    void verify_token(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
+    void verify_token(Client& client, const std::string& username, ByteView password, TimePoint now,
                       const Then& then);
     void verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now);
     void replace_others(Client& client, TimePoint now);
@@ -248,7 +248,9 @@ private:
     void take_networks(Client& client, const std::vector<Prefix>& networks);
     void told(Client& client, TimePoint now);
     void goes(Client& client, TimePoint now);
-    void learned(const Client& client, Learned what);
+    void learn(Client& client);
+    void addresses_learned(Client& client, const std::vector<bool>& accepted);
+    void give(Client& client);
     [[nodiscard]] std::string token_option(const Client& client) const;
     [[nodiscard]] Ipv4 second_of(const Client& client) const;
     [[nodiscard]] Environment pool_environment(const Client& client) const;

@@ -57,11 +57,22 @@ std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context,
     return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port, c.mark);
 }
 
+// What is not for connections: sockets, device, files, and programs with what they are told.
+constexpr std::size_t kOtherDescriptors = 192;
+
 std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::ServerConfig& c) {
     if (!c.tcp)
         return nullptr;
     TcpLimits limits;
     limits.connections = c.max_clients + limits.connections;
+    // Each connection is a descriptor.
+    const auto files = host::raise_descriptor_limit(limits.connections + kOtherDescriptors);
+    limits.connections =
+        std::min(limits.connections, files - std::min(files - 1, kOtherDescriptors));
+    if (limits.connections < c.max_clients)
+        log::warning("TCP: with {} descriptors there is room for {} clients only; see "
+                     "LimitNOFILE=, ulimit -n",
+                     files, limits.connections);
     limits.queue = c.tcp_queue_limit;
     limits.handshake = c.hand_window;
     return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits, c.mark);
@@ -328,8 +339,8 @@ End Daemon::run() {
                                      : to_string(config_.pool_first) + " to " +
                                            to_string(config_.pool_last) + " for clients");
     if (tcp_)
-        tcp_->on_disconnect([this](const Endpoint& remote) {
-            core_.disconnected(remote, Clock::now());
+        tcp_->on_disconnect([this](const Path& path) {
+            core_.disconnected(path, Clock::now());
             settle();
         });
     link_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },

@@ -31,6 +31,10 @@ namespace {
 // More at once help nobody, and a flood of clients is not to become one of processes.
 constexpr std::size_t kProgramsAtOnce = 16;
 
+// Programs that are told something wait for each other; with so many no more clients come that
+// would add to them.
+constexpr std::size_t kMostNotices = 1024;
+
 constexpr std::size_t kLongestReason = 256;
 
 // A file of our own that goes with its owner. What it held is overwritten: it may be a password.
@@ -207,18 +211,45 @@ void ScriptHooks::disconnect(const Environment& environment) {
         tell(settings_.disconnect, complete(environment, "client-disconnect"));
 }
 
-void ScriptHooks::learn_address(Learned what, const std::string& address,
-                                const Environment& environment) {
+void ScriptHooks::learn_addresses(ClientId, const std::vector<std::string>& addresses,
+                                  const Environment& environment, AddressesLearned done) {
+    if (settings_.learn_address.empty() || addresses.empty()) {
+        later([done = std::move(done), count = addresses.size()] {
+            done(std::vector<bool>(count, true), now());
+        });
+        return;
+    }
+    const auto all = complete(environment, "learn-address");
+    auto accepted = std::make_shared<std::vector<bool>>();
+    for (const auto& address : addresses) {
+        auto words = settings_.learn_address;
+        words.emplace_back("add");
+        words.push_back(address);
+        for (const auto& [name, value] : environment) {
+            if (name == "common_name")
+                words.push_back(value);
+        }
+        notices_.run(std::move(words), all,
+                     [this, accepted, done, count = addresses.size()](int status) {
+                         accepted->push_back(status == 0);
+                         if (accepted->size() == count)
+                             done(*accepted, now());
+                         settle_();
+                     });
+    }
+}
+
+void ScriptHooks::forget_address(const std::string& address, const Environment& environment) {
     if (settings_.learn_address.empty())
         return;
     auto words = settings_.learn_address;
-    words.emplace_back(what == Learned::Added ? "add" : "delete");
+    words.emplace_back("delete");
     words.push_back(address);
-    for (const auto& [name, value] : environment) {
-        if (what == Learned::Added && name == "common_name")
-            words.push_back(value);
-    }
     tell(std::move(words), complete(environment, "learn-address"));
+}
+
+bool ScriptHooks::busy() const {
+    return notices_.waiting() >= kMostNotices;
 }
 
 void ScriptHooks::forget(ClientId client) {

@@ -9,7 +9,8 @@
 //     client-connect          the last argument is a file for options in the syntax of
 //                             client-config-dir; status 0 lets the client in
 //     client-disconnect       with bytes_received, bytes_sent and time_duration
-//     learn-address           "add" or "delete", an address or network, and with "add" the name
+//     learn-address           "add" or "delete", an address or network, and with "add" the name;
+//                             another status than 0 to "add" takes the address from the client
 //
 // Each has script_type in its environment. Other than with OpenVPN none of them holds the server
 // up, so the deferred answers by a second file have no use here and are not offered.
@@ -46,8 +47,10 @@ public:
                      ByteView password, Verified done) override;
     void connect(ClientId client, const Environment& environment, Connected done) override;
     void disconnect(const Environment& environment) override;
-    void learn_address(Learned what, const std::string& address,
-                       const Environment& environment) override;
+    void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
+                         const Environment& environment, AddressesLearned done) override;
+    void forget_address(const std::string& address, const Environment& environment) override;
+    [[nodiscard]] bool busy() const override;
     void forget(ClientId client) override;
 
     /// Nothing runs.
@@ -64,7 +67,9 @@ private:
     asio::io_context& context_;
     std::function<void()> settle_;
     io::ProgramRunner programs_; ///< that are asked
-    io::ProgramRunner notices_;  ///< that are told, one at a time: in the order of what happened
+    /// That are told, one at a time: in the order of what happened. Those that learn addresses are
+    /// here too, since a client's new address may be another one's old one.
+    io::ProgramRunner notices_;
     /// What is asked about clients; of each one question at a time.
     std::unordered_map<ClientId, io::ProgramRunner::Ticket> asked_;
 };

@@ -133,3 +133,11 @@ struct std::hash<nfovpn::Endpoint> {
         return static_cast<std::size_t>(x ^ x >> 32);
     }
 };
+
+template <>
+struct std::hash<nfovpn::Path> {
+    std::size_t operator()(const nfovpn::Path& path) const noexcept {
+        const std::hash<nfovpn::Endpoint> of_end;
+        return of_end(path.remote) * 31 + of_end(path.local);
+    }
+};
