@@ -87,6 +87,19 @@ TEST_F(Log, LinesCannotBeInjected) {
     EXPECT_LT(log::one_line(std::string(100000, 'x')).size(), 9000U);
 }
 
+// What a peer causes does not fill a disk.
+TEST_F(Log, PeersLinesAreLimitedByKind) {
+    open(log::Stamp::None);
+    for (int i = 0; i < 1000; i++) {
+        log::peer_warning("client {}", i);
+        log::peer_error("fault {}", i);
+    }
+    log::warning("another");
+    const auto all = lines();
+    EXPECT_EQ(all.size(), 2 * log::kPeerLines + 1);
+    EXPECT_EQ(all.back(), "warning another");
+}
+
 TEST_F(Log, RunsOfOneKindAreMuted) {
     open(log::Stamp::None, 2);
     for (int i = 0; i < 5; i++)

@@ -126,3 +126,18 @@ TEST_F(NegotiationTest, TooManyMessagesAtOnceEndIt) {
     EXPECT_TRUE(server.failed());
     EXPECT_THAT(server.failure(), testing::HasSubstr("too many control messages"));
 }
+
+// Nor are answers kept without end for a peer that acknowledges none.
+TEST_F(NegotiationTest, AnswersThatNobodyAcknowledgesEndIt) {
+    exchange();
+    client.send_key_method(key_method());
+    exchange();
+    server.send_key_method(key_method());
+    exchange();
+    for (unsigned i = 0; i < 64; i++)
+        server.send_message("x");
+    EXPECT_FALSE(server.failed());
+    server.send_message("x");
+    EXPECT_TRUE(server.failed());
+    EXPECT_EQ(server.failure(), "the peer does not acknowledge");
+}

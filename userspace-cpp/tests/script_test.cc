@@ -234,6 +234,27 @@ TEST_F(ScriptTest, ManyNoticesMakeItBusy) {
     EXPECT_TRUE(hooks.busy());
 }
 
+// One source with many wrong passwords makes others wait for one program at the most.
+TEST_F(ScriptTest, ASourceHasAShare) {
+    settings.verify_user = script("read -r name <$1; case $name in slow*) sleep 1000;; esac");
+    ScriptHooks hooks(settings, context, [] {});
+    const auto ask = [&](server::ClientId id, const std::string& name, const std::string& from,
+                         ScriptHooks::Verified done) {
+        hooks.verify_user(id, {{"untrusted_ip", from}}, name, as_bytes("x"), std::move(done));
+    };
+    for (server::ClientId id = 0; id < 100; id++)
+        ask(id, "slow", "192.0.2.1", [](auto, TimePoint) {});
+    bool verified = false;
+    ask(100, "quick", "192.0.2.2", [&](auto answer, TimePoint) { verified = !!answer; });
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!verified && std::chrono::steady_clock::now() < end)
+        context.run_for(10ms);
+    EXPECT_TRUE(verified);
+    for (server::ClientId id = 0; id < 100; id++)
+        hooks.forget(id);
+    EXPECT_TRUE(hooks.idle());
+}
+
 TEST_F(ScriptTest, ToldInOrder) {
     settings.learn_address = script("[ \"$2\" != 10.8.0.1 ] || sleep 0.1; echo \"$*\" >>$out");
     ScriptHooks hooks(settings, context, [] {});

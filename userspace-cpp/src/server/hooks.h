@@ -25,6 +25,15 @@ namespace nfovpn::server {
 /// Names a client as long as the server runs; no two ever have the same. (OpenVPN's CID.)
 using ClientId = std::uint64_t;
 
+/// Where a client comes from, by its environment; 0 if that does not say.
+inline std::uint64_t source_of(const Environment& environment) {
+    for (const auto* name : {"untrusted_ip", "untrusted_ip6"}) {
+        if (const auto address = parse_address(value_of(environment, name)))
+            return nfovpn::source_of(*address);
+    }
+    return 0;
+}
+
 /// See the head of this file. Whatever gets a callback calls it once or never, with the time, and
 /// never before it has returned.
 class ClientHooks {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "io/program.h"
+#include "server/fair_queue.h"
 #include "server/hooks.h"
 
 #include <functional>
@@ -54,12 +55,38 @@ public:
     void forget(ClientId client) override;
 
     /// Nothing runs.
-    [[nodiscard]] bool idle() const { return programs_.idle() && notices_.idle(); }
+    [[nodiscard]] bool idle() const {
+        return programs_.idle() && notices_.idle() && questions_.size() == 0;
+    }
 
 private:
     [[nodiscard]] Environment complete(const Environment& client, const char* type) const;
-    void ask(ClientId client, std::vector<std::string> words, const Environment& environment,
+    /// A program that has not had its turn.
+    struct Question {
+        Question(ClientId who, std::vector<std::string> command, Environment variables,
+                 io::ProgramRunner::Done callback)
+            : client(who), words(std::move(command)), environment(std::move(variables)),
+              done(std::move(callback)) {}
+        Question(Question&&) = default;
+        Question& operator=(Question&&) = default;
+        Question(const Question&) = delete;
+        Question& operator=(const Question&) = delete;
+        ~Question(); ///< wipes: there may be a password in the environment
+
+        ClientId client;
+        std::vector<std::string> words;
+        Environment environment;
+        io::ProgramRunner::Done done;
+    };
+    /// One that runs.
+    struct Running {
+        io::ProgramRunner::Ticket ticket;
+        std::uint64_t source;
+    };
+
+    void ask(ClientId client, std::vector<std::string> words, Environment environment,
              io::ProgramRunner::Done done);
+    void start_questions();
     void later(std::function<void()> answer);
     void tell(std::vector<std::string> words, const Environment& environment);
 
@@ -71,7 +98,8 @@ private:
     /// here too, since a client's new address may be another one's old one.
     io::ProgramRunner notices_;
     /// What is asked about clients; of each one question at a time.
-    std::unordered_map<ClientId, io::ProgramRunner::Ticket> asked_;
+    FairQueue<Question> questions_;
+    std::unordered_map<ClientId, Running> asked_;
 };
 
 } // namespace nfovpn::server

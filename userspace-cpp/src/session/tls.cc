@@ -393,8 +393,8 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
     }
     // As with OpenVPN: an authority without a list revokes nothing.
     if (ok != 1 && X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL) {
-        log::warning("crl-verify: there is no revocation list of the authority of {}",
-                     wire::printable(subject_of(certificate), 200));
+        log::peer_warning("crl-verify: there is no revocation list of the authority of {}",
+                          wire::printable(subject_of(certificate), 200));
         X509_STORE_CTX_set_error(store, X509_V_OK);
         ok = 1;
     }

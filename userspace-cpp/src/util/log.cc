@@ -14,6 +14,9 @@
 #include <syslog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <utility>
 
@@ -90,6 +93,20 @@ bool muted(const void* kind) {
     }
     return ++r.length > r.limit;
 }
+// Lines of one kind that peers cause, in the ten seconds since "begun".
+struct PeerLines {
+    std::chrono::steady_clock::time_point begun;
+    unsigned written = 0;
+    std::uint64_t left_out = 0;
+};
+constexpr auto kPeerPeriod = std::chrono::seconds(10);
+
+// There are as many as there are formats in the program.
+std::map<const void*, PeerLines>& peer_lines() {
+    static std::map<const void*, PeerLines> all;
+    return all;
+}
+
 int current_verb = 3;
 std::function<void(Level, std::string_view)> current_listener;
 
@@ -111,6 +128,7 @@ void open(const Target& target) {
         logger->set_level(spdlog::default_logger()->level());
         spdlog::set_default_logger(std::move(logger));
         run() = {target.mute, nullptr, 0};
+        peer_lines().clear();
     } catch (const spdlog::spdlog_ex& e) {
         throw std::runtime_error(e.what());
     }
@@ -190,6 +208,24 @@ std::string one_line(std::string_view text) {
         text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return out;
+}
+
+bool peer_may_write(Level level, const void* kind) {
+    auto& lines = peer_lines()[kind];
+    const auto now = std::chrono::steady_clock::now();
+    if (now - lines.begun >= kPeerPeriod) {
+        const auto left_out = std::exchange(lines.left_out, 0);
+        lines.begun = now;
+        lines.written = 0;
+        if (left_out > 0)
+            emit(level, "{} more lines like the next one were left out", left_out);
+    }
+    if (lines.written == kPeerLines) {
+        lines.left_out++;
+        return false;
+    }
+    lines.written++;
+    return true;
 }
 
 void write(Level level, const void* kind, std::string_view raw) {

@@ -64,6 +64,19 @@ void emit(Level level, fmt::format_string<Args...> format, Args&&... args) {
               fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// Whether one more line of a kind may be written that a peer causes. So many in ten seconds may,
+/// so that nobody fills a disk; the first one after some that were left out says how many.
+bool peer_may_write(Level level, const void* kind);
+inline constexpr unsigned kPeerLines = 50;
+
+/// As emit(), for what a peer can cause as often as it likes.
+template <typename... Args>
+void peer_emit(Level level, fmt::format_string<Args...> format, Args&&... args) {
+    const void* kind = fmt::string_view(format).data();
+    if (enabled(level) && peer_may_write(level, kind))
+        write(level, kind, fmt::format(format, std::forward<Args>(args)...));
+}
+
 template <typename... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
     emit(Level::Debug, format, std::forward<Args>(args)...);
@@ -79,6 +92,15 @@ void warning(fmt::format_string<Args...> format, Args&&... args) {
 template <typename... Args>
 void error(fmt::format_string<Args...> format, Args&&... args) {
     emit(Level::Error, format, std::forward<Args>(args)...);
+}
+
+template <typename... Args>
+void peer_warning(fmt::format_string<Args...> format, Args&&... args) {
+    peer_emit(Level::Warning, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void peer_error(fmt::format_string<Args...> format, Args&&... args) {
+    peer_emit(Level::Error, format, std::forward<Args>(args)...);
 }
 
 } // namespace nfovpn::log
