@@ -204,16 +204,42 @@ TEST_F(HooksTest, NamesOutsideAsciiStayApart) {
     EXPECT_THAT(longest.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,the user name is")));
 }
 
+// Somebody with a certificate can open sessions without end that wait for a decision.
+TEST_F(HooksTest, SessionsThatWaitForADecisionAreBounded) {
+    verify_users();
+    sim.settings.max_clients = 1;
+    sim.settings.max_half_open = 2;
+    sim.start_server();
+    for (int i = 0; i < 5; i++) {
+        user("alice");
+        ASSERT_TRUE(sim.run_until(
+            [&] { return hooks.users.size() == static_cast<std::size_t>(i) + 1; }, 30s));
+    }
+    EXPECT_EQ(sim.core->counters().half_open_limited, 0U);
+    user("alice");
+    sim.run(5s);
+    EXPECT_EQ(hooks.users.size(), 5U);
+    EXPECT_GT(sim.core->counters().half_open_limited, 0U);
+    // They end by their time limit, and others may come.
+    sim.run(2 * sim.settings.session.handshake_window);
+    hooks.users.clear();
+    user("bob");
+    EXPECT_TRUE(asked_for_user());
+}
+
 TEST_F(HooksTest, WhoeverIsSlowHoldsNobodyElseUp) {
     verify_users();
     sim.settings.users->required = false;
     sim.start_server();
     auto& slow = user("slow");
     ASSERT_TRUE(asked_for_user());
-    ASSERT_TRUE(up(sim.add_client("quick")));
+    auto later = hooks.next_user();
+    auto& quick = sim.add_client("quick");
+    answer_user();
+    ASSERT_TRUE(up(quick));
     sim.run(20s);
     EXPECT_FALSE(slow.client->connected());
-    answer_user();
+    later.done(server::ClientSettings{}, sim.now);
     EXPECT_TRUE(up(slow));
 }
 
@@ -496,22 +522,100 @@ TEST_F(HooksTest, ConnectionThatEndsTakesItsClientAlong) {
     EXPECT_THAT(hooks.disconnects, SizeIs(1));
 }
 
-TEST_F(HooksTest, NetworkStaysBehindTheClientThatHadItFirst) {
-    sim.settings.client_lookup = [](const std::string& name) {
+// As with OpenVPN the newer one of two sites has it at once; and the older one again afterwards.
+TEST_F(HooksTest, NetworkIsBehindTheNewestClient) {
+    const auto shared = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
+    const auto own = ipv4_prefix(*parse_ipv4("10.2.0.0"), 16);
+    sim.settings.client_lookup = [&](const std::string& name) {
         server::ClientSettings out;
-        out.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
-        if (name == "bob")
-            out.networks.push_back(ipv4_prefix(*parse_ipv4("10.2.0.0"), 16));
+        out.networks = {shared, shared};
+        if (name == "alice")
+            out.networks.push_back(own);
         return std::optional(out);
     };
     sim.start_server();
     auto& first = sim.add_client("alice");
     ASSERT_TRUE(up(first));
+    const auto networks = [&](Host& host) {
+        return sim.plane.peers.at(host.client->peer_id()).peer.networks;
+    };
+    EXPECT_THAT(networks(first), ElementsAre(shared, own));
     auto& second = sim.add_client("bob");
     ASSERT_TRUE(up(second));
-    EXPECT_THAT(sim.plane.peers.at(first.client->peer_id()).peer.networks, SizeIs(1));
-    EXPECT_THAT(sim.plane.peers.at(second.client->peer_id()).peer.networks,
-                ElementsAre(ipv4_prefix(*parse_ipv4("10.2.0.0"), 16)));
+    EXPECT_THAT(networks(first), ElementsAre(own));
+    EXPECT_THAT(networks(second), ElementsAre(shared));
+    auto& third = sim.add_client("carol");
+    ASSERT_TRUE(up(third));
+    EXPECT_THAT(networks(second), IsEmpty());
+
+    // One in the middle changes nothing, the last one gives back.
+    second.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(networks(third), ElementsAre(shared));
+    third.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(networks(first), ElementsAre(shared, own));
+    first.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(sim.plane.peers, IsEmpty());
+    ASSERT_TRUE(up(sim.add_client("dave")));
+}
+
+// The hooks are asked again about what comes back.
+TEST_F(HooksTest, NetworkThatComesBackIsAskedFor) {
+    const auto shared = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
+    sim.settings.hooks_addresses = true;
+    sim.settings.client_lookup = [&](const std::string&) {
+        server::ClientSettings out;
+        out.networks = {shared};
+        return std::optional(out);
+    };
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    const auto networks = [&](Host& host) {
+        return sim.plane.peers.at(host.client->peer_id()).peer.networks;
+    };
+    ASSERT_TRUE(asked_about_addresses());
+    hooks.next_learn().done({true, true}, sim.now);
+    ASSERT_TRUE(up(first));
+    for (const bool accepted : {false, true}) {
+        auto& second = sim.add_client("bob");
+        ASSERT_TRUE(asked_about_addresses());
+        hooks.next_learn().done({true, true}, sim.now);
+        ASSERT_TRUE(up(second));
+        EXPECT_THAT(networks(first), IsEmpty());
+        second.client->send_message("EXIT", sim.now);
+        ASSERT_TRUE(asked_about_addresses());
+        EXPECT_THAT(networks(first), IsEmpty()) << "before the answer";
+        auto question = hooks.next_learn();
+        EXPECT_THAT(question.addresses, ElementsAre("10.1.0.0/16"));
+        question.done({accepted}, sim.now);
+        EXPECT_THAT(networks(first), SizeIs(accepted ? 1 : 0));
+    }
+}
+
+TEST_F(HooksTest, TooManyNetworksAreRefused) {
+    sim.settings.hooks_connect = true;
+    sim.settings.client_lookup = [&](const std::string&) {
+        server::ClientSettings out;
+        for (std::uint32_t i = 0; i < 1000; i++)
+            out.networks.push_back(ipv4_prefix(Ipv4{0x0a640000 + (i << 8)}, 24));
+        return std::optional(out);
+    };
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(asked_to_connect());
+    server::ClientSettings more;
+    more.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
+    hooks.next_connect().done(more, sim.now);
+    sim.run(10s);
+    EXPECT_THAT(host.client->messages,
+                ElementsAre(HasSubstr("AUTH_FAILED,the server has too many")));
+    auto& other = sim.add_client("bob");
+    ASSERT_TRUE(asked_to_connect());
+    hooks.next_connect().done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(up(other));
+    EXPECT_THAT(sim.plane.peers.at(other.client->peer_id()).peer.networks, SizeIs(1000));
 }
 
 // ---- tokens by themselves

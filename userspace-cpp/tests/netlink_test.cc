@@ -154,6 +154,20 @@ TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
                 testing::ElementsAre(testing::Pair(Bytes{10, 1, 0, 0}, 16), testing::Pair(v6, 32)));
 }
 
+TEST(PeerRequest, NetworksAreReplacedAsAWhole) {
+    for (const bool none : {false, true}) {
+        Message message(30, 0);
+        message.header<genlmsghdr>();
+        put_networks(message, 7,
+                     none ? std::vector<Prefix>{}
+                          : std::vector<Prefix>{ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)});
+        Attributes peer(Attributes(message.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER));
+        EXPECT_EQ(peer.number(NF_OVPN_A_PEER_ID), 7U);
+        EXPECT_EQ(peer.find(NF_OVPN_A_PEER_NETWORK) == nullptr, none);
+        EXPECT_EQ(peer.find(NF_OVPN_A_PEER_NO_NETWORKS) != nullptr, none);
+    }
+}
+
 // The only peer of its instance needs no address.
 TEST(PeerRequest, OfOneThatOwnsEverything) {
     netlink::PeerRequest only;

@@ -243,6 +243,12 @@ std::optional<Error> Socket::join(std::uint32_t group) {
     return std::nullopt;
 }
 
+void Socket::set_receive_buffer(int size) {
+    // Above the limit for everybody only with CAP_NET_ADMIN.
+    if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+        setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
 bool Socket::receive(const Handler& handler) {
     for (;;) {
         auto n = recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);

@@ -109,6 +109,9 @@ public:
     /// Joins a multicast group.
     std::optional<Error> join(std::uint32_t group);
 
+    /// Room for what multicast brings; as much as this process may have, if that is less.
+    void set_receive_buffer(int size);
+
     /// Takes what multicast has brought, without waiting. False when messages were lost.
     bool receive(const Handler& handler);
 

@@ -52,7 +52,7 @@ struct Prefix {
     bool ipv6 = false;
     int length = 0;
 
-    bool operator==(const Prefix&) const = default;
+    auto operator<=>(const Prefix&) const = default;
 };
 
 /// The IPv4 network of that prefix length.
