@@ -462,7 +462,8 @@ TEST(ClientFile, MistakesHaveLines) {
 TEST(ClientFile, FileNamesAreTame) {
     EXPECT_EQ(client_file_name("Alice B. Carol-1@x"), "Alice B. Carol-1@x");
     EXPECT_EQ(client_file_name("../etc/passwd"), ".._etc_passwd");
-    EXPECT_EQ(client_file_name("a\nb\x80"), "a_b_");
+    EXPECT_EQ(client_file_name("a\nb\x7f"), "a_b_");
+    EXPECT_EQ(client_file_name("Zo\u00eb"), "Zo\u00eb");
     EXPECT_EQ(client_file_name("."), "");
     EXPECT_EQ(client_file_name(".."), "");
 }
@@ -505,8 +506,16 @@ TEST_F(ClientConfigDir, OwnFileOrDefaultOrNothing) {
 }
 
 TEST_F(ClientConfigDir, FileWithMistakesIsNotHalfOfAFile) {
-    write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
+    write("alice", "iroute 10.1.0.0 255.255.0.0\niroute 10.2.0.0 what\n");
     EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
+    // An option of OpenVPN that would mean something here is no line that nobody understands.
+    write("alice", "iroute 10.1.0.0 255.255.0.0\npush-remove route\n");
+    EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
+    // As OpenVPN: what nobody knows locks nobody out.
+    write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
+    const auto settings = server::read_client_settings(directory_, false, "alice");
+    ASSERT_TRUE(settings);
+    EXPECT_EQ(settings->networks.size(), 1U);
 }
 
 TEST(ServerConfig, TransportIsIpv4UnlessItIsSaid) {

@@ -829,6 +829,10 @@ ParsedClientFile parse_client_file(std::string_view text) {
             c.push.clear();
         } else if (d.name == "disable" && words == 0) {
             c.disable = true;
+        } else if (!find_option(d.name, Role::Server) && !find_option(d.name, Role::Client)) {
+            // As OpenVPN: a client is not locked out by a line that nobody understands.
+            out.findings.push_back({Severity::Warning, d.line, d.name + ": not known, and ignored",
+                                    std::string(nearest_option(d.name))});
         } else {
             error("not supported in a file of client-config-dir",
                   "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-reset and "
