@@ -686,6 +686,18 @@ TEST_F(ServerCoreTest, KernelsTimeoutEndsTheSession) {
     EXPECT_THAT(sim.plane.calls, testing::Not(Contains("remove 0")));
 }
 
+// Somebody else has removed it: it is still there, and may come again.
+TEST_F(ServerCoreTest, ClientThatIsRemovedFromTheKernelIsTold) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.plane.peers.erase(0);
+    sim.core->notified(dataplane::PeerDeleted{0, false}, sim.now);
+    sim.run(5s);
+    EXPECT_THAT(host.client->messages, Contains("RESTART"));
+    EXPECT_TRUE(sim.core->finished());
+}
+
 TEST_F(ServerCoreTest, LostNotificationsAreMadeUpFor) {
     sim.start_server();
     auto& a = sim.add_client("alice");

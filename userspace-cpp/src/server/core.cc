@@ -1067,8 +1067,12 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
     if (const auto* deleted = std::get_if<dataplane::PeerDeleted>(&notification)) {
         if (auto* client = by_peer_id(deleted->id)) {
             client->known_to_data_plane = false;
-            client->session.close(deleted->expired ? "nothing heard of it (ping-restart)"
-                                                   : "removed from the data plane");
+            if (deleted->expired || settings_.restart_message.empty())
+                client->session.close(deleted->expired ? "nothing heard of it (ping-restart)"
+                                                       : "removed from the data plane");
+            else
+                client->session.restart_client(now, settings_.restart_message,
+                                               "removed from the data plane");
             settle(*client, now);
         }
     } else if (const auto* floated = std::get_if<dataplane::PeerFloated>(&notification)) {
