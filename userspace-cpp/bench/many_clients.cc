@@ -60,6 +60,9 @@ public:
     dataplane::Failure set_keepalive(std::uint32_t, const dataplane::Keepalive&) override {
         return {};
     }
+    dataplane::Failure set_networks(std::uint32_t, const std::vector<Prefix>&) override {
+        return std::nullopt;
+    }
     dataplane::Failure remove_peer(std::uint32_t) override { return {}; }
     dataplane::Failure install_key(std::uint32_t, KeySlot, std::uint8_t, const DataKeys&) override {
         return {};
@@ -147,6 +150,7 @@ private:
     }
     dataplane::DataPlane& data_plane() override { return plane_; }
     bool set_up(const client::Tunnel&) override { return true; }
+    bool keep(const client::Tunnel&) override { return true; }
     void take_down() override {}
     void connected() override {
         was_up_ = true;

@@ -16,6 +16,7 @@
 #include "client/daemon.h"
 #include "config/client_config.h"
 #include "config/server_config.h"
+#include "host/files.h"
 #include "management/client_protocol.h"
 #include "management/server.h"
 #include "management/server_protocol.h"
@@ -41,10 +42,15 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -57,6 +63,34 @@ constexpr int kBadConfiguration = 2;
 // Why a daemon has ended, of either role.
 enum class End { Stop, Reload, Failed };
 
+/// What else --check has to say, and whether that is an error.
+using CheckLines = std::vector<std::pair<std::string, bool>>;
+
+// Each of the files for single clients: what is wrong with one locks its client out.
+CheckLines check_client_files(const std::string& directory) {
+    CheckLines out;
+    if (directory.empty())
+        return out;
+    std::error_code failed;
+    std::set<std::string> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
+        if (entry.is_regular_file(failed))
+            paths.insert(entry.path().string());
+    }
+    if (failed)
+        out.emplace_back(directory + ": " + failed.message(), true);
+    for (const auto& path : paths) {
+        std::string why;
+        const auto text = config::read_file(path, why);
+        if (!text)
+            out.emplace_back(path + ": " + why, true);
+        for (const auto& finding :
+             text ? config::parse_client_file(*text).findings : std::vector<config::Finding>{})
+            out.emplace_back(describe(path, finding), finding.severity == config::Severity::Error);
+    }
+    return out;
+}
+
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
 template <typename Side>
@@ -64,6 +98,15 @@ int check(const std::string& file, const typename Side::Parsed& parsed) {
     for (const auto& line : config::check_report(parsed))
         std::printf("%s\n", line.c_str());
     if (!parsed.ok()) {
+        std::printf("%s: not usable\n", file.c_str());
+        return kFailed;
+    }
+    bool usable = true;
+    for (const auto& [line, is_error] : Side::check_more(parsed.config)) {
+        std::printf("%s\n", line.c_str());
+        usable = usable && !is_error;
+    }
+    if (!usable) {
         std::printf("%s: not usable\n", file.c_str());
         return kFailed;
     }
@@ -213,12 +256,16 @@ public:
     Management& operator=(const Management&) = delete;
 
     /// False if a signal says that there is nothing to wait for any more.
-    bool wait() {
+    bool wait(const ServiceNotify& service) {
         protocol_.begin_hold();
         if (!protocol_.holding())
             return true;
         log::info("management: waiting for \"hold release\"");
-        const int signal = management::wait_for_release(sockets_, protocol_);
+        service.ready("waiting for \"hold release\"");
+        const auto watchdog = service.watchdog().value_or(std::chrono::seconds(20));
+        const int signal = management::wait_for_release(
+            sockets_, protocol_, [&] { service.alive(); },
+            std::chrono::duration_cast<std::chrono::milliseconds>(watchdog / 2));
         if (signal != 0)
             log::info("SIG{}: stopping", sigabbrev_np(signal));
         return signal == 0;
@@ -241,6 +288,9 @@ struct ServerSide {
     using Parsed = config::ParsedConfig;
     static Parsed parse(const std::string& text) { return config::parse_server_config(text); }
     static auto make_tls(const config::ServerConfig& config) { return server::make_tls(config); }
+    static CheckLines check_more(const config::ServerConfig& config) {
+        return check_client_files(config.client_config_dir);
+    }
 
     /// Serves by one configuration. @p reload reads the next one.
     End run(const config::ServerConfig& config, ServiceNotify& service,
@@ -257,10 +307,12 @@ struct ServerSide {
         surroundings.pam = pam_process(config.pam);
         auto end = server::End::Restart;
         while (end == server::End::Restart) {
-            if (management && !management->wait())
+            if (management && !management->wait(service))
                 return End::Stop;
             end = server::Daemon(config, surroundings).run();
         }
+        if (end == server::End::Failed)
+            return End::Failed;
         return end == server::End::Reload ? End::Reload : End::Stop;
     }
 
@@ -284,6 +336,7 @@ struct ClientSide {
     using Parsed = config::ParsedClientConfig;
     static Parsed parse(const std::string& text) { return config::parse_client_config(text); }
     static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
+    static CheckLines check_more(const config::ClientConfig&) { return {}; }
 
     End run(const config::ClientConfig& config, ServiceNotify& service,
             std::function<bool()> reload) {
@@ -333,6 +386,8 @@ int run(const Source& source, typename Side::Parsed parsed) {
             enter(config.directory);
             auto target = config.log;
             target.append = target.append || !first;
+            if (const auto why = host::why_not_to_write(target.file); why && !target.file.empty())
+                throw std::runtime_error(*why);
             log::open(target);
             log::set_verb(config.verb);
             if (first)

@@ -420,6 +420,41 @@ TEST_F(ClientCoreTest, TunnelMayStayMeanwhile) {
     EXPECT_TRUE(c.core->finished());
 }
 
+// Nothing is taken from the device and given again when what is pushed is the same: packets would
+// go past the tunnel meanwhile.
+TEST_F(ClientCoreTest, TunnelStaysWhereNothingHasChanged) {
+    settings.keep_tunnel = true;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    const auto count = [&](const std::string& call) {
+        return std::count_if(c.calls.begin(), c.calls.end(),
+                             [&](const auto& made) { return made.starts_with(call); });
+    };
+    EXPECT_EQ(count("set up"), 1);
+    const auto again = [&] {
+        c.core->restart(sim.now);
+        EXPECT_FALSE(c.up());
+        return connect(c);
+    };
+    ASSERT_TRUE(again());
+    EXPECT_EQ(count("set up"), 1);
+    EXPECT_EQ(count("keep"), 1);
+    expect_data(c);
+
+    // Otherwise it is made anew: by a machine that cannot keep it, or with other routes.
+    c.refuse_keep = true;
+    ASSERT_TRUE(again());
+    EXPECT_EQ(count("set up"), 2);
+    c.refuse_keep = false;
+    sim.core.reset();
+    sim.settings.session.push.emplace_back("route 10.9.0.0 255.255.0.0");
+    sim.start_server();
+    ASSERT_TRUE(again());
+    EXPECT_EQ(count("keep"), 1);
+    EXPECT_EQ(count("set up"), 3);
+}
+
 TEST_F(ClientCoreTest, LostNotificationsAreMadeUpFor) {
     sim.start_server();
     auto& c = start();

@@ -126,6 +126,34 @@ TEST_F(UserPlane, DropsWithAReason) {
     EXPECT_TRUE(sink.datagrams.empty());
 }
 
+// As with OpenVPN; what the kernel does not know a peer for comes here.
+TEST_F(UserPlane, WhatIsForAllGoesToEachPeer) {
+    plane.set_broadcast(Ipv4{0x0a0800ff});
+    auto second = *plane.peer(kId);
+    second.id = 77;
+    second.address = Ipv4{0x0a0800c8};
+    second.address6.reset();
+    second.networks.clear();
+    second.path = kElsewhere;
+    ASSERT_FALSE(plane.add_peer(second));
+    auto packet = ipv4(1, 5);
+    const auto send_to = [&](std::uint32_t address) {
+        sink.datagrams.clear();
+        for (unsigned i = 0; i < 4; i++)
+            packet[16 + i] = static_cast<std::uint8_t>(address >> (24 - 8 * i));
+        transmit(packet);
+        return sink.datagrams.size();
+    };
+    EXPECT_EQ(send_to(0xe00000fb), 1U) << "the other one has no key yet";
+    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    EXPECT_EQ(send_to(0xe00000fb), 2U);
+    EXPECT_EQ(send_to(0xffffffff), 2U);
+    EXPECT_EQ(send_to(0x0a0800ff), 2U);
+    EXPECT_EQ(plane.dropped(Drop::NoPeer), 0U);
+    EXPECT_EQ(send_to(0x0a0801ff), 0U) << "of another network";
+    EXPECT_EQ(plane.dropped(Drop::NoPeer), 1U);
+}
+
 TEST_F(UserPlane, Sends) {
     transmit(ipv4(1, 5));
     transmit(ipv4(1, 5));
@@ -270,10 +298,17 @@ public:
     Failure add_peer(const Peer& peer) override {
         if (unsupported)
             return Error{EOPNOTSUPP, "no such peers"};
+        if (peer.networks.size() > most_networks)
+            return Error{E2BIG, "too many networks"};
         return inner.add_peer(peer);
     }
     Failure set_keepalive(std::uint32_t id, const Keepalive& k) override {
         return inner.set_keepalive(id, k);
+    }
+    Failure set_networks(std::uint32_t id, const std::vector<Prefix>& networks) override {
+        if (networks.size() > most_networks)
+            return Error{E2BIG, "too many networks"};
+        return inner.set_networks(id, networks);
     }
     Failure remove_peer(std::uint32_t id) override { return inner.remove_peer(id); }
     Failure install_key(std::uint32_t id, KeySlot slot, std::uint8_t key_id,
@@ -339,6 +374,7 @@ public:
 
     UserDataPlane inner;
     bool unsupported = false;
+    std::size_t most_networks = 64;
     bool unsupported_keys = false;
     std::optional<KeySlot> refuses_release;
     std::optional<KeySlot> refuses_resume;
@@ -484,7 +520,16 @@ TEST_F(Movable, WhatTheKernelHasNotIsServedHere) {
     EXPECT_EQ(sink.datagrams.size(), 1U);
     EXPECT_FALSE(plane.remove_peer(6));
 
+    // As it says of too many networks; an empty peer of the kernel would have none of them.
     kernel.unsupported = false;
+    auto large = a_peer(9);
+    for (std::uint32_t i = 0; i < 65; i++)
+        large.networks.push_back(ipv4_prefix(Ipv4{0x0a630000 + (i << 8)}, 24));
+    EXPECT_FALSE(plane.add_peer(large));
+    EXPECT_EQ(plane.holder(9), Holder::User);
+    EXPECT_FALSE(kernel.inner.peer(9));
+    EXPECT_FALSE(plane.remove_peer(9));
+
     kernel.unsupported_keys = true;
     EXPECT_FALSE(plane.add_peer(a_peer(7)));
     EXPECT_EQ(plane.holder(7), Holder::Kernel);
@@ -498,9 +543,13 @@ TEST_F(Movable, WhatTheKernelHasNotIsServedHere) {
 }
 
 TEST_F(Movable, PeersEndInBothPlaces) {
-    plane.kernel_notified(PeerDeleted{kId, true});
-    EXPECT_FALSE(plane.holder(kId));
+    // What is heard late is about another one of the same ID, as point-to-point peers have.
+    EXPECT_FALSE(plane.kernel_notified(PeerDeleted{kId, false}));
+    EXPECT_EQ(plane.holder(kId), Holder::Kernel);
     kernel.inner.remove_peer(kId);
+    EXPECT_TRUE(plane.kernel_notified(PeerDeleted{kId, true}));
+    EXPECT_FALSE(plane.holder(kId));
+    EXPECT_FALSE(plane.kernel_notified(PeerDeleted{kId, true})) << "there is none";
     EXPECT_FALSE(plane.add_peer(a_peer()));
     EXPECT_FALSE(plane.set_keepalive(kId, {0, 2}));
     ASSERT_FALSE(plane.move(kId, Holder::User));

@@ -43,6 +43,9 @@ protected:
     bool asked_to_connect() {
         return sim.run_until([&] { return !hooks.connects.empty(); }, 30s);
     }
+    bool asked_about_addresses() {
+        return sim.run_until([&] { return !hooks.learns.empty(); }, 30s);
+    }
     bool up(Host& host) {
         return sim.run_until([&] { return host.client->connected(); }, 30s);
     }
@@ -80,6 +83,12 @@ TEST_F(HooksTest, UserNameAndPasswordDecide) {
     EXPECT_EQ(question.environment.at("X509_0_CN"), "alice");
     EXPECT_THAT(question.environment.at("tls_id_0"), HasSubstr("CN=alice"));
     EXPECT_THAT(question.environment.at("tls_serial_0"), Not(IsEmpty()));
+    EXPECT_THAT(question.environment.at("tls_serial_hex_0"),
+                testing::MatchesRegex("[0-9a-f]{2}(:[0-9a-f]{2})*"));
+    EXPECT_THAT(question.environment.at("tls_digest_0"),
+                testing::MatchesRegex("[0-9a-f]{2}(:[0-9a-f]{2}){19}"));
+    EXPECT_THAT(question.environment.at("tls_digest_sha256_1"),
+                testing::MatchesRegex("[0-9a-f]{2}(:[0-9a-f]{2}){31}"));
     EXPECT_FALSE(question.environment.contains("password"));
     question.done(server::ClientSettings{}, sim.now);
     ASSERT_TRUE(up(good));
@@ -117,7 +126,103 @@ TEST_F(HooksTest, UsersMayBeOptional) {
     verify_users();
     sim.settings.users->required = false;
     sim.start_server();
-    EXPECT_TRUE(up(sim.add_client("alice")));
+    // Whoever verifies is asked all the same, and decides.
+    auto& none = sim.add_client("alice");
+    ASSERT_TRUE(asked_for_user());
+    auto question = hooks.next_user();
+    EXPECT_EQ(question.username + "/" + question.password, "/");
+    question.done(kWrong, sim.now);
+    sim.run(10s);
+    EXPECT_FALSE(none.client->connected());
+    auto& trusted = sim.add_client("carol");
+    answer_user();
+    EXPECT_TRUE(up(trusted));
+
+    for (const auto* password : {"", "secret"}) {
+        auto& named = user("bob", password);
+        named.client->has_credentials = true;
+        ASSERT_TRUE(asked_for_user());
+        question = hooks.next_user();
+        EXPECT_EQ(question.username, "bob's user");
+        EXPECT_EQ(question.password, password);
+        question.done(kWrong, sim.now);
+        sim.run(10s);
+        EXPECT_FALSE(named.client->connected());
+    }
+}
+
+// Who was let in without a name cannot have one later, nor the other way round.
+TEST_F(HooksTest, AUserWithoutANameStaysWithoutOne) {
+    verify_users();
+    sim.settings.users->required = false;
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    answer_user();
+    ASSERT_TRUE(up(host));
+    sim.run(2s);
+    host.client->username = "bob";
+    host.client->password = "secret";
+    host.client->renegotiate(sim.now);
+    sim.run(10s);
+    EXPECT_THAT(hooks.users, IsEmpty());
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+// A password may be empty where one is required; one that is not there is refused unasked.
+TEST_F(HooksTest, EmptyPasswordsAreVerified) {
+    verify_users();
+    sim.start_server();
+    user("alice", "");
+    ASSERT_TRUE(asked_for_user());
+    EXPECT_EQ(hooks.next_user().password, "");
+}
+
+// Control characters only are replaced, so names that differ stay so.
+TEST_F(HooksTest, NamesOutsideAsciiStayApart) {
+    verify_users();
+    sim.settings.users->as_common_name = true;
+    std::vector<std::string> looked_up;
+    sim.settings.client_lookup = [&](const std::string& name) {
+        looked_up.push_back(name);
+        return std::optional(server::ClientSettings{});
+    };
+    sim.start_server();
+    for (const auto* name : {"Zo\u00eb", "Zo\u00e9", "a\nb"}) {
+        auto& host = sim.add_client("certificate");
+        host.client->username = name;
+        host.client->password = "secret";
+        answer_user();
+        ASSERT_TRUE(up(host));
+    }
+    EXPECT_EQ(sim.plane.peers.size(), 3U);
+    EXPECT_THAT(looked_up, ElementsAre("Zo\u00eb", "Zo\u00e9", "a_b"));
+
+    auto& longest = sim.add_client("certificate");
+    longest.client->username = std::string(65, 'x');
+    longest.client->password = "secret";
+    sim.run(10s);
+    EXPECT_THAT(longest.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,the user name is")));
+}
+
+// Somebody with a certificate can open sessions without end that wait for a decision.
+TEST_F(HooksTest, SessionsThatWaitForADecisionAreBounded) {
+    verify_users();
+    sim.settings.max_clients = 1;
+    sim.settings.max_half_open = 2;
+    sim.start_server();
+    for (int i = 0; i < 5; i++) {
+        user("alice");
+        ASSERT_TRUE(sim.run_until(
+            [&] { return hooks.users.size() == static_cast<std::size_t>(i) + 1; }, 30s));
+    }
+    EXPECT_EQ(sim.core->counters().half_open_limited, 0U);
+    user("alice");
+    sim.run(5s);
+    EXPECT_EQ(hooks.users.size(), 5U);
+    EXPECT_GT(sim.core->counters().half_open_limited, 0U);
+    // They end by their time limit, and others may come.
+    sim.run(2 * sim.settings.session.handshake_window);
+    hooks.users.clear();
     user("bob");
     EXPECT_TRUE(asked_for_user());
 }
@@ -128,10 +233,13 @@ TEST_F(HooksTest, WhoeverIsSlowHoldsNobodyElseUp) {
     sim.start_server();
     auto& slow = user("slow");
     ASSERT_TRUE(asked_for_user());
-    ASSERT_TRUE(up(sim.add_client("quick")));
+    auto later = hooks.next_user();
+    auto& quick = sim.add_client("quick");
+    answer_user();
+    ASSERT_TRUE(up(quick));
     sim.run(20s);
     EXPECT_FALSE(slow.client->connected());
-    answer_user();
+    later.done(server::ClientSettings{}, sim.now);
     EXPECT_TRUE(up(slow));
 }
 
@@ -273,6 +381,8 @@ TEST_F(HooksTest, ProgramDecidesWhoConnectsAndWithWhat) {
     more.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
     more.push = {"ping 8"};
     question.done(more, sim.now);
+    ASSERT_TRUE(asked_about_addresses());
+    hooks.next_learn().done({true, true}, sim.now);
     ASSERT_TRUE(up(host));
     EXPECT_THAT(host.client->messages.at(0), HasSubstr("ping 7,ping 8"));
     EXPECT_EQ(host.client->pushed("ifconfig"), "10.8.0.77 255.255.255.0");
@@ -293,6 +403,70 @@ TEST_F(HooksTest, ProgramDecidesWhoConnectsAndWithWhat) {
     EXPECT_EQ(left.at("bytes_received"), "0");
     EXPECT_GE(std::stoi(left.at("time_duration")), 20);
     EXPECT_THAT(hooks.learned, testing::Contains("delete 10.8.0.77 alice"));
+}
+
+// As with OpenVPN the client is in, and no packet of it has an address that was refused.
+TEST_F(HooksTest, RefusedAddressesAreNobodys) {
+    sim.settings.hooks_addresses = true;
+    sim.settings.ipv6 = server::Ipv6Pool{*parse_ipv6("fd00:8::1"), *parse_ipv6("fd00:8::1000"), 64};
+    const auto kept = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
+    const auto refused = ipv4_prefix(*parse_ipv4("10.2.0.0"), 16);
+    sim.settings.client_lookup = [&](const std::string& name) {
+        server::ClientSettings out;
+        if (name == "alice")
+            out.networks = {refused, kept};
+        return std::optional(out);
+    };
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(asked_about_addresses());
+    sim.run(10s);
+    EXPECT_FALSE(host.client->connected()) << "before the answer";
+    EXPECT_THAT(sim.plane.peers, IsEmpty());
+    auto question = hooks.next_learn();
+    EXPECT_THAT(question.addresses,
+                ElementsAre("10.8.0.2", "fd00:8::1000", "10.2.0.0/16", "10.1.0.0/16"));
+    question.done({false, true, false, true}, sim.now);
+    ASSERT_TRUE(up(host));
+    const auto& peer = sim.plane.peers.at(host.client->peer_id()).peer;
+    EXPECT_EQ(peer.address, std::nullopt);
+    EXPECT_EQ(peer.address6, *parse_ipv6("fd00:8::1000"));
+    EXPECT_THAT(peer.networks, ElementsAre(kept));
+
+    // What was accepted is forgotten when it leaves, and the next client may have all of it.
+    hooks.learned.clear();
+    host.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(hooks.learned,
+                ElementsAre("delete fd00:8::1000 alice", "delete 10.1.0.0/16 alice"));
+    // An answer that lacks something refuses it.
+    auto& other = sim.add_client("bob");
+    ASSERT_TRUE(asked_about_addresses());
+    hooks.next_learn().done({}, sim.now);
+    ASSERT_TRUE(up(other));
+    const auto& without = sim.plane.peers.at(other.client->peer_id()).peer;
+    EXPECT_EQ(without.address, std::nullopt);
+    EXPECT_EQ(without.address6, std::nullopt);
+}
+
+// Who leaves before the answer is taken out again by whoever was asked.
+TEST_F(HooksTest, AddressesOfAClientThatIsGoneAreForgotten) {
+    sim.settings.hooks_addresses = true;
+    sim.start_server();
+    sim.add_client("alice");
+    ASSERT_TRUE(asked_about_addresses());
+    sim.run(2 * sim.settings.session.handshake_window);
+    EXPECT_THAT(hooks.learned, ElementsAre("add 10.8.0.2 alice", "delete 10.8.0.2 alice"));
+    hooks.next_learn().done({true}, sim.now);
+    EXPECT_THAT(sim.plane.peers, IsEmpty());
+}
+
+TEST_F(HooksTest, NobodyComesWhileTooMuchIsToBeTold) {
+    hooks.is_busy = true;
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    sim.run(10s);
+    EXPECT_THAT(host.client->messages, ElementsAre("AUTH_FAILED,TEMP:the server is busy"));
 }
 
 TEST_F(HooksTest, WhatAClientHadIsFreeWhenItLeavesBeforeTheAnswer) {
@@ -337,29 +511,111 @@ TEST_F(HooksTest, ConnectionThatEndsTakesItsClientAlong) {
     ASSERT_TRUE(asked_to_connect());
     hooks.next_connect().done(server::ClientSettings{}, sim.now);
     ASSERT_TRUE(up(host));
-    sim.core->disconnected(sim.add_client("bob").endpoint, sim.now);
+    sim.core->disconnected({sim.add_client("bob").endpoint, kServerEndpoint}, sim.now);
     EXPECT_EQ(sim.plane.peers.size(), 1U) << "somebody else's";
-    sim.core->disconnected(host.endpoint, sim.now);
+    Path elsewhere{host.endpoint, kServerEndpoint};
+    elsewhere.local.address = *parse_ipv4("192.0.2.9");
+    sim.core->disconnected(elsewhere, sim.now);
+    EXPECT_EQ(sim.plane.peers.size(), 1U) << "from there to another address of the server";
+    sim.core->disconnected({host.endpoint, kServerEndpoint}, sim.now);
     EXPECT_THAT(sim.plane.peers, IsEmpty());
     EXPECT_THAT(hooks.disconnects, SizeIs(1));
 }
 
-TEST_F(HooksTest, NetworkStaysBehindTheClientThatHadItFirst) {
-    sim.settings.client_lookup = [](const std::string& name) {
+// As with OpenVPN the newer one of two sites has it at once; and the older one again afterwards.
+TEST_F(HooksTest, NetworkIsBehindTheNewestClient) {
+    const auto shared = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
+    const auto own = ipv4_prefix(*parse_ipv4("10.2.0.0"), 16);
+    sim.settings.client_lookup = [&](const std::string& name) {
         server::ClientSettings out;
-        out.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
-        if (name == "bob")
-            out.networks.push_back(ipv4_prefix(*parse_ipv4("10.2.0.0"), 16));
+        out.networks = {shared, shared};
+        if (name == "alice")
+            out.networks.push_back(own);
         return std::optional(out);
     };
     sim.start_server();
     auto& first = sim.add_client("alice");
     ASSERT_TRUE(up(first));
+    const auto networks = [&](Host& host) {
+        return sim.plane.peers.at(host.client->peer_id()).peer.networks;
+    };
+    EXPECT_THAT(networks(first), ElementsAre(shared, own));
     auto& second = sim.add_client("bob");
     ASSERT_TRUE(up(second));
-    EXPECT_THAT(sim.plane.peers.at(first.client->peer_id()).peer.networks, SizeIs(1));
-    EXPECT_THAT(sim.plane.peers.at(second.client->peer_id()).peer.networks,
-                ElementsAre(ipv4_prefix(*parse_ipv4("10.2.0.0"), 16)));
+    EXPECT_THAT(networks(first), ElementsAre(own));
+    EXPECT_THAT(networks(second), ElementsAre(shared));
+    auto& third = sim.add_client("carol");
+    ASSERT_TRUE(up(third));
+    EXPECT_THAT(networks(second), IsEmpty());
+
+    // One in the middle changes nothing, the last one gives back.
+    second.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(networks(third), ElementsAre(shared));
+    third.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(networks(first), ElementsAre(shared, own));
+    first.client->send_message("EXIT", sim.now);
+    sim.run(10s);
+    EXPECT_THAT(sim.plane.peers, IsEmpty());
+    ASSERT_TRUE(up(sim.add_client("dave")));
+}
+
+// The hooks are asked again about what comes back.
+TEST_F(HooksTest, NetworkThatComesBackIsAskedFor) {
+    const auto shared = ipv4_prefix(*parse_ipv4("10.1.0.0"), 16);
+    sim.settings.hooks_addresses = true;
+    sim.settings.client_lookup = [&](const std::string&) {
+        server::ClientSettings out;
+        out.networks = {shared};
+        return std::optional(out);
+    };
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    const auto networks = [&](Host& host) {
+        return sim.plane.peers.at(host.client->peer_id()).peer.networks;
+    };
+    ASSERT_TRUE(asked_about_addresses());
+    hooks.next_learn().done({true, true}, sim.now);
+    ASSERT_TRUE(up(first));
+    for (const bool accepted : {false, true}) {
+        auto& second = sim.add_client("bob");
+        ASSERT_TRUE(asked_about_addresses());
+        hooks.next_learn().done({true, true}, sim.now);
+        ASSERT_TRUE(up(second));
+        EXPECT_THAT(networks(first), IsEmpty());
+        second.client->send_message("EXIT", sim.now);
+        ASSERT_TRUE(asked_about_addresses());
+        EXPECT_THAT(networks(first), IsEmpty()) << "before the answer";
+        auto question = hooks.next_learn();
+        EXPECT_THAT(question.addresses, ElementsAre("10.1.0.0/16"));
+        question.done({accepted}, sim.now);
+        EXPECT_THAT(networks(first), SizeIs(accepted ? 1 : 0));
+    }
+}
+
+TEST_F(HooksTest, TooManyNetworksAreRefused) {
+    sim.settings.hooks_connect = true;
+    sim.settings.client_lookup = [&](const std::string&) {
+        server::ClientSettings out;
+        for (std::uint32_t i = 0; i < 1000; i++)
+            out.networks.push_back(ipv4_prefix(Ipv4{0x0a640000 + (i << 8)}, 24));
+        return std::optional(out);
+    };
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(asked_to_connect());
+    server::ClientSettings more;
+    more.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
+    hooks.next_connect().done(more, sim.now);
+    sim.run(10s);
+    EXPECT_THAT(host.client->messages,
+                ElementsAre(HasSubstr("AUTH_FAILED,the server has too many")));
+    auto& other = sim.add_client("bob");
+    ASSERT_TRUE(asked_to_connect());
+    hooks.next_connect().done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(up(other));
+    EXPECT_THAT(sim.plane.peers.at(other.client->peer_id()).peer.networks, SizeIs(1000));
 }
 
 // ---- tokens by themselves

@@ -70,6 +70,36 @@ TEST_F(Log, Stamps) {
                                      MatchesRegex("[0-9]+\\.[0-9]+ 80 f")));
 }
 
+// Whoever chooses a name must not choose a line of the log, nor what a terminal does.
+TEST_F(Log, LinesCannotBeInjected) {
+    open(log::Stamp::None);
+    std::string heard;
+    log::set_listener([&](log::Level, std::string_view text) { heard = text; });
+    log::info("{}", "a\nerror b\r\x1b[2J\x7f");
+    log::set_listener({});
+    EXPECT_EQ(heard, "a\\x0aerror b\\x0d\\x1b[2J\\x7f");
+    log::info("{}", "Zo\u00eb\t\u20ac \U0001f600");
+    // a control character of C1, an overlong line feed, a lone byte, a surrogate, a cut-off one
+    log::info("{}", "\xc2\x85 \xc0\x8a \xff \xed\xa0\x80 \xe2\x82");
+    EXPECT_THAT(lines(),
+                ElementsAre("info " + heard, "info Zo\u00eb\t\u20ac \U0001f600",
+                            "info \\xc2\\x85 \\xc0\\x8a \\xff \\xed\\xa0\\x80 \\xe2\\x82"));
+    EXPECT_LT(log::one_line(std::string(100000, 'x')).size(), 9000U);
+}
+
+// What a peer causes does not fill a disk.
+TEST_F(Log, PeersLinesAreLimitedByKind) {
+    open(log::Stamp::None);
+    for (int i = 0; i < 1000; i++) {
+        log::peer_warning("client {}", i);
+        log::peer_error("fault {}", i);
+    }
+    log::warning("another");
+    const auto all = lines();
+    EXPECT_EQ(all.size(), 2 * log::kPeerLines + 1);
+    EXPECT_EQ(all.back(), "warning another");
+}
+
 TEST_F(Log, RunsOfOneKindAreMuted) {
     open(log::Stamp::None, 2);
     for (int i = 0; i < 5; i++)

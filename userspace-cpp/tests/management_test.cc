@@ -1282,9 +1282,12 @@ TEST_F(ManagementSocketTest, AHoldEndsByItsReleaseOrASignal) {
     Sockets sockets(listen);
     Descriptor client(connect());
     write(client, "hold release\n");
+    int alive = 0;
     protocol->begin_hold();
     ASSERT_TRUE(protocol->holding());
-    EXPECT_EQ(wait_for_release(sockets, *protocol), 0);
+    EXPECT_EQ(wait_for_release(
+                  sockets, *protocol, [&] { alive++; }, std::chrono::milliseconds(10)),
+              0);
     EXPECT_EQ(take(client), kGreeting + ">HOLD:Waiting for hold release:0\r\n"
                                         "SUCCESS: hold release succeeded\r\n");
     protocol->begin_hold();
@@ -1293,6 +1296,9 @@ TEST_F(ManagementSocketTest, AHoldEndsByItsReleaseOrASignal) {
     const asio::signal_set caught(keeps, SIGTERM, SIGHUP);
     kill(getpid(), SIGHUP);
     kill(getpid(), SIGTERM);
-    EXPECT_EQ(wait_for_release(sockets, *protocol), SIGTERM);
+    EXPECT_EQ(wait_for_release(
+                  sockets, *protocol, [&] { alive++; }, std::chrono::milliseconds(10)),
+              SIGTERM);
     EXPECT_FALSE(protocol->holding());
+    EXPECT_GE(alive, 2) << "each wait tells that it is there";
 }

@@ -14,6 +14,9 @@
 #include <linux/netlink.h>
 #include <linux/nf_ovpn.h>
 
+#include <cerrno>
+#include <functional>
+
 using namespace nfovpn;
 using namespace nfovpn::netlink;
 
@@ -47,6 +50,59 @@ TEST(NetlinkMessage, AttributesComeBack) {
     ASSERT_NE(a.find(6), nullptr);
     EXPECT_EQ(Attributes(a.find(6)).number(1), 42U);
     EXPECT_FALSE(a.number(7));
+}
+
+// What does not fit is not written, whatever it is, and nothing behind it either.
+TEST(NetlinkMessage, ThatIsTooLongIsIncompleteAndNotSent) {
+    const Bytes large(3000);
+    const auto fill = [&](Message& m) {
+        m.header<genlmsghdr>();
+        m.bytes(1, large);
+    };
+    const std::function<void(Message&)> parts[] = {
+        [&](Message& m) { m.bytes(2, large); },
+        [&](Message& m) { m.text(2, std::string(3000, 'x')); },
+        [&](Message& m) { m.nest(2, [&] { m.bytes(1, large); }); },
+        [&](Message& m) { m.bytes(2, Bytes(70000)); },
+        [&](Message& m) {
+            for (int i = 0; i < 1000; i++)
+                m.nest(2, [] {});
+        },
+        [&](Message& m) {
+            for (int i = 0; i < 1000; i++)
+                m.u8(2, 1).u16(3, 1).u32(4, 1).u64(5, 1).flag(6);
+        },
+    };
+    Socket socket(NETLINK_ROUTE);
+    for (const auto& part : parts) {
+        Message m(30, 0);
+        fill(m);
+        EXPECT_FALSE(m.incomplete());
+        part(m);
+        EXPECT_TRUE(m.incomplete());
+        const auto length = m.get()->nlmsg_len;
+        EXPECT_LE(length, 4096U);
+        m.u8(7, 1).nest(8, [] {});
+        EXPECT_EQ(m.get()->nlmsg_len, length) << "something follows a hole";
+        const auto failed = socket.request(m);
+        ASSERT_TRUE(failed);
+        EXPECT_EQ(failed->code, EMSGSIZE);
+        EXPECT_EQ(failed->what, "the request is too long");
+    }
+}
+
+// From some 130 on it wrote past the end of its buffer.
+TEST(PeerRequest, AnyNumberOfNetworks) {
+    for (const std::uint32_t count : {1U, 64U, 100U, 130U, 400U, 5000U}) {
+        netlink::PeerRequest peer;
+        for (std::uint32_t i = 0; i < count; i++)
+            peer.networks.push_back(
+                ipv6_prefix(Ipv6{parse_ipv6_prefix("fd00:1::/32")->address} + i, 128));
+        Message m(30, 0);
+        m.header<genlmsghdr>();
+        put_peer(m, peer);
+        EXPECT_EQ(m.incomplete(), count > 100) << count;
+    }
 }
 
 TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
@@ -96,6 +152,20 @@ TEST(PeerRequest, HasWhatDiffersFromTheDefault) {
     const Bytes v6 = {0xfd, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     EXPECT_THAT(networks,
                 testing::ElementsAre(testing::Pair(Bytes{10, 1, 0, 0}, 16), testing::Pair(v6, 32)));
+}
+
+TEST(PeerRequest, NetworksAreReplacedAsAWhole) {
+    for (const bool none : {false, true}) {
+        Message message(30, 0);
+        message.header<genlmsghdr>();
+        put_networks(message, 7,
+                     none ? std::vector<Prefix>{}
+                          : std::vector<Prefix>{ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)});
+        Attributes peer(Attributes(message.get(), sizeof(genlmsghdr)).find(NF_OVPN_A_PEER));
+        EXPECT_EQ(peer.number(NF_OVPN_A_PEER_ID), 7U);
+        EXPECT_EQ(peer.find(NF_OVPN_A_PEER_NETWORK) == nullptr, none);
+        EXPECT_EQ(peer.find(NF_OVPN_A_PEER_NO_NETWORKS) != nullptr, none);
+    }
 }
 
 // The only peer of its instance needs no address.

@@ -189,6 +189,7 @@ protected:
         return true;
     }
     void take_down() override { tunnel_.reset(); }
+    bool keep(const client::Tunnel&) override { return false; }
     void connected() override {}
 
     std::string program_;

@@ -284,3 +284,14 @@ TEST(OptionTable, OptionsOfTheSampleClient) {
     EXPECT_FALSE(proxied.ok());
     EXPECT_THAT(all_findings(proxied), HasSubstr("f:20: error: http-proxy: proxies are not"));
 }
+
+// "setenv opt" is for options that another version may not know: those that are known count.
+TEST(OptionTable, SetenvOpt) {
+    const std::string& own = kMinimal;
+    EXPECT_THAT(all_findings(parse(own + "setenv opt no-such-option 1 2 3\n")),
+                HasSubstr("setenv: ignored: no such option is known"));
+    EXPECT_EQ(parse(own + "setenv opt max-clients 7\n").config.max_clients, 7U);
+    EXPECT_THAT(all_findings(parse(own + "setenv opt max-clients many\n")),
+                HasSubstr("error: max-clients"));
+    EXPECT_TRUE(parse(own + "setenv opt\n").ok());
+}

@@ -86,9 +86,11 @@ public:
     }
     void connect(server::ClientId, const Environment&, Connected) override { others++; }
     void disconnect(const Environment&) override { others++; }
-    void learn_address(server::Learned, const std::string&, const Environment&) override {
+    void learn_addresses(server::ClientId, const std::vector<std::string>&, const Environment&,
+                         AddressesLearned) override {
         others++;
     }
+    void forget_address(const std::string&, const Environment&) override { others++; }
     void forget(server::ClientId) override { others++; }
 
     bool agrees = true;
@@ -278,9 +280,10 @@ TEST_F(PamHooksTest, WhoIsBeforeMustAgreeAndAllElsePasses) {
 
     hooks.connect(1, {}, {});
     hooks.disconnect({});
-    hooks.learn_address(server::Learned::Added, "10.8.0.2", {});
+    hooks.learn_addresses(1, {"10.8.0.2"}, {}, {});
+    hooks.forget_address("10.8.0.2", {});
     hooks.forget(1);
-    EXPECT_EQ(before.others, 4);
+    EXPECT_EQ(before.others, 5);
 }
 
 TEST_F(PamHooksTest, WhoIsGoneGetsNoAnswer) {

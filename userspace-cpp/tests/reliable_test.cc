@@ -157,3 +157,11 @@ TEST_P(LossyLink, EveryMessageArrivesOnceAndInOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, LossyLink, testing::Range(1U, 9U));
+
+// A datagram may be of 64 KB, a control packet of a stock peer has 2 KB at the most.
+TEST(ReliableReceiver, LongMessagesAreNotKept) {
+    ReliableReceiver receiver({});
+    EXPECT_EQ(receiver.receive(0, Bytes(2049)), ReliableReceiver::Verdict::TooLong);
+    EXPECT_FALSE(receiver.ack_pending());
+    EXPECT_EQ(receiver.receive(0, Bytes(2048)), ReliableReceiver::Verdict::Stored);
+}

@@ -189,9 +189,9 @@ TEST_F(ScriptTest, ToldOfLeavingAndOfAddresses) {
     settings.disconnect = script("echo \"$script_type $bytes_sent $*\" >>$out");
     settings.learn_address = settings.disconnect;
     ScriptHooks hooks(settings, context, [] {});
-    hooks.learn_address(Learned::Added, "10.8.0.2", {{"common_name", "alice"}});
+    hooks.learn_addresses(1, {"10.8.0.2"}, {{"common_name", "alice"}}, [](auto&, TimePoint) {});
     run();
-    hooks.learn_address(Learned::Deleted, "10.8.0.2", {{"common_name", "alice"}});
+    hooks.forget_address("10.8.0.2", {{"common_name", "alice"}});
     run();
     hooks.disconnect({{"bytes_sent", "12"}});
     EXPECT_FALSE(hooks.idle());
@@ -201,12 +201,66 @@ TEST_F(ScriptTest, ToldOfLeavingAndOfAddresses) {
                      "client-disconnect 12 \n");
 }
 
+TEST_F(ScriptTest, MayRefuseAddresses) {
+    settings.learn_address = script("[ \"$2\" != 10.1.0.0/16 ]");
+    ScriptHooks hooks(settings, context, [] {});
+    std::vector<bool> accepted;
+    hooks.learn_addresses(1, {"10.8.0.2", "10.1.0.0/16", "10.2.0.0/16"}, {},
+                          [&](const auto& answer, TimePoint) { accepted = answer; });
+    run();
+    EXPECT_EQ(accepted, (std::vector<bool>{true, false, true}));
+    // What cannot be run accepts nothing, no program accepts everything.
+    for (auto [program, good] : {std::pair("/nowhere", false), std::pair("", true)}) {
+        settings.learn_address =
+            *program ? std::vector<std::string>{program} : std::vector<std::string>{};
+        ScriptHooks others(settings, context, [] {});
+        accepted.clear();
+        others.learn_addresses(1, {"10.8.0.2"}, {},
+                               [&](const auto& answer, TimePoint) { accepted = answer; });
+        EXPECT_TRUE(accepted.empty()) << "not before it has returned";
+        run();
+        EXPECT_EQ(accepted, std::vector<bool>{good});
+    }
+}
+
+// What is to be told is not without bound.
+TEST_F(ScriptTest, ManyNoticesMakeItBusy) {
+    settings.learn_address = script("sleep 1000");
+    ScriptHooks hooks(settings, context, [] {});
+    for (int i = 0; i < 1024; i++)
+        hooks.forget_address("10.8.0.1", {});
+    EXPECT_FALSE(hooks.busy()) << "one runs";
+    hooks.forget_address("10.8.0.1", {});
+    EXPECT_TRUE(hooks.busy());
+}
+
+// One source with many wrong passwords makes others wait for one program at the most.
+TEST_F(ScriptTest, ASourceHasAShare) {
+    settings.verify_user = script("read -r name <$1; case $name in slow*) sleep 1000;; esac");
+    ScriptHooks hooks(settings, context, [] {});
+    const auto ask = [&](server::ClientId id, const std::string& name, const std::string& from,
+                         ScriptHooks::Verified done) {
+        hooks.verify_user(id, {{"untrusted_ip", from}}, name, as_bytes("x"), std::move(done));
+    };
+    for (server::ClientId id = 0; id < 100; id++)
+        ask(id, "slow", "192.0.2.1", [](auto, TimePoint) {});
+    bool verified = false;
+    ask(100, "quick", "192.0.2.2", [&](auto answer, TimePoint) { verified = !!answer; });
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!verified && std::chrono::steady_clock::now() < end)
+        context.run_for(10ms);
+    EXPECT_TRUE(verified);
+    for (server::ClientId id = 0; id < 100; id++)
+        hooks.forget(id);
+    EXPECT_TRUE(hooks.idle());
+}
+
 TEST_F(ScriptTest, ToldInOrder) {
     settings.learn_address = script("[ \"$2\" != 10.8.0.1 ] || sleep 0.1; echo \"$*\" >>$out");
     ScriptHooks hooks(settings, context, [] {});
-    hooks.learn_address(Learned::Deleted, "10.8.0.1", {});
-    hooks.learn_address(Learned::Added, "10.8.0.2", {{"common_name", "bob"}});
-    hooks.learn_address(Learned::Deleted, "10.8.0.2", {});
+    hooks.forget_address("10.8.0.1", {});
+    hooks.learn_addresses(1, {"10.8.0.2"}, {{"common_name", "bob"}}, [](auto&, TimePoint) {});
+    hooks.forget_address("10.8.0.2", {});
     run();
     EXPECT_EQ(out(), "delete 10.8.0.1\nadd 10.8.0.2 bob\ndelete 10.8.0.2\n");
 }

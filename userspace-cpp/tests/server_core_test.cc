@@ -499,15 +499,19 @@ TEST_F(ServerCoreTest, BothSidesAskForNewKeysAtOnce) {
 
 TEST_F(ServerCoreTest, AnotherCertificateAtRenegotiationEndsTheSession) {
     sim.start_server();
-    auto& host = sim.add_client("alice");
-    auto bob = make_context(sim.authority.config(wire::Role::Client, "bob"));
-    host.client->renegotiation_tls = bob.get();
-    ASSERT_TRUE(connect(host));
-    sim.run(5s);
-    host.client->renegotiate(sim.now);
-    sim.run(5s);
-    EXPECT_TRUE(sim.core->finished());
-    EXPECT_TRUE(sim.plane.peers.empty());
+    // Of the same name too: it may have been revoked, or belong to somebody else of that name.
+    for (const auto* name : {"bob", "alice"}) {
+        auto& client = sim.add_client("alice");
+        ASSERT_TRUE(connect(client));
+        auto another = make_context(sim.authority.config(wire::Role::Client, name));
+        client.client->renegotiation_tls = another.get();
+        sim.run(5s);
+        client.client->renegotiate(sim.now);
+        sim.run(5s);
+        EXPECT_TRUE(sim.core->finished()) << name;
+        EXPECT_TRUE(sim.plane.peers.empty()) << name;
+        client.client->renegotiation_tls = nullptr;
+    }
 }
 
 TEST_F(ServerCoreTest, ClientThatVanishesDuringRenegotiationIsGivenUp) {
@@ -557,6 +561,55 @@ TEST_F(ServerCoreTest, NewerConnectionOfTheSameNameReplacesTheOlder) {
     // What the kernel may still say about the old peer concerns nobody.
     sim.core->notified(dataplane::PeerDeleted{0, true}, sim.now);
     EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+}
+
+// A carrier's NAT gives a port to somebody else: whoever had it before is none of that one's
+// business, but a client of the same name is.
+TEST_F(ServerCoreTest, NewcomerOnTheSamePortEndsNobodyElse) {
+    sim.start_server();
+    auto& first = sim.add_client("alice");
+    ASSERT_TRUE(connect(first));
+    const auto endpoint = first.endpoint;
+    const auto at_same_port = [&](const std::string& name) -> Host& {
+        sim.hosts.back()->endpoint.port = 1; // it is elsewhere, and silent
+        auto& host = sim.add_client(name);
+        host.endpoint = endpoint;
+        return host;
+    };
+    auto& second = at_same_port("bob");
+    ASSERT_TRUE(connect(second));
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 2U);
+    // It is heard from elsewhere, or not at all.
+    sim.core->notified(dataplane::PeerFloated{first.client->peer_id(), first.endpoint}, sim.now);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 2U);
+    sim.core->notified(dataplane::PeerDeleted{first.client->peer_id(), true}, sim.now);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+    auto& again = at_same_port("bob");
+    ASSERT_TRUE(connect(again));
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+}
+
+// Without peer IDs the address is all that tells them apart.
+TEST_F(ServerCoreTest, NewcomerWithoutAPeerIdHasTheAddress) {
+    sim.settings.session.negotiation.fallback_cipher = DataCipher::Aes256Cbc;
+    sim.start_server();
+    const auto add = [&](const std::string& name) -> Host& {
+        auto& host = sim.add_client(name, "IV_VER=2.3.18\n");
+        host.client->options = "V4,dev-type tun,cipher AES-256-CBC,auth SHA1";
+        host.client->request_push = true;
+        host.client->shape.data_v1 = true;
+        return host;
+    };
+    auto& first = add("alice");
+    ASSERT_TRUE(connect(first));
+    const auto endpoint = first.endpoint;
+    first.endpoint.port = 1;
+    auto& second = add("bob");
+    second.endpoint = endpoint;
+    ASSERT_TRUE(connect(second));
+    const auto clients = sim.core->clients(sim.now);
+    ASSERT_EQ(clients.size(), 1U);
+    EXPECT_EQ(clients[0].common_name, "bob");
 }
 
 TEST_F(ServerCoreTest, DuplicateCnLetsBothIn) {
@@ -633,6 +686,18 @@ TEST_F(ServerCoreTest, KernelsTimeoutEndsTheSession) {
     EXPECT_THAT(sim.plane.calls, testing::Not(Contains("remove 0")));
 }
 
+// Somebody else has removed it: it is still there, and may come again.
+TEST_F(ServerCoreTest, ClientThatIsRemovedFromTheKernelIsTold) {
+    sim.start_server();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.plane.peers.erase(0);
+    sim.core->notified(dataplane::PeerDeleted{0, false}, sim.now);
+    sim.run(5s);
+    EXPECT_THAT(host.client->messages, Contains("RESTART"));
+    EXPECT_TRUE(sim.core->finished());
+}
+
 TEST_F(ServerCoreTest, LostNotificationsAreMadeUpFor) {
     sim.start_server();
     auto& a = sim.add_client("alice");
@@ -644,6 +709,19 @@ TEST_F(ServerCoreTest, LostNotificationsAreMadeUpFor) {
     auto left = sim.core->clients(sim.now);
     ASSERT_EQ(left.size(), 1U);
     EXPECT_EQ(left[0].common_name, "bob");
+    // Where it is, and that its key may be near its limit, is found out too.
+    b.endpoint.port++;
+    sim.plane.peers.at(1).moved_to = b.endpoint;
+    sim.core->resynchronize(sim.now);
+    EXPECT_EQ(sim.core->clients(sim.now).at(0).remote, b.endpoint);
+    sim.run(5s);
+    EXPECT_EQ(b.client->keys_generated, 1U);
+    sim.plane.peers.at(1).tx_bytes = std::uint64_t{1} << 36;
+    for (int i = 0; i < 2; i++) {
+        sim.core->resynchronize(sim.now);
+        sim.run(5s);
+        EXPECT_EQ(b.client->keys_generated, 2U) << "once for one key";
+    }
 }
 
 TEST_F(ServerCoreTest, FloatMovesTheControlChannelToo) {

@@ -279,7 +279,7 @@ protected:
     }
     void start() {
         server.emplace(context, Family::Ipv4, Address(kLoopback), std::uint16_t{0}, limits);
-        server->on_disconnect([this](const Endpoint& remote) { gone.push_back(remote); });
+        server->on_disconnect([this](const Path& path) { gone.push_back(path.remote); });
         server->start(
             [this](const Path& path, ByteView datagram) {
                 last = path;
@@ -382,6 +382,68 @@ TEST_F(TcpServerTest, OneSourceHasSoManyConnections) {
     EXPECT_TRUE(run_until([&] { return server->connections() == 3; }));
 }
 
+// Idle connections that take all there are do not keep anybody out.
+TEST_F(TcpServerTest, TheOldestWithoutASessionGivesWay) {
+    limits.connections = 3;
+    limits.connections_per_source = 100;
+    start();
+    auto first = client();
+    auto second = client();
+    auto third = client();
+    asio::write(first, asio::buffer(Bytes{0, 1, 9}));
+    ASSERT_TRUE(run_until([&] { return !received.empty() && server->connections() == 3; }));
+    server->session_begins(last);
+    auto fourth = client();
+    EXPECT_TRUE(closed(second));
+    EXPECT_EQ(server->connections(), 3U);
+    for (auto* socket : {&third, &fourth}) {
+        received.clear();
+        asio::write(*socket, asio::buffer(Bytes{0, 1, 9}));
+        ASSERT_TRUE(run_until([&] { return !received.empty(); }));
+        server->session_begins(last);
+    }
+    auto fifth = client();
+    EXPECT_TRUE(closed(fifth)) << "all others have sessions";
+    EXPECT_EQ(server->connections(), 3U);
+}
+
+// A remote end may speak to two addresses of ours from one port.
+TEST_F(TcpServerTest, ConnectionsAreKnownByBothEnds) {
+    limits.connections_per_source = 2;
+    server.emplace(context, Family::Ipv4, std::nullopt, std::uint16_t{0}, limits);
+    std::vector<Path> paths;
+    server->start([&](const Path& path, ByteView) { paths.push_back(path); }, [] {});
+    for (int round = 0; round < 3; round++) {
+        paths.clear();
+        tcp::socket a(context);
+        tcp::socket b(context);
+        for (auto* socket : {&a, &b}) {
+            socket->open(tcp::v4());
+            socket->set_option(tcp::socket::reuse_address(true));
+            socket->set_option(asio::socket_base::linger(true, 0));
+        }
+        a.bind({asio::ip::make_address("127.0.0.1"), 0});
+        b.bind(a.local_endpoint());
+        a.connect({asio::ip::make_address("127.0.0.1"), server->port()});
+        b.connect({asio::ip::make_address("127.0.0.2"), server->port()});
+        for (auto* socket : {&a, &b})
+            asio::write(*socket, asio::buffer(Bytes{0, 1, 9}));
+        ASSERT_TRUE(run_until([&] { return paths.size() == 2; })) << "round " << round;
+        EXPECT_EQ(server->connections(), 2U);
+        EXPECT_EQ(paths[0].remote, paths[1].remote);
+        for (const auto& path : paths) {
+            server->session_begins(path);
+            server->send(path, Bytes{static_cast<std::uint8_t>(path.local.address.ipv4().value)});
+        }
+        EXPECT_EQ(read(a, 3), (Bytes{0, 1, 1}));
+        EXPECT_EQ(read(b, 3), (Bytes{0, 1, 2}));
+        // What one leaves is given back, or the third round finds no room.
+        a.close();
+        b.close();
+        ASSERT_TRUE(run_until([&] { return server->connections() == 0; }));
+    }
+}
+
 TEST_F(TcpServerTest, WithoutASessionItEnds) {
     limits.handshake = std::chrono::seconds(0);
     start();
@@ -395,12 +457,12 @@ TEST_F(TcpServerTest, EndsWithItsLastSessionAndALastWord) {
     auto a = client();
     asio::write(a, asio::buffer(Bytes{0, 1, 9}));
     ASSERT_TRUE(run_until([&] { return !received.empty(); }));
-    server->session_begins(last.remote);
-    server->session_begins(last.remote);
-    server->session_ends(last.remote);
+    server->session_begins(last);
+    server->session_begins(last);
+    server->session_ends(last);
     EXPECT_EQ(server->connections(), 1U);
     server->send(last, Bytes{1, 2, 3});
-    server->session_ends(last.remote);
+    server->session_ends(last);
     EXPECT_EQ(server->connections(), 0U);
     EXPECT_TRUE(run_until([&] { return a.available() == 5; }));
     EXPECT_EQ(read(a, 5), (Bytes{0, 3, 1, 2, 3}));

@@ -144,3 +144,13 @@ TEST_F(StatusTest, OurOwnHasOneLineAClientAndOneACounter) {
     EXPECT_THAT(text, HasSubstr("GLOBAL_STATS,kernel drops.replay,3\n"));
     EXPECT_THAT(text, testing::EndsWith("END\n"));
 }
+
+TEST(RealAddress, HasTheTransport) {
+    ClientStatus client;
+    client.remote = {Ipv4{0xc000020a}, 47273};
+    EXPECT_EQ(real_address(client), "udp4:192.0.2.10:47273");
+    client.tcp = true;
+    EXPECT_EQ(real_address(client), "tcp4-server:192.0.2.10:47273");
+    client.remote.address = *parse_ipv6("2001:db8::2");
+    EXPECT_EQ(real_address(client), "tcp6-server:[2001:db8::2]:47273");
+}

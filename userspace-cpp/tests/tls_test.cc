@@ -74,12 +74,20 @@ std::string error_of(const TlsConfig& config) {
 
 } // namespace
 
+namespace {
+using Lists = Result<std::optional<std::string>, TlsError>;
+
+RevocationLists always(std::string text) {
+    return [text = std::move(text)] { return Lists(text); };
+}
+} // namespace
+
 TEST_F(Tls, RevokedCertificatesAreRefused) {
     auto alice = client("alice");
     auto bob = client("bob");
     std::optional<std::string> news = authority.revocation_list({alice.certificate});
     auto config = server();
-    config.revocation_lists = [&] { return std::exchange(news, std::nullopt); };
+    config.revocation_lists = [&] { return Lists(std::exchange(news, std::nullopt)); };
     auto ours = context(config);
     EXPECT_THAT(connect(ours, alice).failure, HasSubstr("certificate revoked"));
     EXPECT_EQ(connect(ours, bob).failure, "");
@@ -87,35 +95,51 @@ TEST_F(Tls, RevokedCertificatesAreRefused) {
     news = authority.revocation_list({bob.certificate});
     EXPECT_EQ(connect(ours, alice).failure, "");
     EXPECT_THAT(connect(ours, bob).failure, HasSubstr("certificate revoked"));
-    // What is no list changes nothing.
+    // What is no list lets nobody in as long as it is there, and a list mends that.
     for (auto bad : {std::string(), std::string("nonsense"), authority.certificate(),
                      authority.revocation_list({}).substr(0, 150)}) {
         news = bad;
-        EXPECT_THAT(connect(ours, bob).failure, HasSubstr("certificate revoked"));
+        EXPECT_THAT(connect(ours, alice).failure, HasSubstr("no usable revocation list"));
+        EXPECT_THAT(connect(ours, alice).failure, HasSubstr("no usable revocation list"));
+        news = authority.revocation_list({bob.certificate});
         EXPECT_EQ(connect(ours, alice).failure, "");
+        EXPECT_THAT(connect(ours, bob).failure, HasSubstr("certificate revoked"));
     }
+}
+
+// Without rights or descriptors it is not known who has been revoked meanwhile.
+TEST_F(Tls, ListsThatCannotBeReadLetNobodyIn) {
+    auto alice = client("alice");
+    Lists answer = std::optional(authority.revocation_list({}));
+    auto config = server();
+    config.revocation_lists = [&] { return answer; };
+    auto ours = context(config);
+    EXPECT_EQ(connect(ours, alice).failure, "");
+    answer = TlsError{"crl.pem: Too many open files"};
+    EXPECT_THAT(connect(ours, alice).failure, HasSubstr("crl.pem: Too many open files"));
+    EXPECT_THAT(connect(ours, alice).failure, HasSubstr("crl.pem: Too many open files"));
+    answer = std::optional(authority.revocation_list({alice.certificate}));
+    EXPECT_THAT(connect(ours, alice).failure, HasSubstr("certificate revoked"));
 }
 
 TEST_F(Tls, ListsThatAreOldOrOfOthers) {
     auto config = server();
-    config.revocation_lists = [&] { return authority.revocation_list({}, true); };
+    config.revocation_lists = always(authority.revocation_list({}, true));
     EXPECT_THAT(connect(context(config), client()).failure, HasSubstr("CRL has expired"));
     Authority other("another");
-    config.revocation_lists = [&] { return other.revocation_list({}); };
+    config.revocation_lists = always(other.revocation_list({}));
     EXPECT_EQ(connect(context(config), client()).failure, "") << "as OpenVPN does";
-    config.revocation_lists = [&] {
-        return other.revocation_list({}) + authority.revocation_list({});
-    };
+    config.revocation_lists = always(other.revocation_list({}) + authority.revocation_list({}));
     EXPECT_EQ(connect(context(config), client()).failure, "");
     // A list with a foreign signature under the authority's name.
     Authority impostor("test authority");
-    config.revocation_lists = [&] { return impostor.revocation_list({}); };
+    config.revocation_lists = always(impostor.revocation_list({}));
     EXPECT_THAT(connect(context(config), client()).failure, HasSubstr("CRL signature failure"));
 }
 
 TEST_F(Tls, WithoutAUsableListThereIsNoContext) {
     auto config = server();
-    config.revocation_lists = [] { return std::string(); };
+    config.revocation_lists = always("");
     EXPECT_THAT(error_of(config), HasSubstr("crl-verify: no usable revocation list"));
 }
 

@@ -97,6 +97,16 @@ TEST(MessageSplitter, PiecesAndSeveralAtOnce) {
     EXPECT_THAT(splitter.take(), ElementsAre("half"));
 }
 
+TEST(MessageSplitter, MessagesThatNobodyTakesAreBounded) {
+    MessageSplitter splitter;
+    const std::string message("a\0", 2);
+    for (std::size_t i = 0; i < kMaxWaitingMessages; i++)
+        EXPECT_TRUE(splitter.feed(as_bytes(message)));
+    EXPECT_FALSE(splitter.feed(as_bytes(message)));
+    EXPECT_EQ(splitter.take().size(), kMaxWaitingMessages);
+    EXPECT_TRUE(splitter.feed(as_bytes(message)));
+}
+
 TEST(MessageSplitter, EndlessMessageIsRefused) {
     MessageSplitter splitter;
     const std::string chunk(1000, 'x');

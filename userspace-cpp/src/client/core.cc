@@ -527,8 +527,14 @@ void ClientCore::close_try() {
         drop_tunnel();
 }
 
+bool Tunnel::same_inside(const Tunnel& other) const {
+    return address == other.address && length == other.length && peer == other.peer &&
+           address6 == other.address6 && length6 == other.length6 && gateway == other.gateway &&
+           mtu == other.mtu && routes == other.routes && redirect == other.redirect;
+}
+
 void ClientCore::drop_tunnel() {
-    if (std::exchange(tunnel_is_set_up_, false))
+    if (std::exchange(set_up_, std::nullopt))
         host_.take_down();
 }
 
@@ -675,12 +681,19 @@ void ClientCore::up(session::Session&) {
         pushed.ping.value_or(settings_.keepalive.interval),
         pushed.ping_restart.value_or(settings_.keepalive.timeout)};
     well(host_.data_plane().set_keepalive(*peer_id_, keepalive), "keepalive");
-    drop_tunnel();
-    tunnel_is_set_up_ = true;
     tell(management::State::AssignIp);
-    if (!host_.set_up(tunnel())) {
-        session_->close("the device cannot be set up");
-        return;
+    auto wanted = tunnel();
+    // Without a moment in which packets would go past it.
+    if (set_up_ && wanted.same_inside(*set_up_) && host_.keep(wanted)) {
+        set_up_ = std::move(wanted);
+        log::info("{}: addresses and routes stay as they are", label());
+    } else {
+        drop_tunnel();
+        set_up_ = std::move(wanted);
+        if (!host_.set_up(*set_up_)) {
+            session_->close("the device cannot be set up");
+            return;
+        }
     }
     was_up_ = true;
     failed_tries_ = 0;

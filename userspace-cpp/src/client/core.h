@@ -81,6 +81,9 @@ struct Tunnel {
     std::vector<wire::TunnelRoute> routes; ///< with their metrics
     std::optional<wire::RedirectGateway> redirect;
     Environment environment; ///< for programs, besides what the rest of this says
+
+    /// Whether a device that is set up for the other one fits this one too.
+    [[nodiscard]] bool same_inside(const Tunnel& other) const;
 };
 
 /// What is not the core's. Answers are given to the core, never from within these.
@@ -101,6 +104,9 @@ public:
     /// Gives the device its addresses and routes. False, with the reason in the log, if that fails.
     virtual bool set_up(const Tunnel& tunnel) = 0;
     virtual void take_down() = 0;
+    /// A tunnel that is set up is to stay; inside it is as @p tunnel says. False if that cannot be,
+    /// and it must be set up again.
+    virtual bool keep(const Tunnel& tunnel) = 0;
     /// The session is up: packets may flow.
     virtual void connected() = 0;
 };
@@ -278,7 +284,7 @@ private:
     bool was_up_ = false;
     std::string trouble_; ///< why we close the session, as OpenVPN calls it
     bool leaving_ = false;
-    bool tunnel_is_set_up_ = false;
+    std::optional<Tunnel> set_up_;         ///< that tunnel
     std::optional<std::uint32_t> peer_id_; ///< as long as the data plane knows it
     std::string token_user_;
     SecretBytes token_; ///< in place of the password, if not empty

@@ -131,7 +131,7 @@ End Daemon::run() {
     log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
     if (reloading_)
         return End::Reload;
-    return core_.failure().empty() ? End::Stop : End::Failed;
+    return core_.failure().empty() && !tun_.gone() ? End::Stop : End::Failed;
 }
 
 // ---- what the core asks for
@@ -308,6 +308,24 @@ void Daemon::tell_up_down(bool up) {
 void Daemon::flush() {
     if (udp_)
         udp_->flush();
+}
+
+// The next try has an instance of its own, or does without.
+void Daemon::kernel_gone(const std::string& why) {
+    log::warning("nf_ovpn on {} is gone: {}; connecting again", tun_.name(), why);
+    tell(management::State::Reconnecting, "nf_ovpn");
+    core_.restart(Clock::now());
+}
+
+void Daemon::device_gone() {
+    if (ending_)
+        return;
+    log::error("the device {} is gone; ending, to be started anew", tun_.name());
+    tell(management::State::Exiting, "error");
+    ending_ = true;
+    reloading_ = false;
+    stopping("its device is gone");
+    core_.stop(Clock::now());
 }
 
 std::string Daemon::status_text() {

@@ -68,12 +68,15 @@ private:
     dataplane::DataPlane& data_plane() override;
     bool set_up(const Tunnel& tunnel) override;
     void take_down() override;
+    bool keep(const Tunnel& tunnel) override { return setup_.keep(tunnel); }
     void connected() override;
 
     host::Core& core() override { return core_; }
     void signalled(int signal) override;
     void flush() override;
     [[nodiscard]] bool finished() const override { return core_.finished() && setup_.idle(); }
+    void kernel_gone(const std::string& why) override;
+    void device_gone() override;
     [[nodiscard]] std::string status_text() override;
     void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override;
 

@@ -140,6 +140,29 @@ void TunnelSetup::redirect(const Tunnel& tunnel) {
     }
 }
 
+bool TunnelSetup::keep(const Tunnel& tunnel) {
+    const auto& server = tunnel.path.remote.address;
+    // What leads past the tunnel must still do so: a machine may have moved to another network.
+    const auto past = netlink::find_route(route_, server);
+    const bool into_itself = !past || past->ifindex == ifindex_;
+    for (const auto& route : routes_) {
+        const bool leads_past = route.by.ifindex != ifindex_;
+        if (leads_past &&
+            (into_itself || route.by.ifindex != past->ifindex || route.by.gateway != past->gateway))
+            return false;
+    }
+    if (!settings_.configure_routes || !tunnel.redirect || tunnel.redirect->local ||
+        !(server.is_ipv4() ? tunnel.redirect->ipv4 : tunnel.redirect->ipv6))
+        return true;
+    if (into_itself)
+        return false;
+    const auto host = host_prefix(server);
+    const auto is_this = [&](const AddedRoute& route) { return route.network == host; };
+    if (std::none_of(routes_.begin(), routes_.end(), is_this))
+        add(*past, host, 0);
+    return true;
+}
+
 void TunnelSetup::take_down() {
     for (auto route = routes_.rbegin(); route != routes_.rend(); ++route) {
         auto failed = netlink::delete_route(route_, route->by, route->network, route->metric);

@@ -5,6 +5,7 @@
 //
 //     set up       MTU and up ▶ addresses ▶ "up" ▶ routes ▶ "route-up"
 //     take down    routes ▶ addresses ▶ "down"
+//     keep         nothing but the route to the server, if that is another one now
 //
 // With redirect-gateway two routes cover all of IPv4, and are more special than the default route,
 // which stays; the server itself gets a route by where it is reached now. IPv6 likewise, with the
@@ -41,6 +42,10 @@ public:
     bool set_up(const Tunnel& tunnel);
     /// Undoes that. What has gone by itself is no error.
     void take_down();
+
+    /// Whether what is set up serves a session with the server where it is now, which changes
+    /// nothing inside; what leads past the tunnel is made to do so.
+    bool keep(const Tunnel& tunnel);
 
     /// What programs are told of the tunnel that is set up.
     [[nodiscard]] const Environment& told() const { return told_; }

@@ -146,6 +146,15 @@ void OptionParser::run(std::string_view text) {
 }
 
 void OptionParser::apply(const Directive& d) {
+    // "setenv opt NAME WORD…" is that option where it is known.
+    if (d.name == "setenv" && d.args.size() >= 2 && d.args[0] == "opt") {
+        const Directive inner{d.args[1], {d.args.begin() + 2, d.args.end()}, false, d.line};
+        if (find_option(inner.name, role_) || find_option(inner.name, other(role_)))
+            apply(inner);
+        else
+            warn(d, "ignored: no such option is known");
+        return;
+    }
     const Option* option = find_option(d.name, role_);
     out_.uses.push_back({d.line, d.name, option ? option->treatment : Treatment::Refused});
     if (!option && find_option(d.name, other(role_))) {
@@ -535,8 +544,7 @@ void OptionParser::device_program(const Directive& d) {
 
 void OptionParser::setenv(const Directive& d) {
     const auto& name = d.args[0];
-    if (name == "opt" || name == "CLIENT_CERT" || name == "FORWARD_COMPATIBLE" ||
-        name == "GENERIC_CONFIG") {
+    if (name == "CLIENT_CERT" || name == "FORWARD_COMPATIBLE" || name == "GENERIC_CONFIG") {
         warn(d, "ignored: it is no variable, and has no effect here");
         return;
     }

@@ -149,7 +149,7 @@ constexpr Option kOptions[] = {
      kServer},
     {"ifconfig-pool-persist", S, 1, 2, "", "", kServer},
     {"hash-size", I, 2, 2, "tables grow by themselves", "", kServer},
-    {"max-routes-per-client", I, 1, 1, "a client has at most 100 networks", "", kServer},
+    {"max-routes-per-client", I, 1, 1, "a client has at most 1000 networks", "", kServer},
     {"stale-routes-check", I, 1, 2, "networks of a client live as long as its session", "",
      kServer},
     {"push-continuation", R, 1, 1, kInternal, ""},

@@ -17,11 +17,11 @@ namespace nfovpn::config {
 
 namespace {
 
+// Of one client, in one place; the server has the same limit for what all of them say.
+constexpr std::size_t kMaxClientNetworks = 1000;
+
 // OpenVPN's own limit for pools.
 constexpr std::uint32_t kMaxPool = 65536;
-
-// More do not fit into a request to the kernel.
-constexpr std::size_t kMaxClientNetworks = 100;
 
 class ServerParser final : public OptionParser {
 public:
@@ -829,6 +829,10 @@ ParsedClientFile parse_client_file(std::string_view text) {
             c.push.clear();
         } else if (d.name == "disable" && words == 0) {
             c.disable = true;
+        } else if (!find_option(d.name, Role::Server) && !find_option(d.name, Role::Client)) {
+            // As OpenVPN: a client is not locked out by a line that nobody understands.
+            out.findings.push_back({Severity::Warning, d.line, d.name + ": not known, and ignored",
+                                    std::string(nearest_option(d.name))});
         } else {
             error("not supported in a file of client-config-dir",
                   "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-reset and "
@@ -841,7 +845,7 @@ ParsedClientFile parse_client_file(std::string_view text) {
 std::string client_file_name(std::string_view common_name) {
     std::string out(common_name);
     for (char& c : out) {
-        if (c < 0x20 || c > 0x7e || c == '/')
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '/')
             c = '_';
     }
     return out == "." || out == ".." ? "" : out;

@@ -5,7 +5,6 @@
 #include "config/watched_file.h"
 
 #include "config/server_config.h"
-#include "util/log.h"
 
 #include <sys/stat.h>
 
@@ -18,17 +17,19 @@ WatchedFile::Version WatchedFile::version() const {
     return {now.st_dev, now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
 }
 
-std::optional<std::string> WatchedFile::changed() {
+Result<std::optional<std::string>, WatchedFile::Unreadable> WatchedFile::changed() {
     // Before reading: what is written meanwhile has another version.
     auto now = version();
     if (last_ == now)
-        return std::nullopt;
-    last_ = now;
+        return std::optional<std::string>();
     std::string why;
     auto text = read_file(path_, why);
-    if (!text)
-        log::error("{}: {}", path_, why);
-    return text.value_or("");
+    if (!text) {
+        last_.reset();
+        return Unreadable{path_ + ": " + why};
+    }
+    last_ = now;
+    return text;
 }
 
 } // namespace nfovpn::config

@@ -4,6 +4,8 @@
 // for that: it is noticed when the file is asked for.
 #pragma once
 
+#include "util/result.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,9 +17,14 @@ class WatchedFile {
 public:
     explicit WatchedFile(std::string path) : path_(std::move(path)) {}
 
+    /// Why a file cannot be read.
+    struct Unreadable {
+        std::string why;
+    };
+
     /// The text, the first time and after each change; otherwise nothing. A file that cannot be
-    /// read has an empty text, and its reason is logged.
-    std::optional<std::string> changed();
+    /// read, for lack of rights or of descriptors, has not been read: it is tried again each time.
+    Result<std::optional<std::string>, Unreadable> changed();
 
 private:
     /// What tells one state of a file from another.

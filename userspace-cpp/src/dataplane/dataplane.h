@@ -30,7 +30,7 @@ using Failure = std::optional<Error>;
 struct Peer {
     std::uint32_t id = 0;            ///< 24 bits
     Path path;                       ///< where it is, and where it reached us
-    Ipv4 address;                    ///< its own inside the tunnel
+    std::optional<Ipv4> address;     ///< its own inside the tunnel; none if it may not have it
     std::optional<Ipv6> address6;    ///< likewise
     std::vector<Prefix> networks;    ///< behind it
     bool owns_everything = false;    ///< every address is its own; then it is the only peer
@@ -52,6 +52,7 @@ struct PeerStats {
     std::uint64_t tx_bytes = 0;
     std::uint64_t rx_packets = 0;
     std::uint64_t tx_packets = 0;
+    std::optional<Endpoint> remote; ///< where it is, if the data plane knows better than others
 };
 
 /// The data plane has deleted a peer.
@@ -82,6 +83,8 @@ public:
     /// Makes a peer known; it needs no key yet.
     virtual Failure add_peer(const Peer& peer) = 0;
     virtual Failure set_keepalive(std::uint32_t id, const Keepalive& keepalive) = 0;
+    /// The networks behind a peer from now on, in place of those that it had.
+    virtual Failure set_networks(std::uint32_t id, const std::vector<Prefix>& networks) = 0;
     /// Removes a peer and its keys.
     virtual Failure remove_peer(std::uint32_t id) = 0;
 

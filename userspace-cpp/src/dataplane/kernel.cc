@@ -28,8 +28,12 @@ Result<T, Error> translate(Result<T, netlink::Error> answer) {
 }
 
 PeerStats stats_of(const netlink::PeerReport& peer) {
-    return {peer.id, peer.link_rx_bytes, peer.link_tx_bytes, peer.vpn_rx_packets,
-            peer.vpn_tx_packets};
+    return {peer.id,
+            peer.link_rx_bytes,
+            peer.link_tx_bytes,
+            peer.vpn_rx_packets,
+            peer.vpn_tx_packets,
+            peer.remote};
 }
 
 } // namespace
@@ -62,6 +66,10 @@ Failure KernelDataPlane::add_peer(const Peer& peer) {
 
 Failure KernelDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepalive) {
     return translate(nf_ovpn_.set_keepalive(id, keepalive.interval, keepalive.timeout));
+}
+
+Failure KernelDataPlane::set_networks(std::uint32_t id, const std::vector<Prefix>& networks) {
+    return translate(nf_ovpn_.set_networks(id, networks));
 }
 
 Failure KernelDataPlane::remove_peer(std::uint32_t id) {
@@ -125,6 +133,21 @@ std::optional<PeerStats> KernelDataPlane::peer_stats(std::uint32_t id) {
     if (!peer)
         return std::nullopt;
     return stats_of(*peer);
+}
+
+Failure KernelDataPlane::gone() {
+    const auto counters = nf_ovpn_.instance_counters();
+    if (counters)
+        return std::nullopt;
+    switch (counters.error().code) {
+    case ENODEV:
+    case ENOENT:
+    case EOPNOTSUPP:
+    case EINVAL:
+        return Error{counters.error().code, counters.error().what};
+    default:
+        return std::nullopt; // no memory, say
+    }
 }
 
 std::vector<netlink::NamedCounter> KernelDataPlane::counters() {

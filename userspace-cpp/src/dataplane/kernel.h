@@ -25,6 +25,7 @@ public:
 
     Failure add_peer(const Peer& peer) override;
     Failure set_keepalive(std::uint32_t id, const Keepalive& keepalive) override;
+    Failure set_networks(std::uint32_t id, const std::vector<Prefix>& networks) override;
     Failure remove_peer(std::uint32_t id) override;
     Failure install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                         const DataKeys& keys) override;
@@ -43,6 +44,10 @@ public:
 
     /// The instance's counters, for status output.
     std::vector<netlink::NamedCounter> counters();
+
+    /// Why nothing can be done by the kernel any more: its instance, the device or the module is
+    /// gone, or the device is in another network namespace. Nothing if all is well.
+    Failure gone();
 
     [[nodiscard]] int notification_fd() const { return nf_ovpn_.notification_fd(); }
     /// What has happened; @p lost is set when the kernel could not tell all of it.

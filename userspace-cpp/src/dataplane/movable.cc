@@ -16,9 +16,11 @@ namespace {
 
 constexpr KeySlot kSlots[] = {KeySlot::Primary, KeySlot::Secondary};
 
-// The kernel has no such thing, so this process does it.
+// The kernel has no such thing, or not so much of it, so this process does it. E2BIG: more networks
+// behind a peer than it takes; EMSGSIZE: more than a request has room for.
 bool beyond_kernel(const Failure& failure) {
-    return failure && failure->code == EOPNOTSUPP;
+    return failure &&
+           (failure->code == EOPNOTSUPP || failure->code == E2BIG || failure->code == EMSGSIZE);
 }
 
 // What both have counted of one peer.
@@ -54,6 +56,19 @@ Failure MovableDataPlane::set_keepalive(std::uint32_t id, const Keepalive& keepa
             return failure;
     }
     return user_.set_keepalive(id, keepalive);
+}
+
+Failure MovableDataPlane::set_networks(std::uint32_t id, const std::vector<Prefix>& networks) {
+    if (in_kernel(id)) {
+        auto failure = kernel_->set_networks(id, networks);
+        if (beyond_kernel(failure)) {
+            log::warning("peer {} leaves the kernel: {}", id, failure->what);
+            failure = to_user(id);
+        }
+        if (failure)
+            return failure;
+    }
+    return user_.set_networks(id, networks);
 }
 
 Failure MovableDataPlane::remove_peer(std::uint32_t id) {
@@ -110,8 +125,17 @@ std::optional<std::vector<PeerStats>> MovableDataPlane::stats() {
         out, [&](const PeerStats& peer) { return in_kernel(peer.id) && !by_id.contains(peer.id); });
     for (auto& peer : out) {
         auto at = by_id.find(peer.id);
-        if (at != by_id.end())
-            add(peer, at->second);
+        if (at == by_id.end())
+            continue;
+        add(peer, at->second);
+        const auto& remote = at->second.remote;
+        const auto* known = user_.peer(peer.id);
+        if (!in_kernel(peer.id) || !remote || !known)
+            continue;
+        peer.remote = remote;
+        // As if the kernel had said so.
+        if (known->path.remote != *remote)
+            user_.set_path(peer.id, {*remote, known->path.local});
     }
     return out;
 }
@@ -204,14 +228,19 @@ Failure MovableDataPlane::to_kernel(std::uint32_t id) {
     return kernel_->set_keepalive(id, user_.keepalive(id));
 }
 
-void MovableDataPlane::kernel_notified(const Notification& notification) {
+bool MovableDataPlane::kernel_notified(const Notification& notification) {
     if (const auto* deleted = std::get_if<PeerDeleted>(&notification)) {
+        // A point-to-point peer has the same ID in each of its sessions, and what was asked for
+        // when one ended is heard of when the next one is there.
+        if (!in_kernel(deleted->id) || kernel_->peer_stats(deleted->id))
+            return false;
         user_.remove_peer(deleted->id);
     } else if (const auto* floated = std::get_if<PeerFloated>(&notification)) {
         const auto* peer = user_.peer(floated->id);
         if (peer && in_kernel(floated->id))
             user_.set_path(floated->id, {floated->remote, peer->path.local});
     }
+    return true;
 }
 
 std::vector<Notification> MovableDataPlane::take_notifications() {

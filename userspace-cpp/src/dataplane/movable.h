@@ -39,6 +39,7 @@ public:
 
     Failure add_peer(const Peer& peer) override;
     Failure set_keepalive(std::uint32_t id, const Keepalive& keepalive) override;
+    Failure set_networks(std::uint32_t id, const std::vector<Prefix>& networks) override;
     Failure remove_peer(std::uint32_t id) override;
     Failure install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                         const DataKeys& keys) override;
@@ -52,14 +53,16 @@ public:
     /// Nothing if there is no such peer.
     [[nodiscard]] std::optional<Holder> holder(std::uint32_t id) const;
 
-    /// The kernel has said something. To be called before anybody else acts upon it.
-    void kernel_notified(const Notification& notification);
+    /// The kernel has said something. To be called before anybody else acts upon it, who must not
+    /// if it is false: it is about an older peer of the same ID.
+    bool kernel_notified(const Notification& notification);
 
     /// Packets, time and events: see UserDataPlane.
     bool receive(const Path& path, ByteView datagram, TimePoint now) {
         return user_.receive(path, datagram, now);
     }
     void transmit(std::span<std::uint8_t> packet, TimePoint now) { user_.transmit(packet, now); }
+    void set_broadcast(std::optional<Ipv4> address) { user_.set_broadcast(address); }
     void tick(TimePoint now) { user_.tick(now); }
     [[nodiscard]] TimePoint deadline() const { return user_.deadline(); }
     std::vector<Notification> take_notifications();

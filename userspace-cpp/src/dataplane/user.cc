@@ -36,7 +36,8 @@ std::vector<Prefix> prefixes(const Peer& peer) {
     if (peer.owns_everything)
         return {ipv4_prefix(Ipv4{}, 0), ipv6_prefix(Ipv6{}, 0)};
     auto out = peer.networks;
-    out.push_back(ipv4_prefix(peer.address, 32));
+    if (peer.address)
+        out.push_back(ipv4_prefix(*peer.address, 32));
     if (peer.address6)
         out.push_back(ipv6_prefix(*peer.address6, 128));
     return out;
@@ -105,6 +106,22 @@ void UserDataPlane::watch(Entry& entry, const Keepalive& keepalive, bool lent) {
     watched_ += watched();
     entry.last_received.reset();
     entry.last_sent.reset();
+}
+
+Failure UserDataPlane::set_networks(std::uint32_t id, const std::vector<Prefix>& networks) {
+    auto* entry = find(id);
+    if (!entry)
+        return error(ENOENT);
+    auto& own = entry->peer.networks;
+    for (const auto& network : own)
+        routes_.remove(network);
+    own.clear();
+    for (const auto& network : networks) {
+        if (!routes_.add(network, id))
+            return Error{EEXIST, to_string(network) + " is another peer's"};
+        own.push_back(network);
+    }
+    return std::nullopt;
 }
 
 Failure UserDataPlane::remove_peer(std::uint32_t id) {
@@ -271,6 +288,10 @@ void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
         return;
     }
     auto id = routes_.find(header->destination);
+    if (!id && is_for_all(header->destination)) {
+        to_all(packet, header->dscp, now);
+        return;
+    }
     if (!id) {
         drop(Drop::NoPeer);
         return;
@@ -279,6 +300,25 @@ void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
     clamp_mss(packet, entry.peer.tcp_mss);
     if (send(entry, packet, header->dscp, now))
         entry.stats.tx_packets++;
+}
+
+// Multicast, and broadcast of the tunnel's network or of any.
+bool UserDataPlane::is_for_all(ByteView destination) const {
+    if (destination.size() != 4)
+        return destination[0] == 0xff;
+    const std::uint32_t address = std::uint32_t{destination[0]} << 24 |
+                                  std::uint32_t{destination[1]} << 16 |
+                                  std::uint32_t{destination[2]} << 8 | destination[3];
+    return destination[0] >> 4 == 0xe || address == 0xffffffff ||
+           (broadcast_ && address == broadcast_->value);
+}
+
+void UserDataPlane::to_all(ByteView packet, std::uint8_t dscp, TimePoint now) {
+    for (auto& [id, entry] : peers_) {
+        // One that is being let in has no key yet, and misses nothing.
+        if (entry.slots[index(KeySlot::Primary)] && send(entry, packet, dscp, now))
+            entry.stats.tx_packets++;
+    }
 }
 
 bool UserDataPlane::send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now) {

@@ -74,6 +74,7 @@ public:
 
     Failure add_peer(const Peer& peer) override;
     Failure set_keepalive(std::uint32_t id, const Keepalive& keepalive) override;
+    Failure set_networks(std::uint32_t id, const std::vector<Prefix>& networks) override;
     Failure remove_peer(std::uint32_t id) override;
     Failure install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                         const DataKeys& keys) override;
@@ -85,7 +86,10 @@ public:
     /// Takes a data packet that came by the socket. False if it names no peer.
     bool receive(const Path& path, ByteView datagram, TimePoint now);
 
-    /// Takes a packet that came by the device.
+    /// The address of everybody in the tunnel's network; nothing if it has none.
+    void set_broadcast(std::optional<Ipv4> address) { broadcast_ = address; }
+
+    /// Takes a packet that came by the device. What is for all peers goes to each of them.
     void transmit(std::span<std::uint8_t> packet, TimePoint now);
 
     /// Does what is due (pings, peers that fell silent); to be called at deadline() at the latest.
@@ -146,6 +150,8 @@ private:
     void opened(Entry& entry, const Path& path, std::span<std::uint8_t> text, TimePoint now);
     void seen_at(Entry& entry, const Path& path);
     bool send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now);
+    [[nodiscard]] bool is_for_all(ByteView destination) const;
+    void to_all(ByteView packet, std::uint8_t dscp, TimePoint now);
     void watch(Entry& entry, const Keepalive& keepalive, bool lent);
     void erase(std::uint32_t id);
 
@@ -154,6 +160,7 @@ private:
     std::unordered_map<std::uint32_t, Entry> peers_;
     std::unordered_map<Endpoint, std::uint32_t> by_address_; ///< those without a peer ID
     PeerRoutes routes_;
+    std::optional<Ipv4> broadcast_;
     std::vector<Notification> notifications_;
     std::array<std::uint64_t, kDrops> drops_{};
     std::optional<TimePoint> last_tick_;

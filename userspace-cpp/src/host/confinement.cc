@@ -8,14 +8,28 @@
 #include "util/syscall_filter.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
 
 namespace nfovpn::host {
+
+std::size_t raise_descriptor_limit(std::size_t wanted) {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    const auto before = limit.rlim_cur;
+    limit.rlim_cur = std::max<rlim_t>(before, std::min<rlim_t>(wanted, limit.rlim_max));
+    // After privileges are given up the limit of a daemon before this one is there.
+    if (limit.rlim_cur != before && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return before;
+    return limit.rlim_cur;
+}
 
 std::string directory_of(const std::string& path) {
     auto directory = std::filesystem::path(path).parent_path().string();

@@ -11,6 +11,9 @@
 
 namespace nfovpn::host {
 
+/// Takes the limit of open descriptors up to @p wanted, as far as it may be. What it is then.
+std::size_t raise_descriptor_limit(std::size_t wanted);
+
 /// A path of the configuration that is used later.
 struct LaterPath {
     const char* option;

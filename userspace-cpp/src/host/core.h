@@ -20,7 +20,8 @@ public:
     /// The data plane has something to say.
     virtual void notified(const dataplane::Notification& notification, TimePoint now) = 0;
 
-    /// Notifications were lost: finds out which peers the data plane has deleted meanwhile.
+    /// Notifications were lost: finds out which peers the data plane has deleted meanwhile, which
+    /// have moved, and which may have a key that is worn out.
     virtual void resynchronize(TimePoint now) = 0;
 
     /// Does what is due; to be called at deadline() at the latest.

@@ -26,6 +26,9 @@ constexpr int kTunBatch = 64;
 // The longest that IP has, whatever the device's MTU is changed to.
 constexpr std::size_t kMaxPacket = 65535;
 
+// How long the kernel's part may be gone unnoticed.
+constexpr auto kWatchKernel = std::chrono::seconds(2);
+
 // How old a service manager's picture may be.
 constexpr auto kTellManager = std::chrono::seconds(10);
 
@@ -34,7 +37,7 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 EventLoop::EventLoop(const std::string& device, ServiceNotify* service)
     : tun_(device), service_(service), tun_events_(context_, dup(tun_.fd())),
       signals_(context_, SIGTERM, SIGINT, SIGHUP), timer_(context_, [this] { due(); }),
-      manager_timer_(context_), tun_buffer_(kMaxPacket) {
+      manager_timer_(context_), kernel_timer_(context_), tun_buffer_(kMaxPacket) {
     signals_.add(SIGUSR1);
     signals_.add(SIGUSR2);
 }
@@ -47,6 +50,7 @@ EventLoop::open_data_plane(std::unique_ptr<dataplane::KernelDataPlane> kernel) {
     if (kernel_) {
         notifications_.emplace(context_, dup(kernel_->notification_fd()));
         wait_for_notification();
+        watch_kernel();
     }
     return *data_plane_;
 }
@@ -132,8 +136,8 @@ void EventLoop::wait_for_notification() {
             return;
         bool lost = false;
         for (const auto& event : kernel_->notifications(lost)) {
-            data_plane_->kernel_notified(event);
-            core().notified(event, Clock::now());
+            if (data_plane_->kernel_notified(event))
+                core().notified(event, Clock::now());
             if (closed != data_planes_closed_)
                 break;
         }
@@ -147,13 +151,33 @@ void EventLoop::wait_for_notification() {
     });
 }
 
+// Whoever deletes the instance, unloads the module or takes the device to another network namespace
+// does not ask us, and peers that are not there say nothing.
+void EventLoop::watch_kernel() {
+    kernel_timer_.expires_after(kWatchKernel);
+    kernel_timer_.async_wait([this, closed = data_planes_closed_](const asio::error_code& error) {
+        if (error || closed != data_planes_closed_ || stopping_)
+            return;
+        if (const auto failure = kernel_->gone()) {
+            kernel_gone(failure->what);
+            settle();
+        } else {
+            watch_kernel();
+        }
+    });
+}
+
 void EventLoop::wait_for_tun() {
     tun_events_.async_wait(stream_descriptor::wait_read, [this](const asio::error_code& error) {
         if (error)
             return;
         tun_readable();
+        // It would be readable for ever.
+        if (tun_.gone())
+            device_gone();
         settle();
-        wait_for_tun();
+        if (!tun_.gone())
+            wait_for_tun();
     });
 }
 

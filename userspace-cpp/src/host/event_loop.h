@@ -72,6 +72,11 @@ protected:
     /// Sends what waits in the socket.
     virtual void flush() = 0;
     [[nodiscard]] virtual bool finished() const = 0;
+    /// The kernel's part of the data plane is gone, and will not come back by itself; what it knew
+    /// of peers and keys is lost.
+    virtual void kernel_gone(const std::string& why) = 0;
+    /// So is the device.
+    virtual void device_gone() = 0;
     /// For the service manager: "serving 2 clients"
     [[nodiscard]] virtual std::string status_text() = 0;
 
@@ -90,6 +95,7 @@ private:
     void wait_for_notification();
     void wait_for_tun();
     void tun_readable();
+    void watch_kernel();
     void tell_manager();
 
     ServiceNotify* service_;
@@ -99,6 +105,7 @@ private:
     asio::signal_set signals_;
     io::DeadlineTimer timer_;
     asio::steady_timer manager_timer_;
+    asio::steady_timer kernel_timer_;
     std::string told_manager_;
     bool stopping_ = false;
     Bytes tun_buffer_;

@@ -61,8 +61,12 @@ session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
     tls.name_check = translate(c.verify_name_type);
     tls.name = c.verify_name;
     if (!c.crl_file.empty())
-        tls.revocation_lists = [file = config::WatchedFile(c.crl_file)]() mutable {
-            return file.changed();
+        tls.revocation_lists = [file = config::WatchedFile(c.crl_file)]() mutable
+            -> Result<std::optional<std::string>, session::TlsError> {
+            auto text = file.changed();
+            if (!text)
+                return session::TlsError{text.error().why};
+            return std::move(*text);
         };
     return tls;
 }

@@ -40,6 +40,9 @@ public:
     /// Kills the program, with what it has started in its process group. It is not called back.
     void cancel(Ticket ticket);
 
+    /// Programs that have not had their turn.
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
     [[nodiscard]] bool idle() const { return running_.empty() && waiting_.empty(); }
 
 private:

@@ -20,8 +20,9 @@ using asio::ip::tcp;
 
 constexpr std::size_t kLengthSize = 2;
 
-// Control packets that wait for a side that reads nothing; the reliability layer has a window.
-constexpr std::size_t kMaxControl = 1024;
+// Packets that wait for a side that reads nothing, when one more is of the control channel. Each of
+// its sessions has a window there, and what is lost is sent again.
+constexpr std::size_t kMaxControl = 256;
 
 // For a last message to one whose session has ended.
 constexpr auto kLinger = std::chrono::seconds(5);

@@ -12,10 +12,9 @@ public:
     virtual ~Transport() = default;
     virtual void send(const Path& path, ByteView datagram) = 0;
 
-    /// Sessions come and go, several with one remote end perhaps; of interest where there are
-    /// connections.
-    virtual void session_begins(const Endpoint&) {}
-    virtual void session_ends(const Endpoint&) {}
+    /// Sessions come and go, several on one path perhaps; of interest where there are connections.
+    virtual void session_begins(const Path&) {}
+    virtual void session_ends(const Path&) {}
 };
 
 } // namespace nfovpn::io

@@ -49,6 +49,8 @@ TunDevice::~TunDevice() {
 
 std::optional<std::size_t> TunDevice::read(std::span<std::uint8_t> buffer) {
     const auto n = ::read(fd_, buffer.data(), buffer.size());
+    // EAGAIN when there is none; these when the device has been deleted.
+    gone_ = gone_ || (n < 0 && (errno == EBADFD || errno == EFAULT));
     return n < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(n));
 }
 

@@ -31,12 +31,15 @@ public:
     /// Lets the system receive a packet. What it refuses is lost, and counted.
     void write(ByteView packet);
     [[nodiscard]] std::uint64_t write_errors() const { return write_errors_; }
+    /// Somebody has deleted the device, as read() has found.
+    [[nodiscard]] bool gone() const { return gone_; }
 
 private:
     int fd_;
     std::string name_;
     unsigned ifindex_ = 0;
     std::uint64_t write_errors_ = 0;
+    bool gone_ = false;
 };
 
 } // namespace nfovpn::io

@@ -283,7 +283,8 @@ void Server::disconnect(const std::string& why) {
     wait_for_client();
 }
 
-int wait_for_release(Sockets& sockets, Protocol& protocol) {
+int wait_for_release(Sockets& sockets, Protocol& protocol, const std::function<void()>& alive,
+                     std::chrono::milliseconds every) {
     asio::io_context context;
     Server server(context, sockets, protocol);
     asio::signal_set stop(context, SIGTERM, SIGINT);
@@ -293,8 +294,11 @@ int wait_for_release(Sockets& sockets, Protocol& protocol) {
         if (!error)
             stopped_by = signal;
     });
-    while (protocol.holding() && stopped_by == 0)
-        context.run_one();
+    // The manager of services hears of a process that waits, too.
+    while (protocol.holding() && stopped_by == 0) {
+        alive();
+        context.run_one_for(every);
+    }
     // A signal that came together with the release.
     for (int i = 0; i < kLastHandlers && context.poll_one() > 0; i++) {
     }

@@ -16,6 +16,8 @@
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 
+#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -112,6 +114,8 @@ private:
 
 /// Serves the management client until it releases the hold. SIGTERM or SIGINT if that came first,
 /// otherwise 0; other signals are ignored meanwhile.
-int wait_for_release(Sockets& sockets, Protocol& protocol);
+/// @p alive is called now, and at least once in every such time.
+int wait_for_release(Sockets& sockets, Protocol& protocol, const std::function<void()>& alive,
+                     std::chrono::milliseconds every);
 
 } // namespace nfovpn::management

@@ -39,7 +39,8 @@ struct Victim {
 std::optional<Victim> parse_victim(std::string_view word) {
     Victim out;
     out.protocol = "udp";
-    for (std::string_view name : {"udp:", "udp4:", "udp6:", "tcp:", "tcp4:", "tcp6:"}) {
+    for (std::string_view name :
+         {"udp:", "udp4:", "udp6:", "tcp:", "tcp4:", "tcp6:", "tcp4-server:", "tcp6-server:"}) {
         if (word.starts_with(name)) {
             out.protocol = name.substr(0, 3);
             word.remove_prefix(name.size());

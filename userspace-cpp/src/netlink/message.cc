@@ -65,43 +65,47 @@ void* Message::extra_header(std::size_t size) {
     return mnl_nlmsg_put_extra_header(message_, size);
 }
 
-Message& Message::u8(std::uint16_t attribute, std::uint8_t value) {
-    mnl_attr_put_u8(message_, attribute, value);
+Message& Message::put(std::uint16_t attribute, const void* value, std::size_t size) {
+    // An attribute's length has 16 bits, a message is shorter.
+    incomplete_ = incomplete_ || size >= buffer_.size() ||
+                  !mnl_attr_put_check(message_, buffer_.size(), attribute, size, value);
     return *this;
+}
+
+Message& Message::u8(std::uint16_t attribute, std::uint8_t value) {
+    return put(attribute, &value, sizeof(value));
 }
 
 Message& Message::u16(std::uint16_t attribute, std::uint16_t value) {
-    mnl_attr_put_u16(message_, attribute, value);
-    return *this;
+    return put(attribute, &value, sizeof(value));
 }
 
 Message& Message::u32(std::uint16_t attribute, std::uint32_t value) {
-    mnl_attr_put_u32(message_, attribute, value);
-    return *this;
+    return put(attribute, &value, sizeof(value));
 }
 
 Message& Message::u64(std::uint16_t attribute, std::uint64_t value) {
-    mnl_attr_put_u64(message_, attribute, value);
-    return *this;
+    return put(attribute, &value, sizeof(value));
 }
 
 Message& Message::bytes(std::uint16_t attribute, ByteView value) {
-    mnl_attr_put(message_, attribute, value.size(), value.data());
-    return *this;
+    return put(attribute, value.data(), value.size());
 }
 
 Message& Message::flag(std::uint16_t attribute) {
-    mnl_attr_put(message_, attribute, 0, "");
-    return *this;
+    return put(attribute, "", 0);
 }
 
 Message& Message::text(std::uint16_t attribute, const std::string& value) {
-    mnl_attr_put_strz(message_, attribute, value.c_str());
-    return *this;
+    return put(attribute, value.c_str(), value.size() + 1);
 }
 
 Message& Message::nest(std::uint16_t attribute, const std::function<void()>& fill) {
-    nlattr* outer = mnl_attr_nest_start(message_, attribute);
+    nlattr* outer =
+        incomplete_ ? nullptr : mnl_attr_nest_start_check(message_, buffer_.size(), attribute);
+    incomplete_ = outer == nullptr;
+    if (incomplete_)
+        return *this;
     fill();
     mnl_attr_nest_end(message_, outer);
     return *this;
@@ -205,6 +209,8 @@ int Socket::fd() const {
 }
 
 std::optional<Error> Socket::request(Message& message, const Handler& handler) {
+    if (message.incomplete())
+        return Error{EMSGSIZE, "the request is too long"};
     nlmsghdr* header = message.get();
     header->nlmsg_flags |= NLM_F_ACK;
     header->nlmsg_seq = ++sequence_;
@@ -235,6 +241,12 @@ std::optional<Error> Socket::join(std::uint32_t group) {
     if (mnl_socket_setsockopt(socket_, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
         return from_errno(errno);
     return std::nullopt;
+}
+
+void Socket::set_receive_buffer(int size) {
+    // Above the limit for everybody only with CAP_NET_ADMIN.
+    if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+        setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
 bool Socket::receive(const Handler& handler) {

@@ -28,6 +28,9 @@ struct Error {
 };
 
 /// A request under construction. Wiped when it goes out of scope: it may hold keys.
+///
+/// What does not fit is left out, and so is everything behind it: the message is incomplete() then,
+/// and a Socket refuses to send it. So whoever builds one need not ask after each attribute.
 class Message {
 public:
     /// @p type, @p flags: of the netlink header; NLM_F_REQUEST is added.
@@ -52,13 +55,18 @@ public:
     /// The attributes that @p fill adds become nested in @p attribute.
     Message& nest(std::uint16_t attribute, const std::function<void()>& fill);
 
+    /// Something did not fit.
+    [[nodiscard]] bool incomplete() const { return incomplete_; }
+
     [[nodiscard]] nlmsghdr* get() const { return message_; }
 
 private:
     void* extra_header(std::size_t size);
+    Message& put(std::uint16_t attribute, const void* value, std::size_t size);
 
     Bytes buffer_;
     nlmsghdr* message_;
+    bool incomplete_ = false;
 };
 
 /// The attributes of a message or a nest, by type. Points into the message.
@@ -100,6 +108,9 @@ public:
 
     /// Joins a multicast group.
     std::optional<Error> join(std::uint32_t group);
+
+    /// Room for what multicast brings; as much as this process may have, if that is less.
+    void set_receive_buffer(int size);
 
     /// Takes what multicast has brought, without waiting. False when messages were lost.
     bool receive(const Handler& handler);

@@ -85,6 +85,8 @@ std::uint32_t fastpath_number(Fastpath fastpath) {
     return NF_OVPN_FASTPATH_ACCEPTED;
 }
 
+constexpr int kEventBuffer = 8 << 20;
+
 struct CounterName {
     std::uint16_t attribute;
     const char* name;
@@ -207,6 +209,7 @@ std::optional<PeerReport> report_of(const nlmsghdr* answer) {
     Attributes peer(nest);
     PeerReport report;
     report.id = u32(peer, NF_OVPN_A_PEER_ID);
+    report.remote = remote_of(peer);
     if (const auto* inner = peer.find(NF_OVPN_A_PEER_STATS)) {
         Attributes stats(inner);
         report.link_rx_bytes = stats.number(NF_OVPN_A_STATS_LINK_RX_BYTES).value_or(0);
@@ -240,6 +243,8 @@ Result<NfOvpn, Error> NfOvpn::open(unsigned ifindex) {
     auto group = family->groups.find(NF_OVPN_MCGRP_PEERS);
     if (group == family->groups.end())
         return Error{EPROTO, "nf_ovpn has no multicast group \"" NF_OVPN_MCGRP_PEERS "\""};
+    // Ten thousand clients whose addresses change at once, or fall silent.
+    events.set_receive_buffer(kEventBuffer);
     if (auto failed = events.join(group->second))
         return *failed;
     return NfOvpn(ifindex, *family, std::move(requests), std::move(events));
@@ -301,8 +306,8 @@ void put_peer(Message& request, const PeerRequest& peer) {
     request.nest(NF_OVPN_A_PEER, [&] {
         request.u32(NF_OVPN_A_PEER_ID, peer.id);
         put_path(request, peer.path);
-        if (!peer.owns_everything)
-            request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address.value));
+        if (!peer.owns_everything && peer.vpn_address)
+            request.u32(NF_OVPN_A_PEER_VPN_IPV4, be32(peer.vpn_address->value));
         if (peer.vpn_address6)
             request.bytes(NF_OVPN_A_PEER_VPN_IPV6, peer.vpn_address6->bytes);
         for (const auto& network : peer.networks)
@@ -330,6 +335,22 @@ std::optional<Error> NfOvpn::set_keepalive(std::uint32_t id, std::uint32_t inter
         request.u32(NF_OVPN_A_PEER_KEEPALIVE_INTERVAL, interval);
         request.u32(NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, timeout);
     });
+    return send(request);
+}
+
+void put_networks(Message& request, std::uint32_t id, const std::vector<Prefix>& networks) {
+    request.nest(NF_OVPN_A_PEER, [&] {
+        request.u32(NF_OVPN_A_PEER_ID, id);
+        for (const auto& network : networks)
+            put_network(request, network);
+        if (networks.empty())
+            request.flag(NF_OVPN_A_PEER_NO_NETWORKS);
+    });
+}
+
+std::optional<Error> NfOvpn::set_networks(std::uint32_t id, const std::vector<Prefix>& networks) {
+    Request request(*this, NF_OVPN_CMD_PEER_SET);
+    put_networks(request, id, networks);
     return send(request);
 }
 

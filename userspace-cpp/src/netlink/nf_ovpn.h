@@ -35,7 +35,7 @@ struct InstanceRequest {
 struct PeerRequest {
     std::uint32_t id = 0;
     Path path;
-    Ipv4 vpn_address;
+    std::optional<Ipv4> vpn_address;
     std::optional<Ipv6> vpn_address6;
     std::vector<Prefix> networks;
     bool owns_everything = false; ///< of an instance with one peer: it needs no addresses
@@ -56,6 +56,7 @@ struct PeerReport {
     std::uint64_t link_tx_bytes = 0;
     std::uint64_t vpn_rx_packets = 0;
     std::uint64_t vpn_tx_packets = 0;
+    std::optional<Endpoint> remote;
 };
 
 /// A multicast message of the family.
@@ -89,6 +90,8 @@ public:
     /// Seconds, 0 for never.
     std::optional<Error> set_keepalive(std::uint32_t id, std::uint32_t interval,
                                        std::uint32_t timeout);
+    /// All of them, in place of those that it had.
+    std::optional<Error> set_networks(std::uint32_t id, const std::vector<Prefix>& networks);
     std::optional<Error> delete_peer(std::uint32_t id);
     Result<std::vector<PeerReport>, Error> peers();
     Result<PeerReport, Error> peer(std::uint32_t id);
@@ -132,6 +135,7 @@ private:
 
 /// The attributes of a request for a new peer, and for a new key.
 void put_peer(Message& request, const PeerRequest& peer);
+void put_networks(Message& request, std::uint32_t id, const std::vector<Prefix>& networks);
 void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
              const DataKeys& keys, const KeyState* state = nullptr);
 

@@ -25,10 +25,14 @@ public:
         before_.connect(client, environment, std::move(done));
     }
     void disconnect(const Environment& environment) final { before_.disconnect(environment); }
-    void learn_address(Learned what, const std::string& address,
-                       const Environment& environment) final {
-        before_.learn_address(what, address, environment);
+    void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
+                         const Environment& environment, AddressesLearned done) final {
+        before_.learn_addresses(client, addresses, environment, std::move(done));
     }
+    void forget_address(const std::string& address, const Environment& environment) final {
+        before_.forget_address(address, environment);
+    }
+    [[nodiscard]] bool busy() const final { return before_.busy(); }
     void forget(ClientId client) final;
 
 protected:

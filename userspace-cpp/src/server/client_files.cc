@@ -11,21 +11,23 @@
 
 namespace nfovpn::server {
 
-std::optional<ClientSettings> read_client_file(const std::string& path) {
+std::optional<ClientSettings> read_client_file(const std::string& path, Unknown unknown) {
     std::string why;
     auto text = config::read_file(path, why);
     if (text)
-        return parse_client_settings(path, *text);
+        return parse_client_settings(path, *text, unknown);
     log::error("{}: {}", path, why);
     return std::nullopt;
 }
 
 std::optional<ClientSettings> parse_client_settings(const std::string& name,
-                                                    const std::string& text) {
+                                                    const std::string& text, Unknown unknown) {
     auto parsed = config::parse_client_file(text);
+    // With each time that the client comes.
     for (const auto& finding : parsed.findings)
-        log::error("{}", describe(name, finding));
-    if (!parsed.ok())
+        log::peer_error("{}", describe(name, finding));
+    // Nothing else is a warning there.
+    if (!parsed.ok() || (unknown == Unknown::Refused && !parsed.findings.empty()))
         return std::nullopt;
     ClientSettings out;
     out.address = parsed.config.address;
@@ -46,7 +48,7 @@ std::optional<ClientSettings> read_client_settings(const std::string& directory,
         const auto path = (std::filesystem::path(directory) / name).string();
         if (name.empty() || (!std::filesystem::exists(path, failed) && !failed))
             continue;
-        auto out = read_client_file(path);
+        auto out = read_client_file(path, Unknown::Ignored);
         if (out && exclusive && name == "DEFAULT")
             out->disabled = true;
         return out;

@@ -29,6 +29,7 @@ using Protocol = asio::local::stream_protocol;
 
 constexpr std::size_t kMaxConnections = 8;
 constexpr std::size_t kMaxLine = 256;
+constexpr auto kPause = std::chrono::milliseconds(200);
 constexpr auto kPatience = std::chrono::seconds(5);
 
 // A socket that is left from a daemon that was killed refuses connections.
@@ -91,7 +92,8 @@ private:
 };
 
 ControlSocket::ControlSocket(asio::io_context& context, const std::string& path, Handler handler)
-    : context_(context), path_(path), handler_(std::move(handler)), acceptor_(context) {
+    : context_(context), path_(path), handler_(std::move(handler)), acceptor_(context),
+      pause_(context) {
     remove_stale(context, path);
     acceptor_.open();
     // Before anybody can connect.
@@ -115,8 +117,14 @@ void ControlSocket::accept() {
     acceptor_.async_accept([this](const asio::error_code& error, Protocol::socket socket) {
         if (error == asio::error::operation_aborted)
             return;
+        // Without descriptors or memory it would fail again at once.
         if (error && error != asio::error::connection_aborted) {
-            log::warning("nf-control: no more connections are accepted: {}", error.message());
+            log::warning("nf-control: {}", error.message());
+            pause_.expires_after(kPause);
+            pause_.async_wait([this](const asio::error_code& cancelled) {
+                if (!cancelled)
+                    accept();
+            });
             return;
         }
         if (!error && *connections_ < kMaxConnections)

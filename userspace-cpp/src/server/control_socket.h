@@ -7,6 +7,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
+#include <asio/steady_timer.hpp>
 
 #include <functional>
 #include <memory>
@@ -36,6 +37,7 @@ private:
     std::string path_;
     Handler handler_;
     asio::local::stream_protocol::acceptor acceptor_;
+    asio::steady_timer pause_; ///< after an error of the acceptor
     /// How many there are. They may outlive this object by a moment.
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
 };

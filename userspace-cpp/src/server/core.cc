@@ -47,6 +47,17 @@ constexpr Duration kShortestWait = std::chrono::milliseconds(1);
 // TLS's share of a packet, at the least, whatever the limit for packets and the wrapping leave.
 constexpr std::size_t kLeastPayload = 64;
 
+// A key that has done so much may be near its limit: a sixteenth of the bytes that AES-GCM may
+// encrypt, half of the packet IDs.
+constexpr std::uint64_t kManyBytes = std::uint64_t{1} << 35;
+constexpr std::uint64_t kManyPackets = std::uint64_t{1} << 31;
+
+// Of common names, as in certificates (RFC 5280).
+constexpr std::size_t kLongestName = 64;
+
+// Of one client, from all that have something to say about it.
+constexpr std::size_t kMaxNetworks = 1000;
+
 // Each client of topology net30 has a network of four addresses, and the third of them.
 constexpr std::uint32_t kNet30 = 4;
 constexpr std::uint32_t kInNet30 = 2;
@@ -66,8 +77,9 @@ public:
     Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
            std::optional<wire::Opcode> reset, TimePoint now)
         : id(server.next_client_id_++), path(from.path), created(now),
-          channel(std::move(from.channel)), session(server.settings_.session, server.tls_, *this,
-                                                    from.packet.session_id, local_id, now, reset),
+          connected_since(server.unix_time(now)), channel(std::move(from.channel)),
+          session(server.settings_.session, server.tls_, *this, from.packet.session_id, local_id,
+                  now, reset),
           core_(server) {}
 
     [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
@@ -108,12 +120,17 @@ public:
     void up(session::Session&) override;
     void renegotiated(session::Session&, Duration took) override;
     void notice(session::Session&, std::string_view text) override {
-        log::warning("{}: {}", label(), text);
+        // A client that has been let in can send messages without end.
+        if (notices_ < kMostNotices)
+            log::peer_warning("{}: {}{}", label(), text,
+                              notices_ + 1 < kMostNotices ? "" : "; no more of it is logged");
+        notices_ = std::min(notices_ + 1, kMostNotices);
     }
 
     ClientId id;
     Path path;
     TimePoint created;
+    std::int64_t connected_since; ///< Unix time
     session::WrappedChannel channel;
     session::ServerSession session;
     TimePoint scheduled = kNever;
@@ -121,14 +138,19 @@ public:
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
     bool connected = false;           ///< the hooks have let it in
-    std::string username;             ///< that was verified
+    std::optional<std::string> user;  ///< that was verified; may be empty where none is required
     std::optional<AuthToken> token;   ///< the one it has
     ClientSettings of_user;           ///< what who verified its user has to say
     ClientSettings special;
     std::optional<session::Assignment> granted; ///< what it has, before the session is told
     std::optional<Ipv6> address6;               ///< its own inside the tunnel
-    std::vector<Prefix> networks;               ///< behind it
-    dataplane::PeerStats traffic;               ///< as it was last known
+    std::vector<Prefix> networks;               ///< behind it, unless a newer client has them
+    std::set<Prefix> unconfirmed;               ///< of these, what the hooks are asked about again
+    bool may_have_address = true;               ///< the hooks have not refused it
+    bool may_have_address6 = true;
+    std::vector<std::string> learned; ///< of these, what the hooks know and have not refused
+    dataplane::PeerStats traffic;     ///< as it was last known
+    dataplane::PeerStats at_last_key; ///< when its key was new
 
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
@@ -137,7 +159,10 @@ private:
         return !failure;
     }
 
+    static constexpr unsigned kMostNotices = 20;
+
     ServerCore& core_;
+    unsigned notices_ = 0;
 };
 
 bool ServerCore::Client::add_peer(session::Session&) {
@@ -147,21 +172,27 @@ bool ServerCore::Client::add_peer(session::Session&) {
     peer.id = peer_id();
     peer.path = path;
     peer.owns_everything = core_.settings_.session.point_to_point;
-    peer.address = granted->address;
-    peer.address6 = address6;
-    peer.networks = networks;
+    if (may_have_address)
+        peer.address = granted->address;
+    if (may_have_address6)
+        peer.address6 = address6;
+    core_.take_networks(*this);
+    if (choice.data_v1)
+        core_.make_way(*this, created + session.handshake_time());
+    peer.networks = core_.networks_of(*this);
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
     peer.tcp_mss = tcp_mss(core_.settings_.mss_fix, choice.format, choice.framing, choice.data_v1,
                            {!path.remote.address.is_ipv4(), core_.settings_.tcp});
     known_to_data_plane = well(core_.data_plane_.add_peer(peer), "new peer");
+    if (!known_to_data_plane)
+        core_.leave_networks(*this);
     return known_to_data_plane;
 }
 
 void ServerCore::Client::up(session::Session&) {
     is_up = true;
     well(core_.data_plane_.set_keepalive(peer_id(), core_.settings_.keepalive), "keepalive");
-    core_.learned(*this, Learned::Added);
     const auto& info = session.peer_info();
     log::info("{}: up: peer {}, {}, {} {}, data channel {}, key derivation {}, "
               "handshake {:.1f} ms, OpenVPN {} {}",
@@ -178,6 +209,7 @@ void ServerCore::Client::renegotiated(session::Session&, Duration took) {
     log::info("{}: new keys by {}, {} {}, in {:.1f} ms", label(),
               session::derivation_name(session.choice().derivation), session.tls().version(),
               session.tls().cipher(), milliseconds(took));
+    at_last_key = core_.data_plane_.peer_stats(peer_id()).value_or(at_last_key);
     if (token)
         session.send_message("PUSH_REPLY," + core_.token_option(*this));
 }
@@ -210,8 +242,17 @@ ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& 
 ServerCore::~ServerCore() = default;
 
 std::int64_t ServerCore::unix_time(TimePoint now) const {
+    const auto zero = settings_.ask_unix_time_of_zero ? settings_.ask_unix_time_of_zero()
+                                                      : settings_.unix_time_of_zero;
     return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() +
-           settings_.unix_time_of_zero.count();
+           zero.count();
+}
+
+// Of packets that are wrapped. Who hears them takes none that is older than another one, so this
+// stands still while a clock is set back.
+std::uint32_t ServerCore::wrap_time(TimePoint now) {
+    last_wrap_time_ = std::max(last_wrap_time_, unix_time(now));
+    return static_cast<std::uint32_t>(last_wrap_time_);
 }
 
 void ServerCore::malformed(const Path& path, ByteView datagram, wire::WireError error) {
@@ -307,7 +348,7 @@ void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagr
     }
     // What a session sends is later than all answers that were given without one: see
     // first_packet().
-    session::WrappedChannel channel(keys, static_cast<std::uint32_t>(unix_time(now) + 1));
+    session::WrappedChannel channel(keys, wrap_time(now) + 1);
     wire::WrapId id;
     auto plain = channel.open(wrapped, &id);
     if (!plain) {
@@ -362,7 +403,7 @@ void ServerCore::first_packet(Stranger& from, TimePoint now) {
         answer.payload = wire::resend_key_request();
     // Nothing remembers which packet IDs were used, so every answer is the first packet of its
     // second. Of two in one second the client drops one, and misses nothing.
-    session::WrappedChannel channel(from.keys, static_cast<std::uint32_t>(unix_time(now)));
+    session::WrappedChannel channel(from.keys, wrap_time(now));
     transport_.send(from.path, channel.seal(wire::build_control(answer)));
 }
 
@@ -388,7 +429,9 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
     }
     const auto source = source_of(from.path.remote.address);
     auto& from_source = half_open_by_source_[source];
+    // Those with a certificate that have not been let in count as well, with as much room again.
     if (half_open_ >= settings_.max_half_open ||
+        clients_.size() >= settings_.max_clients + 2 * settings_.max_half_open ||
         from_source >= settings_.max_half_open_per_source) {
         if (from_source == 0)
             half_open_by_source_.erase(source);
@@ -403,7 +446,7 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
     Client& client = *owned;
     clients_.emplace(client.key(), std::move(owned));
     by_client_id_.emplace(client.id, &client);
-    transport_.session_begins(client.path.remote);
+    transport_.session_begins(client.path);
     client.session.receive(from.packet, now);
     settle(client, now);
 }
@@ -412,28 +455,29 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
 void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
                              Then then) {
     const auto password = theirs.password.view();
+    const auto username = wire::clean_name(theirs.username);
     if (!settings_.users) {
         then(client, std::nullopt, now);
-    } else if (theirs.username.empty() || password.empty()) {
-        if (settings_.users->required || !client.username.empty())
-            then(client, session::Refusal{"this server asks for user name and password"}, now);
-        else
-            then(client, std::nullopt, now);
-    } else if (!client.username.empty() && theirs.username != client.username) {
+    } else if (settings_.users->required && !theirs.has_credentials) {
+        then(client, session::Refusal{"this server asks for user name and password"}, now);
+    } else if (client.user && username != *client.user) {
         then(client, session::Refusal{"another user name at renegotiation"}, now);
+    } else if (settings_.users->as_common_name && username.size() > kLongestName) {
+        then(client, session::Refusal{"the user name is too long for a common name"}, now);
     } else if (settings_.users->tokens && is_auth_token(password)) {
-        verify_token(client, theirs, now, then);
+        verify_token(client, username, password, now, then);
     } else {
-        auto answered = [this, id = client.id, username = theirs.username, then = std::move(then)](
+        // Who verifies decides about empty ones too.
+        auto answered = [this, id = client.id, username, then = std::move(then)](
                             Result<ClientSettings, session::Refusal> answer, TimePoint when) {
             auto* found = by_client_id(id);
             if (!found)
                 return;
             std::optional<session::Refusal> refusal;
             if (answer) {
-                found->username = username;
+                found->user = username;
                 found->of_user = std::move(*answer);
-                if (settings_.users->tokens)
+                if (settings_.users->tokens && !username.empty())
                     found->token = new_auth_token(unix_time(when));
             } else {
                 refusal = answer.error();
@@ -441,25 +485,24 @@ void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, Tim
             then(*found, std::move(refusal), when);
             told(*found, when);
         };
-        hooks_->verify_user(client.id, environment(client), theirs.username, password,
+        hooks_->verify_user(client.id, environment(client), username, password,
                             std::move(answered));
     }
 }
 
-void ServerCore::verify_token(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
-                              const Then& then) {
-    auto token = read_auth_token(*settings_.users->tokens, theirs.password.view(), theirs.username,
-                                 unix_time(now));
+void ServerCore::verify_token(Client& client, const std::string& username, ByteView password,
+                              TimePoint now, const Then& then) {
+    auto token = read_auth_token(*settings_.users->tokens, password, username, unix_time(now));
     if (!token) {
         const bool expired = token.error() == AuthTokenFault::Expired;
-        log::warning("{}: token of user {}: {}", client.label(), wire::printable(theirs.username),
-                     expired ? "expired" : "not authentic");
+        log::peer_warning("{}: token of user {}: {}", client.label(), username,
+                          expired ? "expired" : "not authentic");
         // By that word a client forgets its token, and asks for a password.
         then(client, session::Refusal{expired ? "SESSION:token expired" : "SESSION:token unknown"},
              now);
         return;
     }
-    client.username = theirs.username;
+    client.user = username;
     client.token = *token;
     client.token->renewed = unix_time(now);
     then(client, std::nullopt, now);
@@ -473,9 +516,9 @@ void ServerCore::told(Client& client, TimePoint now) {
 
 void ServerCore::verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now) {
     if (!refusal) {
-        if (settings_.users && settings_.users->as_common_name && !client.username.empty())
-            client.session.rename(client.username);
-        else if (client.session.common_name().empty())
+        if (settings_.users && settings_.users->as_common_name)
+            client.session.rename(client.user.value_or(""));
+        if (client.session.common_name().empty())
             client.session.rename("UNDEF"); // OpenVPN's word for clients without a name
     }
     if (refusal)
@@ -484,8 +527,7 @@ void ServerCore::verified(Client& client, std::optional<session::Refusal> refusa
         let_in(client, now);
 }
 
-// Of clients with the same name, or on the same port of the same host, only the newest stays; of
-// point-to-point peers in any case.
+// Of clients with the same name only the newest stays; of point-to-point peers in any case.
 void ServerCore::replace_others(Client& client, TimePoint now) {
     std::vector<Client*> replaced;
     if (!settings_.duplicate_cn) {
@@ -493,9 +535,8 @@ void ServerCore::replace_others(Client& client, TimePoint now) {
         for (auto at = first; at != last; ++at)
             replaced.push_back(at->second);
     }
-    // The same program, started again on the same port.
     for (const auto& [id, other] : by_peer_id_) {
-        if ((other->path.remote == client.path.remote || settings_.session.point_to_point) &&
+        if (settings_.session.point_to_point &&
             std::find(replaced.begin(), replaced.end(), other) == replaced.end())
             replaced.push_back(other);
     }
@@ -567,6 +608,10 @@ void ServerCore::let_in(Client& client, TimePoint now) {
         client.session.admit(session::Refusal{"this client is disabled"});
         return;
     }
+    if (hooks_ && hooks_->busy()) {
+        client.session.admit(session::Refusal{"the server is busy", true});
+        return;
+    }
     replace_others(client, now);
     if (auto refusal = give_address(client)) {
         client.session.admit(*refusal);
@@ -609,12 +654,65 @@ void ServerCore::connected(Client& client, TimePoint) {
         client.session.admit(session::Refusal{"the server has no fitting address for this client"});
         return;
     }
+    if (special.networks.size() > kMaxNetworks) {
+        log::error("{}: more than {} networks", client.label(), kMaxNetworks);
+        client.session.admit(session::Refusal{"the server has too many networks for this client"});
+        return;
+    }
     auto& granted = *client.granted;
     granted.second = second_of(client);
     client.address6 = special.address6 ? special.address6 : pool_address6(granted.address);
-    take_networks(client, special.networks);
-    granted.push = push_for(client, special);
-    client.session.admit(granted);
+    want_networks(client, special.networks);
+    if (settings_.hooks_addresses)
+        learn(client);
+    else
+        give(client);
+}
+
+// The client is told what it has.
+void ServerCore::give(Client& client) {
+    client.granted->push = push_for(client, client.special);
+    client.session.admit(*client.granted);
+}
+
+// Asks whether it may have its addresses. One that is refused stays its own, but no packet has it:
+// as with OpenVPN the client is in and cannot use it.
+void ServerCore::learn(Client& client) {
+    auto& addresses = client.learned;
+    addresses = {to_string(client.granted->address)};
+    if (client.address6)
+        addresses.push_back(to_string(*client.address6));
+    for (const auto& network : client.networks)
+        addresses.push_back(to_string(network));
+    hooks_->learn_addresses(client.id, addresses, environment(client),
+                            [this, id = client.id](const auto& accepted, TimePoint when) {
+                                auto* found = by_client_id(id);
+                                if (!found)
+                                    return;
+                                addresses_learned(*found, accepted);
+                                give(*found);
+                                told(*found, when);
+                            });
+}
+
+void ServerCore::addresses_learned(Client& client, const std::vector<bool>& accepted) {
+    const auto networks = std::exchange(client.networks, {});
+    const std::size_t own = client.address6 ? 2 : 1;
+    std::vector<std::string> left;
+    for (std::size_t i = 0; i < client.learned.size(); i++) {
+        const bool good = i < accepted.size() && accepted[i];
+        if (good)
+            left.push_back(client.learned[i]);
+        else
+            log::warning("{}: learn-address refuses {}", client.label(), client.learned[i]);
+        if (i == 0)
+            client.may_have_address = good;
+        else if (i < own)
+            client.may_have_address6 = good;
+        else if (good)
+            client.networks.push_back(networks[i - own]);
+    }
+    client.learned = std::move(left);
 }
 
 // The second word of a client's ifconfig.
@@ -659,19 +757,103 @@ std::vector<Lease> ServerCore::leases() const {
     return out;
 }
 
-// A network is behind one client only: behind the one that came first.
-void ServerCore::take_networks(Client& client, const std::vector<Prefix>& networks) {
+void ServerCore::want_networks(Client& client, const std::vector<Prefix>& networks) {
+    std::set<Prefix> seen;
     for (const auto& network : networks) {
-        const auto owner =
-            std::find_if(by_peer_id_.begin(), by_peer_id_.end(), [&](const auto& entry) {
-                const auto& theirs = entry.second->networks;
-                return std::find(theirs.begin(), theirs.end(), network) != theirs.end();
-            });
-        if (owner == by_peer_id_.end())
+        if (seen.insert(network).second)
             client.networks.push_back(network);
-        else if (owner->second != &client)
-            log::warning("{}: iroute {} is left out: it is behind {}", client.label(),
-                         to_string(network), owner->second->label());
+    }
+}
+
+// As OpenVPN: the newest has a network. Other than with OpenVPN the one before has it again.
+void ServerCore::take_networks(Client& client) {
+    std::set<Client*> losers;
+    for (const auto& network : client.networks) {
+        auto& all = networks_[network];
+        if (!all.empty()) {
+            losers.insert(all.back());
+            log::info("{}: iroute {} was behind {}", client.label(), to_string(network),
+                      all.back()->label());
+        }
+        all.push_back(&client);
+    }
+    for (auto* loser : losers)
+        apply_networks(*loser);
+}
+
+void ServerCore::leave_networks(Client& client) {
+    const auto networks = std::exchange(client.networks, {});
+    for (const auto& network : networks) {
+        const auto found = networks_.find(network);
+        if (found == networks_.end())
+            continue; // it has not come that far
+        auto& all = found->second;
+        const bool had_it = all.back() == &client;
+        std::erase(all, &client);
+        if (all.empty()) {
+            networks_.erase(found);
+            continue;
+        }
+        if (!had_it)
+            continue;
+        auto& heir = *all.back();
+        if (!settings_.hooks_addresses) {
+            regain_network(heir, network, true);
+            continue;
+        }
+        heir.unconfirmed.insert(network);
+        hooks_->learn_addresses(heir.id, {to_string(network)}, environment(heir),
+                                [this, id = heir.id, network](const auto& accepted, TimePoint) {
+                                    if (auto* client_again = by_client_id(id))
+                                        regain_network(*client_again, network,
+                                                       !accepted.empty() && accepted.front());
+                                });
+    }
+}
+
+void ServerCore::regain_network(Client& client, const Prefix& network, bool accepted) {
+    client.unconfirmed.erase(network);
+    const auto found = networks_.find(network);
+    if (found == networks_.end() || found->second.back() != &client)
+        return;
+    if (!accepted) {
+        log::warning("{}: learn-address refuses {}", client.label(), to_string(network));
+        client.unconfirmed.insert(network);
+        return;
+    }
+    log::info("{}: iroute {} is behind it again", client.label(), to_string(network));
+    apply_networks(client);
+}
+
+std::vector<Prefix> ServerCore::networks_of(const Client& client) const {
+    std::vector<Prefix> out;
+    for (const auto& network : client.networks) {
+        const auto found = networks_.find(network);
+        if (found != networks_.end() && found->second.back() == &client &&
+            !client.unconfirmed.contains(network))
+            out.push_back(network);
+    }
+    return out;
+}
+
+void ServerCore::apply_networks(Client& client) {
+    if (!client.known_to_data_plane)
+        return;
+    if (auto failure = data_plane_.set_networks(client.peer_id(), networks_of(client)))
+        log::error("{}: networks: {}", client.label(), failure->what);
+}
+
+// Two clients whose packets bear no peer ID cannot be at one address.
+void ServerCore::make_way(Client& client, TimePoint now) {
+    std::vector<Client*> there;
+    for (const auto& [id, other] : by_peer_id_) {
+        if (other != &client && other->known_to_data_plane && other->session.choice().data_v1 &&
+            other->path.remote == client.path.remote)
+            there.push_back(other);
+    }
+    for (auto* other : there) {
+        other->session.close("its address and port are another client's now");
+        remove(*other, now);
     }
 }
 
@@ -690,8 +872,8 @@ Environment ServerCore::environment(const Client& client) const {
     if (client.granted)
         put_address("trusted");
     out.emplace_back("common_name", client.session.common_name());
-    if (!client.username.empty())
-        out.emplace_back("username", wire::printable(client.username, 1024));
+    if (client.user && !client.user->empty())
+        out.emplace_back("username", *client.user);
     if (client.granted) {
         const auto pool = pool_environment(client);
         out.insert(out.end(), pool.begin(), pool.end());
@@ -715,19 +897,9 @@ ServerCore::Client* ServerCore::by_client_id(ClientId id) {
 }
 
 std::string ServerCore::token_option(const Client& client) const {
-    const auto text = write_auth_token(*settings_.users->tokens, *client.token, client.username);
+    const auto text =
+        write_auth_token(*settings_.users->tokens, *client.token, client.user.value_or(""));
     return "auth-token " + std::string(as_text(text.view()));
-}
-
-void ServerCore::learned(const Client& client, Learned what) {
-    if (!settings_.hooks_addresses)
-        return;
-    const auto all = environment(client);
-    hooks_->learn_address(what, to_string(client.granted->address), all);
-    if (client.address6)
-        hooks_->learn_address(what, to_string(*client.address6), all);
-    for (const auto& network : client.networks)
-        hooks_->learn_address(what, to_string(network), all);
 }
 
 // Those who know a client are told that it leaves.
@@ -737,8 +909,8 @@ void ServerCore::goes(Client& client, TimePoint now) {
         client.traffic = data_plane_.peer_stats(client.peer_id()).value_or(client.traffic);
     if (client.is_up && observer_)
         observer_->disconnected(status_of(client, now));
-    if (client.is_up)
-        learned(client, Learned::Deleted);
+    for (const auto& address : client.learned)
+        hooks_->forget_address(address, environment(client));
     if (client.connected) {
         auto all = environment(client);
         const auto seconds =
@@ -804,7 +976,7 @@ void ServerCore::remove(Client& client, TimePoint now) {
         log::info("{}: gone: {}", client.label(), client.session.close_reason());
     } else {
         counters_.failed++;
-        log::warning("{}: not connected: {}", client.label(), client.session.close_reason());
+        log::peer_warning("{}: not connected: {}", client.label(), client.session.close_reason());
     }
     if (const auto& given = client.granted) {
         if (client.known_to_data_plane) {
@@ -812,6 +984,7 @@ void ServerCore::remove(Client& client, TimePoint now) {
                 log::error("{}: peer removal: {}", client.label(), failure->what);
         }
         by_peer_id_.erase(given->peer_id);
+        leave_networks(client);
         auto [first, last] = by_name_.equal_range(client.session.common_name());
         auto entry = std::find_if(first, last, [&](const auto& e) { return e.second == &client; });
         if (entry != last)
@@ -824,7 +997,7 @@ void ServerCore::remove(Client& client, TimePoint now) {
     auto until = now + session::ResetCookie::kSlots * settings_.session.handshake_window / 2;
     tombstones_[client.key()] = until;
     tombstone_order_.emplace_back(until, client.key());
-    transport_.session_ends(client.path.remote);
+    transport_.session_ends(client.path);
     by_client_id_.erase(client.id);
     clients_.erase(client.key());
 }
@@ -873,12 +1046,17 @@ ServerCore::Client* ServerCore::by_peer_id(std::uint32_t id) {
 void ServerCore::move(Client& client, const Endpoint& remote, TimePoint now) {
     // A client may call two of its sessions by the same ID; the one that moves in stays.
     auto there = clients_.find(Key{remote, client.session.remote_id()});
+    if (there != clients_.end() &&
+        there->second->session.common_name() != client.session.common_name()) {
+        log::warning("{}: cannot be told from {} there", client.label(), there->second->label());
+        return;
+    }
     if (there != clients_.end()) {
         there->second->session.close("replaced by a client that moved here");
         remove(*there->second, now);
     }
-    transport_.session_begins(remote);
-    transport_.session_ends(client.path.remote);
+    transport_.session_begins({remote, client.path.local});
+    transport_.session_ends(client.path);
     auto node = clients_.extract(client.key());
     client.path.remote = remote;
     node.key() = client.key();
@@ -889,8 +1067,12 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
     if (const auto* deleted = std::get_if<dataplane::PeerDeleted>(&notification)) {
         if (auto* client = by_peer_id(deleted->id)) {
             client->known_to_data_plane = false;
-            client->session.close(deleted->expired ? "nothing heard of it (ping-restart)"
-                                                   : "removed from the data plane");
+            if (deleted->expired || settings_.restart_message.empty())
+                client->session.close(deleted->expired ? "nothing heard of it (ping-restart)"
+                                                       : "removed from the data plane");
+            else
+                client->session.restart_client(now, settings_.restart_message,
+                                               "removed from the data plane");
             settle(*client, now);
         }
     } else if (const auto* floated = std::get_if<dataplane::PeerFloated>(&notification)) {
@@ -908,10 +1090,10 @@ void ServerCore::notified(const dataplane::Notification& notification, TimePoint
     }
 }
 
-void ServerCore::disconnected(const Endpoint& remote, TimePoint now) {
+void ServerCore::disconnected(const Path& path, TimePoint now) {
     std::vector<Key> there;
     for (const auto& [key, client] : clients_) {
-        if (key.remote == remote)
+        if (client->path == path)
             there.push_back(key);
     }
     for (const auto& key : there) {
@@ -926,8 +1108,18 @@ void ServerCore::resynchronize(TimePoint now) {
     if (!peers)
         return;
     std::set<std::uint32_t> alive;
-    for (const auto& peer : *peers)
+    for (const auto& peer : *peers) {
         alive.insert(peer.id);
+        if (peer.remote)
+            notified(dataplane::PeerFloated{peer.id, *peer.remote}, now);
+        // Which key's limit is near nobody says again. One that has done much may be it.
+        auto* client = by_peer_id(peer.id);
+        if (client && (peer.tx_bytes - client->at_last_key.tx_bytes >= kManyBytes ||
+                       peer.tx_packets - client->at_last_key.tx_packets >= kManyPackets)) {
+            client->session.renegotiate(now);
+            settle(*client, now);
+        }
+    }
     std::vector<std::uint32_t> gone;
     for (const auto& [id, client] : by_peer_id_) {
         if (client->known_to_data_plane && !alive.contains(id))
@@ -1004,14 +1196,15 @@ ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
     ClientStatus status;
     status.client_id = client.id;
     status.common_name = session.common_name();
-    status.username = client.username;
+    status.username = client.user.value_or("");
     status.remote = client.path.remote;
+    status.tcp = settings_.tcp;
     status.address = client.granted->address;
     status.pool = pool_environment(client);
     status.address6 = client.address6;
-    status.networks = client.networks;
+    status.networks = networks_of(client);
     status.peer_id = client.granted->peer_id;
-    status.connected_since = unix_time(client.created);
+    status.connected_since = client.connected_since;
     status.connected_for = now - client.created;
     status.tls = session.tls().version() + " " + session.tls().cipher();
     status.cipher = cipher_name(session.choice().format.cipher);

@@ -25,8 +25,12 @@
 // the session that was there, all packets of the tunnel are its own, and it is pushed nothing.
 //
 // A client that starts again from the same address and port gets a second session beside its old
-// one, which is dropped only when the new one has proved its certificate: a forged hard reset ends
-// nobody's session.
+// one, which is dropped only when the new one has proved to be of the same name: neither a forged
+// hard reset nor somebody who was given that port by a carrier's NAT ends anybody's session. Where
+// packets bear no peer ID the address is all that tells clients apart, and the newer one has it.
+//
+// A network may be behind several clients, as with redundant sites. The newest has it; when that
+// one goes, the one before it has it again.
 #pragma once
 
 #include "dataplane/dataplane.h"
@@ -45,6 +49,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -59,7 +64,7 @@ using ClientLookup = std::function<std::optional<ClientSettings>(const std::stri
 
 /// Whether clients have a user name and password, to be verified by the hooks.
 struct UserSettings {
-    bool required = true;        ///< else only those that a client gives are verified
+    bool required = true;        ///< else who gives none is verified with empty ones
     bool as_common_name = false; ///< the user name is the client's name
     std::shared_ptr<const AuthTokenSettings> tokens; ///< in place of the password, later on
 };
@@ -86,6 +91,8 @@ struct CoreSettings {
     std::shared_ptr<const wire::ControlWrap> wrap;  ///< tls-auth or tls-crypt
     std::shared_ptr<const TlsCryptV2> tls_crypt_v2; ///< beside that one, or alone
     std::chrono::seconds unix_time_of_zero{0};      ///< when TimePoint{} was
+    /// The same asked for anew, as clocks are set and machines sleep; empty: it stays.
+    std::function<std::chrono::seconds()> ask_unix_time_of_zero;
     wire::Topology topology = wire::Topology::Subnet;
     Ipv4 address; ///< the server's own, inside the tunnel
     Ipv4 netmask;
@@ -130,6 +137,7 @@ struct ClientStatus {
     std::string common_name;
     std::string username; ///< empty if none was asked for
     Endpoint remote;
+    bool tcp = false; ///< that is where its connection is from
     Ipv4 address;
     Environment pool; ///< the pool's part of it, by OpenVPN's names
     std::optional<Ipv6> address6;
@@ -174,7 +182,7 @@ public:
     [[nodiscard]] TimePoint deadline() const override;
 
     /// A client's connection has ended, where there are connections.
-    void disconnected(const Endpoint& remote, TimePoint now);
+    void disconnected(const Path& path, TimePoint now);
 
     /// Tells every client that the server stops. Done when finished().
     void shutdown(TimePoint now);
@@ -235,9 +243,10 @@ private:
     void begin(Stranger& from, const wire::SessionId& local_id, std::optional<wire::Opcode> reset,
                TimePoint now);
     [[nodiscard]] std::int64_t unix_time(TimePoint now) const;
+    std::uint32_t wrap_time(TimePoint now);
     using Then = std::function<void(Client&, std::optional<session::Refusal>, TimePoint)>;
     void verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now, Then then);
-    void verify_token(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
+    void verify_token(Client& client, const std::string& username, ByteView password, TimePoint now,
                       const Then& then);
     void verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now);
     void replace_others(Client& client, TimePoint now);
@@ -245,10 +254,18 @@ private:
     std::optional<session::Refusal> change_address(Client& client, Ipv4 address);
     void let_in(Client& client, TimePoint now);
     void connected(Client& client, TimePoint now);
-    void take_networks(Client& client, const std::vector<Prefix>& networks);
+    void want_networks(Client& client, const std::vector<Prefix>& networks);
+    void take_networks(Client& client);
+    void leave_networks(Client& client);
+    void regain_network(Client& client, const Prefix& network, bool accepted);
+    [[nodiscard]] std::vector<Prefix> networks_of(const Client& client) const;
+    void apply_networks(Client& client);
+    void make_way(Client& client, TimePoint now);
     void told(Client& client, TimePoint now);
     void goes(Client& client, TimePoint now);
-    void learned(const Client& client, Learned what);
+    void learn(Client& client);
+    void addresses_learned(Client& client, const std::vector<bool>& accepted);
+    void give(Client& client);
     [[nodiscard]] std::string token_option(const Client& client) const;
     [[nodiscard]] Ipv4 second_of(const Client& client) const;
     [[nodiscard]] Environment pool_environment(const Client& client) const;
@@ -285,12 +302,15 @@ private:
     std::unordered_map<ClientId, Client*> by_client_id_;
     std::unordered_map<std::uint32_t, Client*> by_peer_id_;
     std::unordered_multimap<std::string, Client*> by_name_; ///< admitted ones
+    /// Who may have a network behind it; the last of them has it.
+    std::map<Prefix, std::vector<Client*>> networks_;
     std::unordered_map<std::uint64_t, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
     std::set<std::pair<TimePoint, Client*>> schedule_;
     CoreCounters counters_;
     ClientId next_client_id_ = 0;
     bool stopping_ = false;
+    std::int64_t last_wrap_time_ = 0;
     ClientObserver* observer_ = nullptr;
 };
 

@@ -57,11 +57,22 @@ std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context,
     return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port, c.mark);
 }
 
+// What is not for connections: sockets, device, files, and programs with what they are told.
+constexpr std::size_t kOtherDescriptors = 192;
+
 std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::ServerConfig& c) {
     if (!c.tcp)
         return nullptr;
     TcpLimits limits;
     limits.connections = c.max_clients + limits.connections;
+    // Each connection is a descriptor.
+    const auto files = host::raise_descriptor_limit(limits.connections + kOtherDescriptors);
+    limits.connections =
+        std::min(limits.connections, files - std::min(files - 1, kOtherDescriptors));
+    if (limits.connections < c.max_clients)
+        log::warning("TCP: with {} descriptors there is room for {} clients only; see "
+                     "LimitNOFILE=, ulimit -n",
+                     files, limits.connections);
     limits.queue = c.tcp_queue_limit;
     limits.handshake = c.hand_window;
     return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits, c.mark);
@@ -168,6 +179,7 @@ CoreSettings core_settings(const config::ServerConfig& c) {
         s.tls_crypt_v2 = v2;
     }
     s.unix_time_of_zero = host::unix_time_of_zero();
+    s.ask_unix_time_of_zero = host::unix_time_of_zero;
     s.topology = c.topology;
     s.address = c.address;
     s.netmask = c.netmask;
@@ -219,6 +231,8 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
       scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(config), tls_, open_data_plane(open_kernel()), link_, hooks()),
       status_timer_(context_), lease_timer_(context_) {
+    if (config_.topology == wire::Topology::Subnet && !config_.point_to_point)
+        data_plane_->set_broadcast(Ipv4{config_.address.value | ~config_.netmask.value});
     // A wrong name would leave every client without its networks.
     if (!config_.client_config_dir.empty() &&
         !std::filesystem::is_directory(config_.client_config_dir))
@@ -328,8 +342,8 @@ End Daemon::run() {
                                      : to_string(config_.pool_first) + " to " +
                                            to_string(config_.pool_last) + " for clients");
     if (tcp_)
-        tcp_->on_disconnect([this](const Endpoint& remote) {
-            core_.disconnected(remote, Clock::now());
+        tcp_->on_disconnect([this](const Path& path) {
+            core_.disconnected(path, Clock::now());
             settle();
         });
     link_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
@@ -384,13 +398,14 @@ void Daemon::signalled(int signal) {
         log_status();
     } else if (signal == SIGHUP || signal == SIGUSR1) {
         // While it stops a restart can still become one with another configuration.
-        const bool too_late = ending_ && (end_ == End::Stop || signal == SIGUSR1);
+        const bool too_late =
+            ending_ && (end_ == End::Stop || end_ == End::Failed || signal == SIGUSR1);
         if (too_late || (signal == SIGHUP && !surroundings_.reload()))
             return;
         log::info("{}: restarting", name);
         tell_state(management::State::Reconnecting, name);
         stop(signal == SIGHUP ? End::Reload : End::Restart);
-    } else if (ending_ && end_ == End::Stop) {
+    } else if (ending_ && (end_ == End::Stop || end_ == End::Failed)) {
         context_.stop();
     } else {
         log::info("{}: stopping", name);
@@ -431,10 +446,27 @@ void Daemon::stop(End end) {
     end_ = end;
     if (std::exchange(ending_, true))
         return;
-    if (end == End::Stop)
+    if (end == End::Stop || end == End::Failed)
         stopping("telling clients");
     core_.shutdown(Clock::now());
     settle();
+}
+
+void Daemon::kernel_gone(const std::string& why) {
+    fail("nf_ovpn on " + tun_.name() + " is gone: " + why);
+}
+
+void Daemon::device_gone() {
+    fail("the device " + tun_.name() + " is gone");
+}
+
+// Clients are told, and whoever started this one sees that it has failed.
+void Daemon::fail(const std::string& why) {
+    if (ending_)
+        return;
+    log::error("{}; ending, to be started anew", why);
+    tell_state(management::State::Exiting, "error");
+    stop(End::Failed);
 }
 
 // Line by line, as whoever reads the log expects.

@@ -11,6 +11,9 @@
 //                       done but to log them
 //     SIGUSR2           write the status to the log
 //
+// When the device or the kernel's instance goes away it tells the clients and ends with an error,
+// so that whoever supervises it starts it anew.
+//
 // The management interface lives longer than a daemon, see main.cc.
 #pragma once
 
@@ -56,7 +59,7 @@ struct Surroundings {
 };
 
 /// Why a daemon has ended.
-enum class End { Stop, Restart, Reload };
+enum class End { Stop, Restart, Reload, Failed };
 
 class Daemon final : private host::EventLoop {
 public:
@@ -72,6 +75,8 @@ private:
     void signalled(int signal) override;
     void flush() override { link_.flush(); }
     [[nodiscard]] bool finished() const override;
+    void kernel_gone(const std::string& why) override;
+    void device_gone() override;
     [[nodiscard]] std::string status_text() override;
     void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override {
         link_.queue(path, datagram, config_.passtos ? dscp : 0);
@@ -83,6 +88,7 @@ private:
     void arm_status();
     void arm_leases();
     void stop(End end);
+    void fail(const std::string& why);
     ClientHooks* hooks();
     void tell_state(management::State state, const std::string& reason = "");
     [[nodiscard]] StatusReport report();

@@ -88,10 +88,12 @@ std::vector<Lease> LeaseFile::read() {
         throw std::runtime_error("ifconfig-pool-persist: " + path_ + ": " + why);
     };
     std::error_code error;
-    const auto size = std::filesystem::file_size(path_, error);
-    // As after a fresh installation
-    if (error == std::errc::no_such_file_or_directory)
+    const auto kind = std::filesystem::status(path_, error).type();
+    // As after a fresh installation; and a device remembers nothing.
+    if (kind == std::filesystem::file_type::not_found ||
+        kind == std::filesystem::file_type::character || kind == std::filesystem::file_type::fifo)
         return {};
+    const auto size = error ? 0 : std::filesystem::file_size(path_, error);
     if (error)
         fail(error.message());
     std::string text(size, '\0');

@@ -49,7 +49,7 @@ void ManagementHooks::ask(User user, Verified done) {
     };
     protocol_.authenticate(pending, [later](const management::AuthOutcome& outcome) {
         if (const auto* denied = std::get_if<management::Denied>(&outcome)) {
-            log::warning("client-deny: {}", denied->reason);
+            log::peer_warning("client-deny: {}", denied->reason);
             later(session::Refusal{denied->client_reason.empty() ? "user name or password is wrong"
                                                                  : denied->client_reason});
             return true;

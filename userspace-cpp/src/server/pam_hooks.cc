@@ -33,13 +33,10 @@ session::Refusal not_now() {
     return {"the server cannot verify users now", true};
 }
 
-std::string value_of(const Environment& environment, const std::string& name) {
-    for (const auto& [key, value] : environment) {
-        if (key == name)
-            return value;
-    }
-    return {};
-}
+// As many as the helper verifies at once; what waits for a place waits here, where it is known who
+// asks.
+constexpr std::size_t kUsersAtOnce = 16;
+constexpr std::size_t kOfOneSource = 4;
 
 } // namespace
 
@@ -80,28 +77,45 @@ bool PamProcess::send(const pam::Request& request) {
 PamHooks::PamHooks(PamProcess& process, ClientHooks& before, bool before_verifies,
                    asio::io_context& context, std::function<void()> settle)
     : ChainedHooks(before, before_verifies), process_(process), context_(context),
-      settle_(std::move(settle)), answers_(context, dup(process.fd())) {
+      settle_(std::move(settle)), answers_(context, dup(process.fd())),
+      users_(kUsersAtOnce, kOfOneSource) {
     wait();
 }
 
 void PamHooks::ask(User user, Verified done) {
-    pam::Request request;
-    request.id = process_.next_id();
-    auto name = wire::printable(user.name);
-    request.username = std::move(user.name);
-    request.password = std::move(user.password);
-    request.common_name = value_of(user.environment, "common_name");
-    request.remote_host = value_of(user.environment, "untrusted_ip");
-    if (request.remote_host.empty())
-        request.remote_host = value_of(user.environment, "untrusted_ip6");
-    const bool sent = process_.send(request);
-    asked_.emplace(request.id, Asked{user.client, std::move(name), std::move(done)});
-    if (!sent)
-        asio::post(context_, [this, id = request.id] { answered({id, pam::Verdict::Failed, ""}); });
+    const auto source = source_of(user.environment);
+    users_.push(source, Waiting{std::move(user), std::move(done)});
+    send_next();
 }
 
+void PamHooks::send_next() {
+    while (auto turn = users_.next()) {
+        auto& [user, done] = turn->second;
+        pam::Request request;
+        request.id = process_.next_id();
+        request.username = user.name;
+        request.password = std::move(user.password);
+        request.common_name = value_of(user.environment, "common_name");
+        request.remote_host = value_of(user.environment, "untrusted_ip");
+        if (request.remote_host.empty())
+            request.remote_host = value_of(user.environment, "untrusted_ip6");
+        const bool sent = process_.send(request);
+        asked_.emplace(request.id, Asked{user.client, std::move(user.name), std::move(done), true,
+                                         turn->first});
+        if (!sent)
+            asio::post(context_, [this, id = request.id] {
+                answered({id, pam::Verdict::Failed, ""});
+            });
+    }
+}
+
+// The helper goes on with what it has begun, so that keeps its place.
 void PamHooks::forgotten(ClientId client) {
-    std::erase_if(asked_, [&](const auto& entry) { return entry.second.client == client; });
+    users_.erase_if([&](const Waiting& waiting) { return waiting.user.client == client; });
+    for (auto& [id, asked] : asked_) {
+        if (asked.client == client)
+            asked.wanted = false;
+    }
 }
 
 void PamHooks::wait() {
@@ -142,9 +156,13 @@ void PamHooks::answered(const pam::Answer& answer) {
     // The client is gone, or was another daemon's.
     if (!node)
         return;
-    if (answer.verdict != pam::Verdict::Granted && !answer.reason.empty())
-        log::warning("PAM: {}: {}", node.mapped().username,
-                     wire::printable(answer.reason, answer.reason.size()));
+    if (node.mapped().wanted && answer.verdict != pam::Verdict::Granted && !answer.reason.empty())
+        log::peer_warning("PAM: {}: {}", node.mapped().username,
+                          wire::printable(answer.reason, answer.reason.size()));
+    users_.done(node.mapped().source);
+    send_next();
+    if (!node.mapped().wanted)
+        return;
     const auto& done = node.mapped().done;
     switch (answer.verdict) {
     case pam::Verdict::Granted:

@@ -6,6 +6,7 @@
 #include "config/server_config.h"
 #include "pam/messages.h"
 #include "server/chained_hooks.h"
+#include "server/fair_queue.h"
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -53,12 +54,20 @@ public:
 private:
     struct Asked {
         ClientId client;
-        std::string username; ///< printable
+        std::string username;
+        Verified done;
+        bool wanted; ///< the client is still there
+        std::uint64_t source;
+    };
+    /// Who has not had its turn.
+    struct Waiting {
+        User user;
         Verified done;
     };
 
     void ask(User user, Verified done) override;
     void forgotten(ClientId client) override;
+    void send_next();
     void wait();
     bool receive();
     void answered(const pam::Answer& answer);
@@ -68,6 +77,7 @@ private:
     std::function<void()> settle_;
     asio::posix::stream_descriptor answers_;
     std::unordered_map<std::uint32_t, Asked> asked_;
+    FairQueue<Waiting> users_;
 };
 
 } // namespace nfovpn::server

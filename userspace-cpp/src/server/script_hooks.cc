@@ -30,6 +30,12 @@ namespace {
 
 // More at once help nobody, and a flood of clients is not to become one of processes.
 constexpr std::size_t kProgramsAtOnce = 16;
+// Nor may one source have all of them.
+constexpr std::size_t kOfOneSource = 4;
+
+// Programs that are told something wait for each other; with so many no more clients come that
+// would add to them.
+constexpr std::size_t kMostNotices = 1024;
 
 constexpr std::size_t kLongestReason = 256;
 
@@ -97,7 +103,8 @@ session::Refusal no_room() {
 ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
                          std::function<void()> settle)
     : settings_(std::move(settings)), context_(context), settle_(std::move(settle)),
-      programs_(context, kProgramsAtOnce), notices_(context, 1) {}
+      programs_(context, kProgramsAtOnce), notices_(context, 1),
+      questions_(kProgramsAtOnce, kOfOneSource) {}
 
 ScriptHooks::~ScriptHooks() = default;
 
@@ -115,14 +122,36 @@ Environment ScriptHooks::complete(const Environment& client, const char* type) c
     return out;
 }
 
-void ScriptHooks::ask(ClientId client, std::vector<std::string> words,
-                      const Environment& environment, io::ProgramRunner::Done done) {
-    asked_[client] = programs_.run(std::move(words), environment,
-                                   [this, client, done = std::move(done)](int status) {
-                                       asked_.erase(client);
-                                       done(status);
-                                       settle_();
-                                   });
+ScriptHooks::Question::~Question() {
+    for (auto& [name, value] : environment) {
+        if (name == "password")
+            wipe(value);
+    }
+}
+
+void ScriptHooks::ask(ClientId client, std::vector<std::string> words, Environment environment,
+                      io::ProgramRunner::Done done) {
+    const auto source = source_of(environment);
+    questions_.push(source, {client, std::move(words), std::move(environment), std::move(done)});
+    start_questions();
+}
+
+void ScriptHooks::start_questions() {
+    while (auto turn = questions_.next()) {
+        const auto source = turn->first;
+        auto& question = turn->second;
+        const auto client = question.client;
+        const auto ticket =
+            programs_.run(std::move(question.words), question.environment,
+                          [this, client, source, done = std::move(question.done)](int status) {
+                              asked_.erase(client);
+                              questions_.done(source);
+                              done(status);
+                              start_questions();
+                              settle_();
+                          });
+        asked_.insert_or_assign(client, Running{ticket, source});
+    }
 }
 
 void ScriptHooks::later(std::function<void()> answer) {
@@ -165,22 +194,20 @@ void ScriptHooks::verify_user(ClientId client, const Environment& environment,
     if (credentials)
         words.push_back(credentials->path());
     all.emplace_back("auth_failed_reason_file", reason->path());
-    ask(client, std::move(words), all, [done = std::move(done), credentials, reason](int status) {
-        if (status == 0) {
-            done(ClientSettings{}, now());
-            return;
-        }
-        if (status == 2)
-            log::error("auth-user-pass-verify: status 2, a deferred answer, is not supported: take "
-                       "the time that it needs");
-        auto text = reason->text(kLongestReason);
-        text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
-        done(session::Refusal{text.empty() ? "user name or password is wrong" : text}, now());
-    });
-    for (auto& [name, value] : all) {
-        if (name == "password")
-            wipe(value);
-    }
+    ask(client, std::move(words), std::move(all),
+        [done = std::move(done), credentials, reason](int status) {
+            if (status == 0) {
+                done(ClientSettings{}, now());
+                return;
+            }
+            if (status == 2)
+                log::error(
+                    "auth-user-pass-verify: status 2, a deferred answer, is not supported: take "
+                    "the time that it needs");
+            auto text = reason->text(kLongestReason);
+            text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
+            done(session::Refusal{text.empty() ? "user name or password is wrong" : text}, now());
+        });
 }
 
 void ScriptHooks::connect(ClientId client, const Environment& environment, Connected done) {
@@ -207,26 +234,57 @@ void ScriptHooks::disconnect(const Environment& environment) {
         tell(settings_.disconnect, complete(environment, "client-disconnect"));
 }
 
-void ScriptHooks::learn_address(Learned what, const std::string& address,
-                                const Environment& environment) {
+void ScriptHooks::learn_addresses(ClientId, const std::vector<std::string>& addresses,
+                                  const Environment& environment, AddressesLearned done) {
+    if (settings_.learn_address.empty() || addresses.empty()) {
+        later([done = std::move(done), count = addresses.size()] {
+            done(std::vector<bool>(count, true), now());
+        });
+        return;
+    }
+    const auto all = complete(environment, "learn-address");
+    auto accepted = std::make_shared<std::vector<bool>>();
+    for (const auto& address : addresses) {
+        auto words = settings_.learn_address;
+        words.emplace_back("add");
+        words.push_back(address);
+        for (const auto& [name, value] : environment) {
+            if (name == "common_name")
+                words.push_back(value);
+        }
+        notices_.run(std::move(words), all,
+                     [this, accepted, done, count = addresses.size()](int status) {
+                         accepted->push_back(status == 0);
+                         if (accepted->size() == count)
+                             done(*accepted, now());
+                         settle_();
+                     });
+    }
+}
+
+void ScriptHooks::forget_address(const std::string& address, const Environment& environment) {
     if (settings_.learn_address.empty())
         return;
     auto words = settings_.learn_address;
-    words.emplace_back(what == Learned::Added ? "add" : "delete");
+    words.emplace_back("delete");
     words.push_back(address);
-    for (const auto& [name, value] : environment) {
-        if (what == Learned::Added && name == "common_name")
-            words.push_back(value);
-    }
     tell(std::move(words), complete(environment, "learn-address"));
 }
 
+bool ScriptHooks::busy() const {
+    return notices_.waiting() >= kMostNotices;
+}
+
 void ScriptHooks::forget(ClientId client) {
+    questions_.erase_if([&](const Question& question) { return question.client == client; });
     auto found = asked_.find(client);
     if (found == asked_.end())
         return;
-    programs_.cancel(found->second);
+    const auto running = found->second;
     asked_.erase(found);
+    programs_.cancel(running.ticket);
+    questions_.done(running.source);
+    start_questions();
 }
 
 } // namespace nfovpn::server

@@ -9,13 +9,15 @@
 //     client-connect          the last argument is a file for options in the syntax of
 //                             client-config-dir; status 0 lets the client in
 //     client-disconnect       with bytes_received, bytes_sent and time_duration
-//     learn-address           "add" or "delete", an address or network, and with "add" the name
+//     learn-address           "add" or "delete", an address or network, and with "add" the name;
+//                             another status than 0 to "add" takes the address from the client
 //
 // Each has script_type in its environment. Other than with OpenVPN none of them holds the server
 // up, so the deferred answers by a second file have no use here and are not offered.
 #pragma once
 
 #include "io/program.h"
+#include "server/fair_queue.h"
 #include "server/hooks.h"
 
 #include <functional>
@@ -46,17 +48,45 @@ public:
                      ByteView password, Verified done) override;
     void connect(ClientId client, const Environment& environment, Connected done) override;
     void disconnect(const Environment& environment) override;
-    void learn_address(Learned what, const std::string& address,
-                       const Environment& environment) override;
+    void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
+                         const Environment& environment, AddressesLearned done) override;
+    void forget_address(const std::string& address, const Environment& environment) override;
+    [[nodiscard]] bool busy() const override;
     void forget(ClientId client) override;
 
     /// Nothing runs.
-    [[nodiscard]] bool idle() const { return programs_.idle() && notices_.idle(); }
+    [[nodiscard]] bool idle() const {
+        return programs_.idle() && notices_.idle() && questions_.size() == 0;
+    }
 
 private:
     [[nodiscard]] Environment complete(const Environment& client, const char* type) const;
-    void ask(ClientId client, std::vector<std::string> words, const Environment& environment,
+    /// A program that has not had its turn.
+    struct Question {
+        Question(ClientId who, std::vector<std::string> command, Environment variables,
+                 io::ProgramRunner::Done callback)
+            : client(who), words(std::move(command)), environment(std::move(variables)),
+              done(std::move(callback)) {}
+        Question(Question&&) = default;
+        Question& operator=(Question&&) = default;
+        Question(const Question&) = delete;
+        Question& operator=(const Question&) = delete;
+        ~Question(); ///< wipes: there may be a password in the environment
+
+        ClientId client;
+        std::vector<std::string> words;
+        Environment environment;
+        io::ProgramRunner::Done done;
+    };
+    /// One that runs.
+    struct Running {
+        io::ProgramRunner::Ticket ticket;
+        std::uint64_t source;
+    };
+
+    void ask(ClientId client, std::vector<std::string> words, Environment environment,
              io::ProgramRunner::Done done);
+    void start_questions();
     void later(std::function<void()> answer);
     void tell(std::vector<std::string> words, const Environment& environment);
 
@@ -64,9 +94,12 @@ private:
     asio::io_context& context_;
     std::function<void()> settle_;
     io::ProgramRunner programs_; ///< that are asked
-    io::ProgramRunner notices_;  ///< that are told, one at a time: in the order of what happened
+    /// That are told, one at a time: in the order of what happened. Those that learn addresses are
+    /// here too, since a client's new address may be another one's old one.
+    io::ProgramRunner notices_;
     /// What is asked about clients; of each one question at a time.
-    std::unordered_map<ClientId, io::ProgramRunner::Ticket> asked_;
+    FairQueue<Question> questions_;
+    std::unordered_map<ClientId, Running> asked_;
 };
 
 } // namespace nfovpn::server

@@ -45,13 +45,13 @@ std::string version_1(const StatusReport& report) {
     std::string out = "OpenVPN CLIENT LIST\nUpdated," + local_time(report.unix_time) + "\n";
     out += "Common Name,Real Address,Bytes Received,Bytes Sent,Connected Since\n";
     for (const auto& c : report.clients)
-        out += fmt::format("{},{},{},{},{}\n", field(c.common_name, ','), real_address(c.remote),
+        out += fmt::format("{},{},{},{},{}\n", field(c.common_name, ','), real_address(c),
                            c.rx_bytes, c.tx_bytes, local_time(c.connected_since));
     out += "ROUTING TABLE\nVirtual Address,Common Name,Real Address,Last Ref\n";
     for (const auto& c : report.clients) {
         for (const auto& route : routes_of(c))
-            out += fmt::format("{},{},{},{}\n", route, field(c.common_name, ','),
-                               real_address(c.remote), local_time(c.connected_since));
+            out += fmt::format("{},{},{},{}\n", route, field(c.common_name, ','), real_address(c),
+                               local_time(c.connected_since));
     }
     // There is no such queue.
     return out + "GLOBAL STATS\nMax bcast/mcast queue length,0\nEND\n";
@@ -78,16 +78,16 @@ std::string version_2_or_3(const StatusReport& report, char separator) {
           "Virtual IPv6 Address", "Bytes Received", "Bytes Sent", "Connected Since",
           "Connected Since (time_t)", "Username", "Client ID", "Peer ID", "Data Channel Cipher"});
     for (const auto& c : report.clients)
-        line({"CLIENT_LIST", field(c.common_name, separator), real_address(c.remote),
-              to_string(c.address), c.address6 ? to_string(*c.address6) : "",
-              std::to_string(c.rx_bytes), std::to_string(c.tx_bytes), local_time(c.connected_since),
+        line({"CLIENT_LIST", field(c.common_name, separator), real_address(c), to_string(c.address),
+              c.address6 ? to_string(*c.address6) : "", std::to_string(c.rx_bytes),
+              std::to_string(c.tx_bytes), local_time(c.connected_since),
               std::to_string(c.connected_since), field(c.username, separator),
               std::to_string(c.client_id), std::to_string(c.peer_id), c.cipher});
     line({"HEADER", "ROUTING_TABLE", "Virtual Address", "Common Name", "Real Address", "Last Ref",
           "Last Ref (time_t)"});
     for (const auto& c : report.clients) {
         for (const auto& route : routes_of(c))
-            line({"ROUTING_TABLE", route, field(c.common_name, separator), real_address(c.remote),
+            line({"ROUTING_TABLE", route, field(c.common_name, separator), real_address(c),
                   local_time(c.connected_since), std::to_string(c.connected_since)});
     }
     line({"GLOBAL_STATS", "Max bcast/mcast queue length", "0"});
@@ -98,8 +98,10 @@ std::string version_2_or_3(const StatusReport& report, char separator) {
 
 } // namespace
 
-std::string real_address(const Endpoint& remote) {
-    return (remote.address.is_ipv4() ? "udp4:" : "udp6:") + to_string(remote);
+std::string real_address(const ClientStatus& client) {
+    const std::string family = client.remote.address.is_ipv4() ? "4" : "6";
+    return (client.tcp ? "tcp" + family + "-server:" : "udp" + family + ":") +
+           to_string(client.remote);
 }
 
 std::string format_openvpn_status(const StatusReport& report, int version) {

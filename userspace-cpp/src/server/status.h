@@ -34,7 +34,7 @@ std::string format_status(const StatusReport& report);
 /// not say when it was used last.
 std::string format_openvpn_status(const StatusReport& report, int version);
 
-/// "udp4:192.0.2.1:1194", as OpenVPN shows where a client is.
-std::string real_address(const Endpoint& remote);
+/// "udp4:192.0.2.1:1194", or "tcp4-server:…", as OpenVPN shows where a client is.
+std::string real_address(const ClientStatus& client);
 
 } // namespace nfovpn::server

@@ -13,6 +13,7 @@
 #include <asio/ip/v6_only.hpp>
 
 #include <system_error>
+#include <utility>
 
 namespace nfovpn::server {
 
@@ -37,7 +38,8 @@ struct TcpServer::Connection {
 
     Path path;
     std::size_t sessions = 0;
-    asio::steady_timer timer; ///< for the first of them
+    std::optional<std::list<Path>::iterator> idle; ///< its place among those without a session
+    asio::steady_timer timer;                      ///< for the first of them
     std::shared_ptr<io::TcpStream> stream;
 };
 
@@ -61,7 +63,7 @@ TcpServer::TcpServer(asio::io_context& context, io::Family family, std::optional
 }
 
 TcpServer::~TcpServer() {
-    for (auto& [remote, connection] : connections_) {
+    for (auto& [path, connection] : connections_) {
         connection->timer.cancel();
         connection->stream->close();
     }
@@ -102,47 +104,59 @@ void TcpServer::accepted(tcp::socket socket) {
         return;
     const Path path{io::endpoint_of(remote), io::endpoint_of(local)};
     auto& from_source = by_source_[source_of(path.remote.address)];
-    if (connections_.size() >= limits_.connections ||
-        from_source >= limits_.connections_per_source) {
+    if (from_source >= limits_.connections_per_source ||
+        (connections_.size() >= limits_.connections && !make_room())) {
         log::debug("{}: TCP: too many connections", to_string(path.remote));
         if (from_source == 0)
             by_source_.erase(source_of(path.remote.address));
         return;
     }
-    from_source++;
-    auto& connection = connections_[path.remote];
+    // It may have been erased with the one that has given way.
+    by_source_[source_of(path.remote.address)]++;
+    auto& connection = connections_[path];
     connection = std::make_shared<Connection>(context_, path);
+    connection->idle = idle_connections_.insert(idle_connections_.end(), path);
     connection->stream =
         io::TcpStream::create(std::move(socket), to_string(path.remote), limits_.queue, buffer_,
                               {[this, path](ByteView datagram) { handler_(path, datagram); },
-                               [this] { idle_(); }, [this, where = path.remote] { ended(where); }});
+                               [this] { idle_(); }, [this, path] { ended(path); }});
     begin(connection);
 }
 
 void TcpServer::begin(const std::shared_ptr<Connection>& connection) {
     connection->timer.expires_after(limits_.handshake);
     connection->timer.async_wait([this, connection](const asio::error_code& error) {
-        const auto& remote = connection->path.remote;
+        const auto& path = connection->path;
         if (error || connection->sessions > 0)
             return;
-        auto found = connections_.find(remote);
+        auto found = connections_.find(path);
         if (found == connections_.end() || found->second != connection)
             return;
-        log::debug("{}: TCP: no session within its time", to_string(remote));
-        drop(remote);
+        log::debug("{}: TCP: no session within its time", to_string(path.remote));
+        drop(path);
     });
     connection->stream->start();
 }
 
-void TcpServer::ended(const Endpoint& remote) {
-    drop(remote);
+void TcpServer::ended(const Path& path) {
+    drop(path);
     if (disconnected_)
-        disconnected_(remote);
+        disconnected_(path);
     idle_();
 }
 
+// False if every connection has a session.
+bool TcpServer::make_room() {
+    if (idle_connections_.empty())
+        return false;
+    const auto path = idle_connections_.front();
+    log::debug("{}: TCP: gives way to a newer connection", to_string(path.remote));
+    drop(path);
+    return true;
+}
+
 void TcpServer::put(const Path& path, ByteView datagram, bool is_data) {
-    auto found = connections_.find(path.remote);
+    auto found = connections_.find(path);
     if (found == connections_.end() || !found->second->stream->put(datagram, is_data))
         send_errors_++;
 }
@@ -155,25 +169,31 @@ void TcpServer::queue(const Path& path, ByteView datagram, std::uint8_t /*dscp*/
     put(path, datagram, true);
 }
 
-void TcpServer::session_begins(const Endpoint& remote) {
-    auto found = connections_.find(remote);
-    if (found != connections_.end())
-        found->second->sessions++;
+void TcpServer::session_begins(const Path& path) {
+    auto found = connections_.find(path);
+    if (found == connections_.end())
+        return;
+    auto& connection = *found->second;
+    connection.sessions++;
+    if (const auto idle = std::exchange(connection.idle, std::nullopt))
+        idle_connections_.erase(*idle);
 }
 
-void TcpServer::session_ends(const Endpoint& remote) {
-    auto found = connections_.find(remote);
+void TcpServer::session_ends(const Path& path) {
+    auto found = connections_.find(path);
     if (found != connections_.end() && --found->second->sessions == 0)
-        drop(remote);
+        drop(path);
 }
 
-void TcpServer::drop(const Endpoint& remote) {
-    auto node = connections_.extract(remote);
+void TcpServer::drop(const Path& path) {
+    auto node = connections_.extract(path);
     if (node.empty())
         return;
-    auto source = by_source_.find(source_of(remote.address));
+    auto source = by_source_.find(source_of(path.remote.address));
     if (--source->second == 0)
         by_source_.erase(source);
+    if (const auto idle = node.mapped()->idle)
+        idle_connections_.erase(*idle);
     node.mapped()->timer.cancel();
     node.mapped()->stream->close();
 }

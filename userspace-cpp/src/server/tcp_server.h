@@ -4,8 +4,10 @@
 //
 // Whoever connects has proved nothing. So connections are bounded, in all and by source; a length
 // that no packet has ends a connection at once; and one that has no session when the time for a
-// handshake has passed is closed. A client that reads nothing loses data packets first, and its
-// connection when even control packets pile up.
+// handshake has passed is closed. When there are as many connections as there may be, the oldest
+// without a session gives way: whoever holds all of them has to open them again faster than others
+// shake hands. A client that reads nothing loses data packets first, and control packets when even
+// those pile up.
 #pragma once
 
 #include "io/link.h"
@@ -14,6 +16,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <list>
 #include <memory>
 #include <unordered_map>
 
@@ -44,11 +47,11 @@ public:
     [[nodiscard]] std::uint64_t send_errors() const override { return send_errors_; }
 
     /// Sessions that begin and end on a connection; with the last one it is closed.
-    void session_begins(const Endpoint& remote) override;
-    void session_ends(const Endpoint& remote) override;
+    void session_begins(const Path& path) override;
+    void session_ends(const Path& path) override;
 
     /// Is called when the other side has ended a connection.
-    void on_disconnect(std::function<void(const Endpoint&)> handler) {
+    void on_disconnect(std::function<void(const Path&)> handler) {
         disconnected_ = std::move(handler);
     }
 
@@ -61,8 +64,9 @@ private:
     void accepted(asio::ip::tcp::socket socket);
     void put(const Path& path, ByteView datagram, bool is_data);
     void begin(const std::shared_ptr<Connection>& connection);
-    void ended(const Endpoint& remote);
-    void drop(const Endpoint& remote);
+    void ended(const Path& path);
+    void drop(const Path& path);
+    bool make_room();
 
     asio::io_context& context_;
     TcpLimits limits_;
@@ -71,8 +75,10 @@ private:
     std::uint16_t port_ = 0;
     Handler handler_;
     std::function<void()> idle_;
-    std::function<void(const Endpoint&)> disconnected_;
-    std::unordered_map<Endpoint, std::shared_ptr<Connection>> connections_;
+    std::function<void(const Path&)> disconnected_;
+    /// By both ends: one remote end may have connections to several addresses of ours.
+    std::unordered_map<Path, std::shared_ptr<Connection>> connections_;
+    std::list<Path> idle_connections_; ///< those without a session yet, the oldest first
     std::unordered_map<std::uint64_t, std::size_t> by_source_;
     Bytes buffer_;
     std::uint64_t send_errors_ = 0;

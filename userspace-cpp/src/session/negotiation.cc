@@ -9,6 +9,7 @@
 #include "wire/control_wrap.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace nfovpn::session {
@@ -65,24 +66,48 @@ bool Negotiation::receive(const wire::ControlPacket& packet, TimePoint now) {
 void Negotiation::process() {
     if (failed())
         return;
-    while (auto payload = receiver_.next()) {
-        if (!reset_seen_)
-            reset_seen_ = true; // message 0
-        else
-            tls_.feed(*payload);
-    }
     if (!reset_acknowledged_ && sender_.all_acknowledged())
         reset_acknowledged_ = true;
-    // A client speaks first in TLS, and only when both resets are through.
-    if (!reset_seen_ || (role_ == wire::Role::Client && !reset_acknowledged_))
-        return;
+    // One packet at a time: what it brings may be a reason not to read the next one yet.
+    for (bool more = true; more && !failed();) {
+        auto payload = held() ? std::nullopt : receiver_.next();
+        more = payload.has_value();
+        if (payload && reset_seen_)
+            tls_.feed(*payload);
+        reset_seen_ = reset_seen_ || payload; // message 0
+        // A client speaks first in TLS, and only when both resets are through.
+        if (!reset_seen_ || (role_ == wire::Role::Client && !reset_acknowledged_))
+            continue;
+        tls_.handshake();
+        take_plaintext();
+    }
+    queue_ciphertext();
+}
 
-    tls_.handshake();
+// Whether what comes next would have to be kept for somebody: messages for a session that has not
+// made its decision yet, or that has not taken those before.
+bool Negotiation::held() const {
+    return splitter_.waiting() || (peer_key_method_ && !key_method_sent_);
+}
+
+std::vector<std::string> Negotiation::take_messages() {
+    std::vector<std::string> out;
+    for (;;) {
+        if (!splitter_.waiting())
+            process();
+        auto more = splitter_.take();
+        if (more.empty())
+            return out;
+        std::move(more.begin(), more.end(), std::back_inserter(out));
+    }
+}
+
+void Negotiation::take_plaintext() {
     SecretBytes fresh;
     tls_.read(fresh);
     if (!fresh.empty() && peer_key_method_) {
         if (!splitter_.feed(fresh.view()))
-            failure_ = "endless control message";
+            failure_ = "endless or too many control messages";
     } else if (!fresh.empty()) {
         plaintext_.append(fresh.view());
         auto parsed = wire::parse_key_method2(plaintext_.view(), role_ == wire::Role::Server
@@ -92,13 +117,12 @@ void Negotiation::process() {
             peer_key_method_ = std::move(parsed->message);
             plaintext_.consume(parsed->consumed);
             if (!splitter_.feed(plaintext_.view()))
-                failure_ = "endless control message";
+                failure_ = "endless or too many control messages";
             plaintext_.wipe();
         } else if (parsed.error() != wire::KeyMethod2Error::Incomplete) {
             failure_ = "key method 2: " + std::string(to_string(parsed.error()));
         }
     }
-    queue_ciphertext();
 }
 
 void Negotiation::queue_ciphertext() {

@@ -82,8 +82,9 @@ public:
 
     [[nodiscard]] bool key_method_sent() const { return key_method_sent_; }
 
-    /// Control messages that came since the last call.
-    std::vector<std::string> take_messages() { return splitter_.take(); }
+    /// Control messages that came since the last call. As long as nobody asks for them, the peer's
+    /// packets are not read: they fill the receiver's window and are not acknowledged any more.
+    std::vector<std::string> take_messages();
 
     /// The peer has received all that was ever written here.
     [[nodiscard]] bool all_acknowledged() const;
@@ -92,6 +93,8 @@ public:
 
 private:
     void process();
+    void take_plaintext();
+    [[nodiscard]] bool held() const;
     void queue_ciphertext();
 
     NegotiationStart start_;

@@ -71,6 +71,8 @@ TimePoint ReliableSender::deadline() const {
 }
 
 ReliableReceiver::Verdict ReliableReceiver::receive(std::uint32_t id, ByteView payload) {
+    if (payload.size() > config_.max_payload)
+        return Verdict::TooLong;
     std::int64_t ahead = std::int64_t{id} - std::int64_t{next_id_};
     if (ahead >= static_cast<std::int64_t>(config_.receive_window))
         return Verdict::OutsideWindow;

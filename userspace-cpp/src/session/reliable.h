@@ -34,6 +34,7 @@ namespace nfovpn::session {
 struct ReliableConfig {
     std::size_t send_window = 6;     ///< message IDs on the way, from the oldest unacknowledged on
     std::size_t receive_window = 12; ///< message IDs that are stored ahead of order
+    std::size_t max_payload = 2048; ///< of a message that is received; stock peers cannot send more
     Duration first_timeout = std::chrono::seconds(2); ///< before a packet is sent again
     Duration max_timeout = std::chrono::seconds(16);  ///< the doubling stops here
 };
@@ -108,6 +109,7 @@ public:
         Stored,        ///< new, will be acknowledged
         Duplicate,     ///< seen before, will be acknowledged again
         OutsideWindow, ///< too far ahead or too many ACKs due: as if it had been lost
+        TooLong,       ///< likewise
     };
 
     /// Takes one message. The payload is copied only if it is new.

@@ -86,6 +86,7 @@ private:
 
     void advance_first(Negotiation& n, TimePoint now) override;
     void advance_later(Negotiation& n, TimePoint now) override;
+    [[nodiscard]] bool locks_certificate() const override { return true; }
     [[nodiscard]] bool may_promote(const Negotiation& n, TimePoint now) const override;
     void handle_message(const std::string& message, TimePoint now) override;
     void role_tick(TimePoint now) override;

@@ -167,7 +167,9 @@ bool Session::identify(Negotiation& n) {
     if (!certificate_name_) {
         certificate_name_ = name;
         common_name_ = name;
-    } else if (name != *certificate_name_) {
+        fingerprints_ = n.tls().peer_fingerprints();
+    } else if (name != *certificate_name_ ||
+               (locks_certificate() && n.tls().peer_fingerprints() != fingerprints_)) {
         close("another certificate at renegotiation: " + name);
         return false;
     }

@@ -137,6 +137,8 @@ protected:
     /// Takes a later one further, its peer's certificate being that of the first.
     virtual void advance_later(Negotiation& n, TimePoint now) = 0;
     /// Whether the key of a later one, which is in its slot, is to encrypt from now on.
+    /// Whether the peer must keep its very certificate, or only its name.
+    [[nodiscard]] virtual bool locks_certificate() const = 0;
     [[nodiscard]] virtual bool may_promote(const Negotiation& n, TimePoint now) const = 0;
     /// Acts upon a control message.
     virtual void handle_message(const std::string& message, TimePoint now) = 0;
@@ -189,6 +191,7 @@ private:
     const TlsContext& tls_context_;
     TimePoint closing_until_ = kNever;
     std::optional<std::string> certificate_name_; ///< common name of the first certificate
+    std::vector<Fingerprint> fingerprints_;       ///< of it and its authorities
     std::uint8_t last_key_id_ = 0;
     TimePoint renegotiate_at_ = kNever;
     TimePoint retire_at_ = kNever;

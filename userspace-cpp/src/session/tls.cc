@@ -136,6 +136,22 @@ std::optional<Fingerprint> fingerprint_of(const X509* certificate) {
     return out;
 }
 
+// "5f:3a:...", as OpenVPN tells programs.
+std::string with_colons(ByteView bytes) {
+    std::string out;
+    for (auto byte : bytes)
+        out += fmt::format("{}{:02x}", out.empty() ? "" : ":", byte);
+    return out;
+}
+
+std::string digest_of(const X509* certificate, const EVP_MD* algorithm) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    if (X509_digest(certificate, algorithm, digest.data(), &length) != 1)
+        return "";
+    return with_colons(ByteView(digest).first(length));
+}
+
 // "5F:3A:...", as OpenSSL and OpenVPN write it.
 std::string text_of(const Fingerprint& fingerprint) {
     std::string out;
@@ -296,9 +312,25 @@ bool TlsContext::fingerprint_fits(X509* certificate) const {
 }
 
 std::optional<TlsError> TlsContext::refresh() const {
-    auto lists = revocation_lists_ ? revocation_lists_() : std::nullopt;
-    if (!lists)
+    if (!revocation_lists_)
         return std::nullopt;
+    const auto before = *fault_ ? (*fault_)->what : "";
+    *fault_ = load_revocation_lists();
+    // A peer can ask for this as often as it likes.
+    if (*fault_ && (*fault_)->what != before)
+        log::error("{}; no certificate is accepted until that is mended", (*fault_)->what);
+    else if (!*fault_ && !before.empty())
+        log::info("crl-verify: certificates are accepted again");
+    return *fault_;
+}
+
+std::optional<TlsError> TlsContext::load_revocation_lists() const {
+    const auto lists = revocation_lists_();
+    if (!lists)
+        return TlsError{"crl-verify: " + lists.error().what};
+    // Those in use, or those that were no good before.
+    if (!*lists)
+        return *fault_;
     ERR_clear_error();
     // A store does not forget a list, so there is a new one each time.
     X509StorePtr store(X509_STORE_new());
@@ -306,7 +338,7 @@ std::optional<TlsError> TlsContext::refresh() const {
         return error("crl-verify");
     if (auto failed = load_ca(store.get(), nullptr, ca_))
         return failed;
-    if (auto failed = load_crls(store.get(), *lists))
+    if (auto failed = load_crls(store.get(), **lists))
         return failed;
     SSL_CTX_set_cert_store(ctx_.get(), store.release());
     return std::nullopt;
@@ -315,8 +347,8 @@ std::optional<TlsError> TlsContext::refresh() const {
 TlsStream::TlsStream(const TlsContext& context)
     : ssl_(SSL_new(context.get())), in_(BIO_new(BIO_s_mem())), out_(BIO_new(BIO_s_mem())),
       context_(context) {
-    if (auto failed = context.refresh())
-        log::error("{}; the list before stays in use", failed->what);
+    // What is wrong with the lists is verify()'s business.
+    static_cast<void>(context.refresh());
     if (!ssl_ || !in_ || !out_) {
         BIO_free(in_);
         BIO_free(out_);
@@ -341,6 +373,11 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
     X509* certificate = X509_STORE_CTX_get_current_cert(store);
     int depth = X509_STORE_CTX_get_error_depth(store);
     const auto& context = self->context_;
+    if (const auto& fault = context.revocation_fault()) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_UNABLE_TO_GET_CRL);
+        self->verify_failure_ = fault->what;
+        return 0;
+    }
     // OpenSSL calls this at least once for the peer's own certificate with ok == 1.
     X509* own = X509_STORE_CTX_get0_cert(store);
     if (!context.fingerprint_fits(own)) {
@@ -356,8 +393,8 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
     }
     // As with OpenVPN: an authority without a list revokes nothing.
     if (ok != 1 && X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL) {
-        log::warning("crl-verify: there is no revocation list of the authority of {}",
-                     wire::printable(subject_of(certificate), 200));
+        log::peer_warning("crl-verify: there is no revocation list of the authority of {}",
+                          wire::printable(subject_of(certificate), 200));
         X509_STORE_CTX_set_error(store, X509_V_OK);
         ok = 1;
     }
@@ -465,7 +502,15 @@ std::string TlsStream::peer_common_name() const {
     X509Ptr certificate(SSL_get1_peer_certificate(ssl_.get()));
     if (!certificate)
         return "";
-    return wire::printable(common_name_of(certificate.get()), 1024);
+    return wire::clean_name(common_name_of(certificate.get()));
+}
+
+std::vector<Fingerprint> TlsStream::peer_fingerprints() const {
+    std::vector<Fingerprint> out;
+    const auto* chain = SSL_get0_verified_chain(ssl_.get());
+    for (int depth = 0; depth < sk_X509_num(chain); depth++)
+        out.push_back(fingerprint_of(sk_X509_value(chain, depth)).value_or(Fingerprint{}));
+    return out;
 }
 
 Environment TlsStream::peer_environment() const {
@@ -474,20 +519,23 @@ Environment TlsStream::peer_environment() const {
     for (int depth = 0; depth < sk_X509_num(chain); depth++) {
         auto* certificate = sk_X509_value(chain, depth);
         const auto n = std::to_string(depth);
-        out.emplace_back("tls_id_" + n, wire::printable(subject_of(certificate), 1024));
+        out.emplace_back("tls_id_" + n, wire::clean_name(subject_of(certificate)));
+        out.emplace_back("tls_digest_" + n, digest_of(certificate, EVP_sha1()));
+        out.emplace_back("tls_digest_sha256_" + n, digest_of(certificate, EVP_sha256()));
         BignumPtr serial(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
         if (serial) {
             OpensslText decimal(BN_bn2dec(serial.get()));
-            OpensslText hex(BN_bn2hex(serial.get()));
+            Bytes bytes(static_cast<std::size_t>(BN_num_bytes(serial.get())));
+            BN_bn2bin(serial.get(), bytes.data());
             out.emplace_back("tls_serial_" + n, decimal ? decimal.get() : "");
-            out.emplace_back("tls_serial_hex_" + n, hex ? hex.get() : "");
+            out.emplace_back("tls_serial_hex_" + n, with_colons(bytes));
         }
         const auto* subject = X509_get_subject_name(certificate);
         for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
             const auto* entry = X509_NAME_get_entry(subject, i);
             const char* field = OBJ_nid2sn(OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)));
             if (field)
-                out.emplace_back("X509_" + n + "_" + field, wire::printable(value_of(entry), 1024));
+                out.emplace_back("X509_" + n + "_" + field, wire::clean_name(value_of(entry)));
         }
     }
     ERR_clear_error();

@@ -33,9 +33,14 @@ enum class NameCheck {
     Prefix,     ///< how the common name begins
 };
 
+/// Why a context could not be made, or lets nobody in, in words for an administrator.
+struct TlsError {
+    std::string what;
+};
+
 /// Revocation lists, PEM. Asked for when the context is made and before each session; answers
-/// only when there are others than the last time.
-using RevocationLists = std::function<std::optional<std::string>()>;
+/// only when there are others than the last time, or that they cannot be read.
+using RevocationLists = std::function<Result<std::optional<std::string>, TlsError>()>;
 
 /// Whether a client must have a certificate; a server always does. (OpenVPN's verify-client-cert.)
 enum class PeerCertificate { Required, Optional, Unasked };
@@ -65,11 +70,6 @@ struct TlsConfig {
     RevocationLists revocation_lists; ///< empty: nothing is looked up
 };
 
-/// Why a context could not be made, in words for an administrator.
-struct TlsError {
-    std::string what;
-};
-
 /// Settings and certificates shared by all TLS sessions of one role.
 class TlsContext {
 public:
@@ -88,8 +88,12 @@ public:
     /// Whether its signature does not matter then.
     [[nodiscard]] bool needs_no_authority() const { return ca_.empty(); }
 
-    /// Takes in revocation lists that have changed. If they are no good the old ones stay.
+    /// Takes in revocation lists that have changed. The rule, all of it: a certificate counts only
+    /// as long as the lists that were asked for are those in use. If they cannot be read, or are no
+    /// lists, no certificate does, until they can be.
     std::optional<TlsError> refresh() const;
+    /// What is wrong with them since refresh(); nothing if they are in use.
+    [[nodiscard]] const std::optional<TlsError>& revocation_fault() const { return *fault_; }
 
 private:
     TlsContext(SslCtxPtr ctx, const TlsConfig& config)
@@ -109,7 +113,11 @@ private:
     std::string name_;
     std::string ca_;
     std::vector<Fingerprint> fingerprints_;
+    std::optional<TlsError> load_revocation_lists() const;
+
     RevocationLists revocation_lists_;
+    /// Shared with whoever has the same store.
+    std::shared_ptr<std::optional<TlsError>> fault_ = std::make_shared<std::optional<TlsError>>();
 };
 
 /// One TLS session. After a failure it only gives out what it still wants to send (its alert).
@@ -149,10 +157,13 @@ public:
     [[nodiscard]] bool has_peer_certificate() const {
         return SSL_get0_peer_certificate(ssl_.get()) != nullptr;
     }
-    /// The verified chain as OpenVPN tells it to scripts: tls_id_N, tls_serial_N, tls_serial_hex_N
-    /// and X509_N_FIELD, N being 0 for the peer's own certificate.
+    /// The verified chain as OpenVPN tells it to scripts: tls_id_N, tls_digest_N,
+    /// tls_digest_sha256_N, tls_serial_N, tls_serial_hex_N and X509_N_FIELD, N being 0 for the
+    /// peer's own certificate.
     [[nodiscard]] Environment peer_environment() const;
-    /// The peer's common name, with bytes that do not print replaced; empty if it has none.
+    /// The certificates of the verified chain, the peer's own first; none if it has none.
+    [[nodiscard]] std::vector<Fingerprint> peer_fingerprints() const;
+    /// The peer's common name, as wire::clean_name(); empty if it has none.
     [[nodiscard]] std::string peer_common_name() const;
     /// "TLSv1.3"
     [[nodiscard]] std::string version() const;

@@ -52,7 +52,7 @@ struct Prefix {
     bool ipv6 = false;
     int length = 0;
 
-    bool operator==(const Prefix&) const = default;
+    auto operator<=>(const Prefix&) const = default;
 };
 
 /// The IPv4 network of that prefix length.
@@ -131,5 +131,13 @@ struct std::hash<nfovpn::Endpoint> {
         for (auto byte : e.address.ipv6().bytes)
             x = (x ^ byte) * 0x9e3779b97f4a7c15ULL;
         return static_cast<std::size_t>(x ^ x >> 32);
+    }
+};
+
+template <>
+struct std::hash<nfovpn::Path> {
+    std::size_t operator()(const nfovpn::Path& path) const noexcept {
+        const std::hash<nfovpn::Endpoint> of_end;
+        return of_end(path.remote) * 31 + of_end(path.local);
     }
 };

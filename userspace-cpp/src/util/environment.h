@@ -12,4 +12,13 @@ namespace nfovpn {
 /// Names and values. Of a name that stands there twice the last value counts.
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
+/// The value of a name; empty if it is not there.
+inline std::string value_of(const Environment& environment, const std::string& name) {
+    for (const auto& [key, value] : environment) {
+        if (key == name)
+            return value;
+    }
+    return {};
+}
+
 } // namespace nfovpn

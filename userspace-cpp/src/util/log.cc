@@ -13,6 +13,10 @@
 
 #include <syslog.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <utility>
 
@@ -89,6 +93,20 @@ bool muted(const void* kind) {
     }
     return ++r.length > r.limit;
 }
+// Lines of one kind that peers cause, in the ten seconds since "begun".
+struct PeerLines {
+    std::chrono::steady_clock::time_point begun;
+    unsigned written = 0;
+    std::uint64_t left_out = 0;
+};
+constexpr auto kPeerPeriod = std::chrono::seconds(10);
+
+// There are as many as there are formats in the program.
+std::map<const void*, PeerLines>& peer_lines() {
+    static std::map<const void*, PeerLines> all;
+    return all;
+}
+
 int current_verb = 3;
 std::function<void(Level, std::string_view)> current_listener;
 
@@ -110,6 +128,7 @@ void open(const Target& target) {
         logger->set_level(spdlog::default_logger()->level());
         spdlog::set_default_logger(std::move(logger));
         run() = {target.mute, nullptr, 0};
+        peer_lines().clear();
     } catch (const spdlog::spdlog_ex& e) {
         throw std::runtime_error(e.what());
     }
@@ -147,7 +166,70 @@ void set_listener(std::function<void(Level, std::string_view)> listener) {
     current_listener = std::move(listener);
 }
 
-void write(Level level, const void* kind, std::string_view text) {
+namespace {
+
+// The number of bytes of the character that text begins with; 0 if it is none that prints: a
+// control character (of C1 too, which terminals obey) or a byte that is no UTF-8.
+std::size_t printable_length(std::string_view text) {
+    const auto at = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    const unsigned first = at(0);
+    if (first < 0x80)
+        return (first >= 0x20 && first != 0x7f) || first == '\t' ? 1 : 0;
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    for (std::size_t i = 1; i < length; i++) {
+        if ((at(i) & 0xc0) != 0x80)
+            return 0;
+    }
+    // Overlong forms, surrogates, beyond the last one.
+    if ((first == 0xc2 && at(1) < 0xa0) || (first == 0xe0 && at(1) < 0xa0) ||
+        (first == 0xed && at(1) > 0x9f) || (first == 0xf0 && at(1) < 0x90) ||
+        (first == 0xf4 && at(1) > 0x8f))
+        return 0;
+    return length;
+}
+
+constexpr std::size_t kLongestLine = 8192;
+
+} // namespace
+
+std::string one_line(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty() && out.size() < kLongestLine) {
+        const auto length = printable_length(text);
+        if (length == 0)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+        else
+            out += text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
+}
+
+bool peer_may_write(Level level, const void* kind) {
+    auto& lines = peer_lines()[kind];
+    const auto now = std::chrono::steady_clock::now();
+    if (now - lines.begun >= kPeerPeriod) {
+        const auto left_out = std::exchange(lines.left_out, 0);
+        lines.begun = now;
+        lines.written = 0;
+        if (left_out > 0)
+            emit(level, "{} more lines like the next one were left out", left_out);
+    }
+    if (lines.written == kPeerLines) {
+        lines.left_out++;
+        return false;
+    }
+    lines.written++;
+    return true;
+}
+
+void write(Level level, const void* kind, std::string_view raw) {
+    const auto text = one_line(raw);
     // Errors are never too many.
     if (run().limit == 0 || level == Level::Error || !muted(kind))
         spdlog::default_logger()->log(native(level), text);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Log lines. A thin front to spdlog, so that its header is compiled once and not in every file.
-// Nothing secret may be passed to these functions, and text that a peer wrote only after
-// wire::printable().
+// Nothing secret may be passed to these functions. Text that a peer wrote may be: what could end a
+// line, or would be understood by a terminal, is escaped here.
 #pragma once
 
 #include <fmt/core.h>
@@ -51,6 +51,9 @@ unsigned mute();
 /// Gets every line that is written as well; nothing for nobody. It must not write any itself.
 void set_listener(std::function<void(Level, std::string_view)> listener);
 
+/// Control characters but the tab as "\\x0a"; and what is not UTF-8, or too long for a line.
+std::string one_line(std::string_view text);
+
 /// Writes one line. Lines of one kind have the same @p kind, the address of their format.
 void write(Level level, const void* kind, std::string_view text);
 
@@ -59,6 +62,19 @@ void emit(Level level, fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(level))
         write(level, fmt::string_view(format).data(),
               fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// Whether one more line of a kind may be written that a peer causes. So many in ten seconds may,
+/// so that nobody fills a disk; the first one after some that were left out says how many.
+bool peer_may_write(Level level, const void* kind);
+inline constexpr unsigned kPeerLines = 50;
+
+/// As emit(), for what a peer can cause as often as it likes.
+template <typename... Args>
+void peer_emit(Level level, fmt::format_string<Args...> format, Args&&... args) {
+    const void* kind = fmt::string_view(format).data();
+    if (enabled(level) && peer_may_write(level, kind))
+        write(level, kind, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <typename... Args>
@@ -76,6 +92,15 @@ void warning(fmt::format_string<Args...> format, Args&&... args) {
 template <typename... Args>
 void error(fmt::format_string<Args...> format, Args&&... args) {
     emit(Level::Error, format, std::forward<Args>(args)...);
+}
+
+template <typename... Args>
+void peer_warning(fmt::format_string<Args...> format, Args&&... args) {
+    peer_emit(Level::Warning, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void peer_error(fmt::format_string<Args...> format, Args&&... args) {
+    peer_emit(Level::Error, format, std::forward<Args>(args)...);
 }
 
 } // namespace nfovpn::log

@@ -5,6 +5,7 @@
 #include "wire/key_method2.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace nfovpn::wire {
@@ -39,11 +40,12 @@ Result<ByteView, KeyMethod2Error> read_string(ByteReader& in) {
     return raw->first(raw->size() - 1);
 }
 
-void write_string(SecretBytes& out, ByteView text) {
+void write_string(SecretBytes& out, ByteView text, bool even_empty = false) {
+    const bool absent = text.empty() && !even_empty;
     ByteWriter length;
-    length.u16(static_cast<std::uint16_t>(text.empty() ? 0 : text.size() + 1));
+    length.u16(static_cast<std::uint16_t>(absent ? 0 : text.size() + 1));
     out.append(length.view());
-    if (text.empty())
+    if (absent)
         return;
     out.append(text);
     const std::uint8_t zero = 0;
@@ -84,16 +86,20 @@ Result<ParsedKeyMethod2, KeyMethod2Error> parse_key_method2(ByteView stream, Rol
         return KeyMethod2Error::Incomplete;
 
     ByteView fields[4];
-    for (auto& field : fields) {
+    bool present[4];
+    for (std::size_t i = 0; i < std::size(fields); i++) {
+        // An absent string has no length, an empty one its terminating zero.
+        present[i] = in.rest().size() >= 2 && (in.rest()[0] != 0 || in.rest()[1] != 0);
         auto text = read_string(in);
         if (!text)
             return text.error();
-        field = *text;
+        fields[i] = *text;
     }
     m.options = as_text(fields[0]);
     m.username = as_text(fields[1]);
     m.password = SecretBytes(fields[2]);
     m.peer_info = as_text(fields[3]);
+    m.has_credentials = present[1] && present[2];
     out.consumed = stream.size() - in.rest().size();
     return out;
 }
@@ -106,8 +112,9 @@ SecretBytes build_key_method2(const KeyMethod2& message, Role sender) {
     out.append(message.key_source.random1.view());
     out.append(message.key_source.random2.view());
     write_string(out, as_bytes(message.options));
-    write_string(out, as_bytes(message.username));
-    write_string(out, message.password.view());
+    const bool given = message.has_credentials || !message.username.empty();
+    write_string(out, as_bytes(message.username), given);
+    write_string(out, message.password.view(), given);
     write_string(out, as_bytes(message.peer_info));
     return out;
 }

@@ -38,7 +38,8 @@ struct KeyMethod2 {
     std::string options; ///< "V4,dev-type tun,…": what the sender assumes
     std::string username;
     SecretBytes password;
-    std::string peer_info; ///< "IV_VER=…\nIV_PROTO=…\n"
+    bool has_credentials = false; ///< both of these are there, if only as empty strings
+    std::string peer_info;        ///< "IV_VER=…\nIV_PROTO=…\n"
 };
 
 /// Why bytes are no key method 2 message.

@@ -103,4 +103,13 @@ std::string printable(std::string_view text, std::size_t limit) {
     return out;
 }
 
+std::string clean_name(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            c = '_';
+    }
+    return out;
+}
+
 } // namespace nfovpn::wire

@@ -59,4 +59,8 @@ std::vector<std::string> split(std::string_view text, char separator);
 /// Text fit for a log line: bytes that do not print become '_', at most @p limit of them.
 std::string printable(std::string_view text, std::size_t limit = 64);
 
+/// A name that identifies somebody, with control characters replaced and all else as it is: names
+/// that differ must stay so. As OpenVPN has them, in its files, programs and logs.
+std::string clean_name(std::string_view text);
+
 } // namespace nfovpn::wire

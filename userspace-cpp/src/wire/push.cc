@@ -27,6 +27,8 @@ bool MessageSplitter::feed(ByteView bytes) {
         if (zero == bytes.end())
             return true;
         // OpenVPN pads with further zeros at times; they are no messages.
+        if (!partial_.empty() && complete_.size() == kMaxWaitingMessages)
+            return false;
         if (!partial_.empty())
             complete_.push_back(std::exchange(partial_, {}));
         bytes = bytes.subspan(length + 1);

@@ -25,14 +25,19 @@ inline constexpr std::size_t kMaxSentMessage = 1000;
 /// The longest control message that is accepted from a peer.
 inline constexpr std::size_t kMaxReceivedMessage = 4096;
 
+/// The most that come in one record of TLS; stock peers send one.
+inline constexpr std::size_t kMaxWaitingMessages = 64;
+
 /// Takes the complete messages off the front of a stream of zero-terminated strings.
 class MessageSplitter {
 public:
-    /// Adds what came. False when a message grows beyond kMaxReceivedMessage: the peer must go.
+    /// Adds what came. False when a message grows beyond kMaxReceivedMessage, or when more than
+    /// kMaxWaitingMessages wait: the peer must go.
     bool feed(ByteView bytes);
 
     /// The messages that have become complete, oldest first.
     std::vector<std::string> take();
+    [[nodiscard]] bool waiting() const { return !complete_.empty(); }
 
 private:
     std::string partial_;

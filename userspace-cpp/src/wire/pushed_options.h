@@ -37,6 +37,8 @@ struct TunnelRoute {
     Prefix network;
     Via via = Via::Tunnel;
     std::optional<std::uint32_t> metric;
+
+    bool operator==(const TunnelRoute&) const = default;
 };
 
 /// The words of "route", without the first; nothing if they are no route.

@@ -51,7 +51,29 @@ dataplane::Failure RecordingDataPlane::add_peer(const dataplane::Peer& peer) {
         return failure;
     if (peers.contains(peer.id))
         return dataplane::Error{EEXIST, "peer exists"};
+    peers[peer.id];
+    if (auto failure = set_networks(peer.id, peer.networks)) {
+        peers.erase(peer.id);
+        return failure;
+    }
+    calls.pop_back();
     peers[peer.id].peer = peer;
+    return std::nullopt;
+}
+
+dataplane::Failure RecordingDataPlane::set_networks(std::uint32_t id,
+                                                    const std::vector<Prefix>& networks) {
+    if (auto failure = call("networks " + std::to_string(id), id, true))
+        return failure;
+    // A prefix is one peer's, as in the kernel.
+    for (const auto& [other, stored] : peers) {
+        const auto& theirs = stored.peer.networks;
+        for (const auto& network : networks) {
+            if (other != id && std::find(theirs.begin(), theirs.end(), network) != theirs.end())
+                return dataplane::Error{EEXIST, "belongs to another peer"};
+        }
+    }
+    peers[id].peer.networks = networks;
     return std::nullopt;
 }
 
@@ -111,6 +133,7 @@ std::optional<dataplane::PeerStats> RecordingDataPlane::peer_stats(std::uint32_t
     stats.id = id;
     stats.rx_bytes = peer->second.rx_bytes;
     stats.tx_bytes = peer->second.tx_bytes;
+    stats.remote = peer->second.moved_to;
     return stats;
 }
 

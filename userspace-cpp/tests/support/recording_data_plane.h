@@ -28,6 +28,7 @@ struct StoredPeer {
     std::optional<StoredKey> slots[2]; ///< by KeySlot
     std::uint64_t rx_bytes = 0;        ///< what stats() says
     std::uint64_t tx_bytes = 0;
+    std::optional<Endpoint> moved_to; ///< likewise
 };
 
 class RecordingDataPlane final : public dataplane::DataPlane {
@@ -35,6 +36,7 @@ public:
     dataplane::Failure add_peer(const dataplane::Peer& peer) override;
     dataplane::Failure set_keepalive(std::uint32_t id,
                                      const dataplane::Keepalive& keepalive) override;
+    dataplane::Failure set_networks(std::uint32_t id, const std::vector<Prefix>& networks) override;
     dataplane::Failure remove_peer(std::uint32_t id) override;
     dataplane::Failure install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                                    const DataKeys& keys) override;

@@ -27,6 +27,11 @@ public:
         Connected done;
     };
 
+    struct LearnQuestion {
+        std::vector<std::string> addresses;
+        AddressesLearned done;
+    };
+
     void verify_user(server::ClientId client, const Environment& environment,
                      const std::string& username, ByteView password, Verified done) override {
         users.push_back({client, username, std::string(as_text(password)), as_map(environment),
@@ -38,19 +43,27 @@ public:
     void disconnect(const Environment& environment) override {
         disconnects.push_back(as_map(environment));
     }
-    void learn_address(server::Learned what, const std::string& address,
-                       const Environment& environment) override {
-        learned.push_back((what == server::Learned::Added ? "add " : "delete ") + address + " " +
-                          as_map(environment)["common_name"]);
+    void learn_addresses(server::ClientId, const std::vector<std::string>& addresses,
+                         const Environment& environment, AddressesLearned done) override {
+        for (const auto& address : addresses)
+            learned.push_back("add " + address + " " + as_map(environment)["common_name"]);
+        learns.push_back({addresses, std::move(done)});
     }
+    void forget_address(const std::string& address, const Environment& environment) override {
+        learned.push_back("delete " + address + " " + as_map(environment)["common_name"]);
+    }
+    [[nodiscard]] bool busy() const override { return is_busy; }
     void forget(server::ClientId client) override { forgotten.push_back(client); }
 
     /// Takes the oldest question away; the test has waited for it.
     UserQuestion next_user() { return take(users); }
     ConnectQuestion next_connect() { return take(connects); }
+    LearnQuestion next_learn() { return take(learns); }
 
     std::vector<UserQuestion> users;
     std::vector<ConnectQuestion> connects;
+    std::vector<LearnQuestion> learns;
+    bool is_busy = false;
     std::vector<std::map<std::string, std::string>> disconnects;
     std::vector<std::string> learned;
     std::vector<server::ClientId> forgotten;

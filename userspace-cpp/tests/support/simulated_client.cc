@@ -65,6 +65,14 @@ bool SimulatedClient::set_up(const client::Tunnel& what) {
     return !refuse_set_up;
 }
 
+bool SimulatedClient::keep(const client::Tunnel& what) {
+    if (refuse_keep)
+        return false;
+    calls.emplace_back("keep");
+    tunnel = what;
+    return true;
+}
+
 void SimulatedClient::take_down() {
     calls.emplace_back("take down");
     tunnel.reset();

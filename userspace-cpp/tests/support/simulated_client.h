@@ -36,6 +36,7 @@ public:
     /// Called with the core before it starts.
     std::function<void(client::ClientCore&)> on_core = [](client::ClientCore&) {};
     bool refuse_set_up = false;
+    bool refuse_keep = false;
     std::vector<std::string> calls; ///< "resolve vpn", "open 192.0.2.1:1194 udp", "set up 10.8.0.2"
     std::optional<client::Tunnel> tunnel; ///< that is set up
     RecordingDataPlane plane;             ///< of this try
@@ -53,6 +54,7 @@ private:
     dataplane::DataPlane& data_plane() override { return plane; }
     bool set_up(const client::Tunnel& what) override;
     void take_down() override;
+    bool keep(const client::Tunnel& what) override;
     void connected() override { calls.emplace_back("connected"); }
 
     Simulation& sim_;

@@ -127,6 +127,7 @@ void TestClient::advance_one(Negotiation& n, wire::KeySource& source) {
     m.peer_info = peer_info_;
     m.username = username;
     m.password = SecretBytes(as_bytes(password));
+    m.has_credentials = has_credentials;
     n.send_key_method(m);
     if (request_push && &n == current_.get())
         n.send_message("PUSH_REQUEST");

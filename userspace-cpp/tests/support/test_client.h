@@ -59,6 +59,7 @@ public:
     PacketShape shape = {true, Framing::None}; ///< changed by what is pushed
     std::string username;                      ///< of every negotiation; empty: none
     std::string password;                      ///< likewise
+    bool has_credentials = false;              ///< even empty ones are sent
     bool request_push = false;                 ///< send PUSH_REQUEST instead of waiting
     const session::TlsContext* renegotiation_tls = nullptr; ///< another certificate, if set
     std::vector<std::string> messages;                      ///< control messages that came
