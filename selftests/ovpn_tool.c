@@ -78,6 +78,8 @@ static const char *const auth_names[] = { "none", "hmac-sha1", "hmac-sha256",
 static const char *const framing_names[] = { "none", "stub", "stub-swap",
 					     "stub-v2", NULL };
 static const char *const slot_names[] = { "primary", "secondary", NULL };
+static const char *const instance_reason_names[] = { "userspace", "device",
+						     "moved", "module", NULL };
 static const char *const reason_names[] = { "teardown", "userspace", "expired",
 					    "transport-error",
 					    "transport-disconnect", NULL };
@@ -98,6 +100,7 @@ static const struct attr nf_drops[] = {
 	{ "conntrack", NF_OVPN_A_DROPS_CONNTRACK, UINT },
 	{ "too-big", NF_OVPN_A_DROPS_TOO_BIG, UINT },
 	{ "framing", NF_OVPN_A_DROPS_FRAMING, UINT },
+	{ "offload", NF_OVPN_A_DROPS_OFFLOAD, UINT },
 	{ }
 };
 
@@ -137,6 +140,9 @@ static const struct attr nf_instance[] = {
 	{ "mark", NF_OVPN_A_INSTANCE_MARK, U32 },
 	{ "peers", NF_OVPN_A_INSTANCE_PEERS, U32 },
 	{ "stats", NF_OVPN_A_INSTANCE_STATS, NEST, nf_stats },
+	{ "bind-dev", NF_OVPN_A_INSTANCE_BIND_DEV, IFINDEX },
+	{ "del-reason", NF_OVPN_A_INSTANCE_DEL_REASON, ENUM,
+	  .names = instance_reason_names },
 	{ }
 };
 
@@ -312,6 +318,7 @@ static const struct family families[] = {
 			{ "flow-flush", NF_OVPN_CMD_FLOW_FLUSH },
 			{ "peer-flush", NF_OVPN_CMD_PEER_FLUSH },
 			{ "key-limit-ntf", NF_OVPN_CMD_KEY_LIMIT_NTF },
+			{ "instance-del-ntf", NF_OVPN_CMD_INSTANCE_DEL_NTF },
 			{ }
 		}
 	},
@@ -896,6 +903,36 @@ static int cmd_nl(char **words, bool dump)
 /* Requests from standard input, one to a line, for many of them in a short
  * time.
  */
+/* The whole of a refusal, which has the request in it, in hexadecimal digits */
+static int cmd_refusal(char **words)
+{
+	const struct family *family = family_by_name(words[0]);
+	struct request req = { .nlh = {
+		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+	} };
+	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
+	int fd = netlink_socket(), zero = 0, error;
+	static uint64_t buf[8192];
+	ssize_t len;
+
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &zero, sizeof(zero));
+	req.nlh.nlmsg_type = family_id(fd, family->name, NULL);
+	genl->cmd = command_by_name(family, words[1]);
+	genl->version = 1;
+	put_words(&req, family->attrs, words + 2);
+	if (send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0)
+		err(2, "netlink send");
+	len = recv(fd, buf, sizeof(buf), 0);
+	if (len < (ssize_t)(NLMSG_HDRLEN + sizeof(error)))
+		err(2, "netlink receive");
+	memcpy(&error, NLMSG_DATA((struct nlmsghdr *)buf), sizeof(error));
+	if (((struct nlmsghdr *)buf)->nlmsg_type != NLMSG_ERROR || !error)
+		errx(1, "not refused");
+	hex_print((uint8_t *)buf, len);
+	return 0;
+}
+
 static int cmd_batch(char **words)
 {
 	const struct family *family = family_by_name(words[0]);
@@ -1765,14 +1802,22 @@ static int cmd_inject(char **words)
 		.sll_protocol = htons(parse_number(words[1], NULL)),
 		.sll_ifindex = if_nametoindex(words[0]),
 	};
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	static uint8_t buf[DATAGRAM_MAX];
-	char **hex;
+	char **hex = words + 2;
+	size_t head = 0;
+	int fd, on = 1;
 
-	if (fd < 0)
+	/* what a virtual machine says of segments and checksum, in its order */
+	if (!strncmp(*hex, "vnet=", 5))
+		head = hex_decode(*hex++ + 5, buf, sizeof(buf));
+	fd = socket(AF_PACKET, (head ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC,
+		    0);
+	if (fd < 0 || (head && setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on,
+					  sizeof(on))))
 		err(2, "packet socket");
-	for (hex = words + 2; *hex; hex++)
-		if (sendto(fd, buf, hex_decode(*hex, buf, sizeof(buf)), 0,
+	for (; *hex; hex++)
+		if (sendto(fd, buf, head + hex_decode(*hex, buf + head,
+						      sizeof(buf) - head), 0,
 			   (struct sockaddr *)&ll, sizeof(ll)) < 0)
 			err(1, "send");
 	return 0;
@@ -1784,6 +1829,7 @@ static int usage(void)
 		"ovpn_tool [-n NETNS] [-b] [-p PIDFILE] COMMAND\n"
 		"  nl FAMILY REQUEST [ATTRIBUTE...]\n"
 		"  dump FAMILY REQUEST [ATTRIBUTE...]\n"
+		"  refusal FAMILY REQUEST [ATTRIBUTE...]	as it comes, in hexadecimal\n"
 		"  batch FAMILY			requests from standard input\n"
 		"  monitor			notifications of nf-ovpn\n"
 		"  drops				reasons of dropped packets\n"
@@ -1796,7 +1842,7 @@ static int usage(void)
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
-		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
+		"  inject DEVICE PROTOCOL [vnet=HEX] HEX...	packets into a device\n"
 		"-b: to the background once the device, socket or capture is there\n");
 	return 2;
 }
@@ -1842,6 +1888,8 @@ int main(int argc, char **argv)
 		return cmd_nl(argv + 1, false);
 	if (!strcmp(argv[0], "dump") && need >= 2)
 		return cmd_nl(argv + 1, true);
+	if (!strcmp(argv[0], "refusal") && need >= 2)
+		return cmd_refusal(argv + 1);
 	if (!strcmp(argv[0], "batch") && need == 1)
 		return cmd_batch(argv + 1);
 	if (!strcmp(argv[0], "monitor") && !need)

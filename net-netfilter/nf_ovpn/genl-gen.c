@@ -48,7 +48,7 @@ static const struct netlink_range_validation nf_ovpn_a_ifindex_range = {
 };
 
 /* Common nested types */
-const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1] = {
+const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_OFFLOAD + 1] = {
 	[NF_OVPN_A_DROPS_MALFORMED] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CHECKSUM] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_AUTH] = { .type = NLA_UINT, },
@@ -64,23 +64,26 @@ const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1] = {
 	[NF_OVPN_A_DROPS_CONNTRACK] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_TOO_BIG] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_FRAMING] = { .type = NLA_UINT, },
+	[NF_OVPN_A_DROPS_OFFLOAD] = { .type = NLA_UINT, },
 };
 
-const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
+const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1] = {
 	[NF_OVPN_A_INSTANCE_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
 	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_BIND_DEV] = { .type = NLA_U32, },
 };
 
-const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
+const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1] = {
 	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
 	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_BIND_DEV] = { .type = NLA_U32, },
 };
 
 const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1] = {

@@ -216,6 +216,14 @@ static int put_stats(struct sk_buff *skb, int type, const u64 *count, int max,
 	return 0;
 }
 
+/* What a dump returns; @more: there is something that did not fit. An empty
+ * message would be taken for the end.
+ */
+static int dump_result(const struct sk_buff *skb, bool more)
+{
+	return more && !skb->len ? -EMSGSIZE : skb->len;
+}
+
 static bool addr_is_any(const union nf_inet_addr *addr)
 {
 	static const union nf_inet_addr any;
@@ -270,6 +278,8 @@ static int fill_instance(struct sk_buff *skb, const void *arg)
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DSCP, inst->dscp) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DF, inst->df) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_MARK, inst->mark) ||
+	    (inst->bind_dev &&
+	     nla_put_u32(skb, NF_OVPN_A_INSTANCE_BIND_DEV, inst->bind_dev)) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_PEERS, inst->num_peers) ||
 	    fill_listeners(skb, inst))
 		return -EMSGSIZE;
@@ -329,33 +339,72 @@ static int parse_listener(const struct nlattr *attr, struct hlist_head *list,
 	return 0;
 }
 
+/* The device that outer packets are to go by must be there, and be another. */
+static int check_bind_dev(struct net *net, struct nlattr **tb, u32 ifindex,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *bind = tb[NF_OVPN_A_INSTANCE_BIND_DEV];
+	bool there;
+
+	if (!bind || !nla_get_u32(bind))
+		return 0;
+	rcu_read_lock();
+	there = dev_get_by_index_rcu(net, nla_get_u32(bind));
+	rcu_read_unlock();
+	if (!there) {
+		NL_SET_ERR_MSG_ATTR(extack, bind, "no such device");
+		return -ENODEV;
+	}
+	if (nla_get_u32(bind) == ifindex) {
+		NL_SET_ERR_MSG_ATTR(extack, bind, "the tunnel itself");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static void parse_outer(struct nlattr **tb, struct nf_ovpn_instance *inst)
 {
 	struct nlattr *dscp = tb[NF_OVPN_A_INSTANCE_DSCP];
 	struct nlattr *mark = tb[NF_OVPN_A_INSTANCE_MARK];
+	struct nlattr *bind = tb[NF_OVPN_A_INSTANCE_BIND_DEV];
 	struct nlattr *df = tb[NF_OVPN_A_INSTANCE_DF];
 	struct nf_ovpn_peer *peer;
+	bool reroute = false;
 	unsigned long id;
 
 	if (dscp)
 		WRITE_ONCE(inst->dscp, nla_get_u32(dscp));
 	if (df)
 		WRITE_ONCE(inst->df, nla_get_u32(df));
-	if (!mark || nla_get_u32(mark) == inst->mark)
+	if (mark && nla_get_u32(mark) != inst->mark) {
+		WRITE_ONCE(inst->mark, nla_get_u32(mark));
+		reroute = true;
+	}
+	if (bind && nla_get_u32(bind) != inst->bind_dev) {
+		WRITE_ONCE(inst->bind_dev, nla_get_u32(bind));
+		reroute = true;
+	}
+	if (!reroute)
 		return;
-	WRITE_ONCE(inst->mark, nla_get_u32(mark));
 	xa_for_each(&inst->peers, id, peer)
 		nf_ovpn_peer_forget_route(peer);
 }
 
 static int parse_listeners(struct genl_info *info, struct hlist_head *list)
 {
+	unsigned int num = 0;
 	struct nlattr *attr;
 	int err, rem;
 
 	nla_for_each_nested(attr, info->attrs[NF_OVPN_A_INSTANCE], rem) {
 		if (nla_type(attr) != NF_OVPN_A_INSTANCE_LISTENER)
 			continue;
+		if (++num > NF_OVPN_MAX_LISTENERS) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "too many listeners");
+			nf_ovpn_listeners_free(list);
+			return -E2BIG;
+		}
 		err = parse_listener(attr, list, info->extack);
 		if (err) {
 			nf_ovpn_listeners_free(list);
@@ -390,7 +439,7 @@ static int set_listeners(struct nf_ovpn_instance *inst,
 int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	enum nf_ovpn_fastpath fastpath = NF_OVPN_FASTPATH_ACCEPTED;
-	struct nlattr *tb[NF_OVPN_A_INSTANCE_MARK + 1];
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_BIND_DEV + 1];
 	struct net *net = genl_info_net(info);
 	enum nf_ovpn_mode mode = NF_OVPN_MODE_MP;
 	struct nf_ovpn_instance *inst;
@@ -401,7 +450,8 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX) ||
 	    refuse_repeated_top(info))
 		return -EINVAL;
-	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MARK,
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb,
+			 NF_OVPN_A_INSTANCE_BIND_DEV,
 			 nf_ovpn_instance_new_input_nl_policy);
 	if (err)
 		return err;
@@ -426,6 +476,9 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -ENODEV;
 		goto out;
 	}
+	err = check_bind_dev(net, tb, dev->ifindex, info->extack);
+	if (err)
+		goto out;
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
 	err = nf_ovpn_instance_new(dev, mode, fastpath, &inst, info->extack);
 	if (!err) {
@@ -434,7 +487,8 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 				    info->attrs[NF_OVPN_A_INSTANCE],
 				    info->extack);
 		if (err)
-			nf_ovpn_instance_del(inst);
+			nf_ovpn_instance_del(inst,
+					     NF_OVPN_DEL_INSTANCE_REASON_USERSPACE);
 	} else {
 		NL_SET_BAD_ATTR(info->extack, info->attrs[NF_OVPN_A_IFINDEX]);
 	}
@@ -447,12 +501,13 @@ out:
 
 int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_INSTANCE_MARK + 1];
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_BIND_DEV + 1];
 	struct nf_ovpn_instance *inst;
 	HLIST_HEAD(listeners);
 	int err;
 
-	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MARK,
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb,
+			 NF_OVPN_A_INSTANCE_BIND_DEV,
 			 nf_ovpn_instance_set_input_nl_policy);
 	if (err)
 		return err;
@@ -465,6 +520,9 @@ int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 		err = PTR_ERR(inst);
 		goto out;
 	}
+	err = check_bind_dev(inst->net, tb, inst->dev->ifindex, info->extack);
+	if (err)
+		goto unlock;
 	if (!hlist_empty(&listeners))
 		err = set_listeners(inst, &listeners,
 				    info->attrs[NF_OVPN_A_INSTANCE],
@@ -521,7 +579,7 @@ int nf_ovpn_nl_instance_get_dumpit(struct sk_buff *skb,
 		cb->args[0]++;
 	}
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);
-	return skb->len;
+	return dump_result(skb, cb->args[0] < idx);
 }
 
 int nf_ovpn_nl_instance_del_doit(struct sk_buff *skb, struct genl_info *info)
@@ -536,7 +594,8 @@ int nf_ovpn_nl_instance_del_doit(struct sk_buff *skb, struct genl_info *info)
 	} else {
 		struct net *net = inst->net;
 
-		nf_ovpn_instance_del(inst);
+		nf_ovpn_instance_del(inst,
+				     NF_OVPN_DEL_INSTANCE_REASON_USERSPACE);
 		mutex_unlock(&nf_ovpn_pernet(net)->lock);
 	}
 	rtnl_unlock();
@@ -1205,7 +1264,7 @@ int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		genlmsg_end(skb, hdr);
 		cb->args[0] = id + 1;
 	}
-	err = skb->len;
+	err = dump_result(skb, peer);
 out:
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);
 	return err;
@@ -1478,7 +1537,26 @@ static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 	return key;
 }
 
-int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
+/* Nobody reads the secrets in a request again: not who gets its memory next, nor
+ * who reads the refusal, which has the request in it.
+ */
+static void wipe_secrets(struct nlattr *nest)
+{
+	struct nlattr *dir, *attr;
+	int rem, rem2;
+
+	if (!nest)
+		return;
+	nla_for_each_nested(dir, nest, rem) {
+		if (nla_type(dir) != NF_OVPN_A_KEYCONF_ENCRYPT_DIR &&
+		    nla_type(dir) != NF_OVPN_A_KEYCONF_DECRYPT_DIR)
+			continue;
+		nla_for_each_nested(attr, dir, rem2)
+			memzero_explicit(nla_data(attr), nla_len(attr));
+	}
+}
+
+static int key_new(struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
 	struct nf_ovpn_key *key, *other;
@@ -1510,6 +1588,14 @@ int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
 	nf_ovpn_key_free(key);
 out:
 	instance_unlock(peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	int err = key_new(info);
+
+	wipe_secrets(info->attrs[NF_OVPN_A_KEYCONF]);
 	return err;
 }
 
@@ -1604,7 +1690,7 @@ int nf_ovpn_nl_key_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		}
 		genlmsg_end(skb, hdr);
 	}
-	err = skb->len;
+	err = dump_result(skb, cb->args[0] < ARRAY_SIZE(arg.peer->keys));
 out:
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);
 	return err;
@@ -1748,6 +1834,8 @@ int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -ENOSPC;
 		goto out;
 	}
+	/* Userspace sends in the kernel's place, and no ping is due. */
+	nf_ovpn_touch(&arg.peer->last_tx);
 	arg.reserved = first + n - 1;
 	err = reply(info, NF_OVPN_CMD_KEY_RESERVE, fill_reserved, &arg);
 	if (warn)
@@ -1784,6 +1872,9 @@ int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID],
 				    "received before, or too old to tell");
+	else
+		/* Userspace has opened it: the peer was heard. */
+		nf_ovpn_touch(&arg.peer->last_rx);
 out:
 	instance_unlock(arg.peer->inst);
 	return err;
@@ -1804,11 +1895,33 @@ int nf_ovpn_nl_flow_flush_doit(struct sk_buff *skb, struct genl_info *info)
 
 /* --- notifications --- */
 
-static void notify(const struct nf_ovpn_peer *peer, int cmd, gfp_t gfp,
+/* Who hears of peers may also ask for them. The generator has no flags for a
+ * group.
+ */
+static const struct genl_multicast_group groups[] = {
+	[NF_OVPN_NLGRP_PEERS] = {
+		.name	= NF_OVPN_MCGRP_PEERS,
+		.flags	= GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+/**
+ * nf_ovpn_nl_register - register the family
+ *
+ * Context: Process, as the module is loaded.
+ * Return: 0 or a negative error.
+ */
+int __init nf_ovpn_nl_register(void)
+{
+	nf_ovpn_nl_family.mcgrps = groups;
+	nf_ovpn_nl_family.n_mcgrps = ARRAY_SIZE(groups);
+	return genl_register_family(&nf_ovpn_nl_family);
+}
+
+static void notify(struct net *net, int cmd, gfp_t gfp,
 		   int (*fill)(struct sk_buff *skb, const void *arg),
 		   const void *arg)
 {
-	struct net *net = peer->inst->net;
 	struct sk_buff *skb;
 	void *hdr;
 
@@ -1860,7 +1973,44 @@ void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
 {
 	struct peer_del_arg arg = { .peer = peer, .reason = reason };
 
-	notify(peer, NF_OVPN_CMD_PEER_DEL_NTF, GFP_KERNEL, fill_peer_del, &arg);
+	notify(peer->inst->net, NF_OVPN_CMD_PEER_DEL_NTF, GFP_KERNEL,
+	       fill_peer_del, &arg);
+}
+
+struct instance_del_arg {
+	const struct nf_ovpn_instance		*inst;
+	enum nf_ovpn_del_instance_reason	reason;
+};
+
+static int fill_instance_del(struct sk_buff *skb, const void *arg)
+{
+	const struct instance_del_arg *a = arg;
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_INSTANCE);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DEL_REASON, a->reason))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * nf_ovpn_nl_instance_del_ntf - tell that an instance is gone
+ * @inst: the instance
+ * @reason: why
+ *
+ * Context: Process.
+ */
+void nf_ovpn_nl_instance_del_ntf(const struct nf_ovpn_instance *inst,
+				 enum nf_ovpn_del_instance_reason reason)
+{
+	struct instance_del_arg arg = { .inst = inst, .reason = reason };
+
+	notify(inst->net, NF_OVPN_CMD_INSTANCE_DEL_NTF, GFP_KERNEL,
+	       fill_instance_del, &arg);
 }
 
 static int fill_peer_float(struct sk_buff *skb, const void *arg)
@@ -1886,8 +2036,8 @@ static int fill_peer_float(struct sk_buff *skb, const void *arg)
  */
 void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer)
 {
-	notify(peer, NF_OVPN_CMD_PEER_FLOAT_NTF, GFP_ATOMIC, fill_peer_float,
-	       peer);
+	notify(peer->inst->net, NF_OVPN_CMD_PEER_FLOAT_NTF, GFP_ATOMIC,
+	       fill_peer_float, peer);
 }
 
 /**
@@ -1904,5 +2054,6 @@ void nf_ovpn_nl_key_limit_ntf(struct nf_ovpn_peer *peer,
 
 	trace_nf_ovpn_key(peer, NF_OVPN_KEY_LIMIT, key->key_id);
 
-	notify(peer, NF_OVPN_CMD_KEY_LIMIT_NTF, GFP_ATOMIC, fill_key, &arg);
+	notify(peer->inst->net, NF_OVPN_CMD_KEY_LIMIT_NTF, GFP_ATOMIC, fill_key,
+	       &arg);
 }

@@ -26,9 +26,12 @@ struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp)
 {
 	struct nf_ovpn_endpoint *endpoint = kzalloc_obj(*endpoint, gfp);
 
-	if (endpoint)
-		endpoint->mtu = UINT_MAX;
-	if (endpoint && dst_cache_init(&endpoint->dst_cache, gfp)) {
+	if (!endpoint)
+		return NULL;
+	endpoint->mtu = UINT_MAX;
+	/* Nothing has been found; a genid counts up from 0. */
+	endpoint->genid = -1;
+	if (dst_cache_init(&endpoint->dst_cache, gfp)) {
 		kfree(endpoint);
 		return NULL;
 	}
@@ -52,10 +55,27 @@ static void endpoint_free_rcu(struct rcu_head *rcu)
 	nf_ovpn_endpoint_free(container_of(rcu, struct nf_ovpn_endpoint, rcu));
 }
 
+/**
+ * struct nf_ovpn_addr_node - a peer in the table by its address
+ * @addr: where it is
+ * @peer: the peer
+ * @node: in nf_ovpn_instance::by_addr
+ * @rcu: frees it
+ *
+ * Never changed: a peer that moves gets another one, before it loses this, so
+ * that it is found all the time.
+ */
+struct nf_ovpn_addr_node {
+	struct nf_ovpn_addr	addr;
+	struct nf_ovpn_peer	*peer;
+	struct rhash_head	node;
+	struct rcu_head		rcu;
+};
+
 const struct rhashtable_params nf_ovpn_by_addr_params = {
 	.key_len		= sizeof(struct nf_ovpn_addr),
-	.key_offset		= offsetof(struct nf_ovpn_peer, addr),
-	.head_offset		= offsetof(struct nf_ovpn_peer, addr_node),
+	.key_offset		= offsetof(struct nf_ovpn_addr_node, addr),
+	.head_offset		= offsetof(struct nf_ovpn_addr_node, node),
 	.automatic_shrinking	= true,
 };
 
@@ -88,26 +108,55 @@ nf_ovpn_peer_by_addr(struct nf_ovpn_instance *inst,
 		.family	= reply->src.l3num,
 	};
 
-	return rhashtable_lookup(&inst->by_addr, &addr, nf_ovpn_by_addr_params);
-}
+	const struct nf_ovpn_addr_node *found;
 
-/* Put a peer into the table by its address, if it belongs there. */
-static int addr_insert(struct nf_ovpn_peer *peer,
-		       const struct nf_ovpn_endpoint *ep)
-{
-	if (!peer->data_v1)
-		return 0;
-	addr_of(ep, &peer->addr);
-	return rhashtable_lookup_insert_fast(&peer->inst->by_addr,
-					     &peer->addr_node,
-					     nf_ovpn_by_addr_params);
+	found = rhashtable_lookup(&inst->by_addr, &addr,
+				  nf_ovpn_by_addr_params);
+	return found ? found->peer : NULL;
 }
 
 static void addr_remove(struct nf_ovpn_peer *peer)
 {
-	if (peer->data_v1)
-		rhashtable_remove_fast(&peer->inst->by_addr, &peer->addr_node,
-				       nf_ovpn_by_addr_params);
+	struct nf_ovpn_addr_node *old = peer->addr_node;
+
+	if (!old)
+		return;
+	rhashtable_remove_fast(&peer->inst->by_addr, &old->node,
+			       nf_ovpn_by_addr_params);
+	peer->addr_node = NULL;
+	kfree_rcu(old, rcu);
+}
+
+/* Put a peer into the table by its address, if it belongs there. It is not
+ * found by the address before any more.
+ */
+static int addr_insert(struct nf_ovpn_peer *peer,
+		       const struct nf_ovpn_endpoint *ep)
+{
+	struct nf_ovpn_addr_node *old = peer->addr_node, *new;
+	int err;
+
+	if (!peer->data_v1)
+		return 0;
+	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	addr_of(ep, &new->addr);
+	new->peer = peer;
+	if (old && !memcmp(&old->addr, &new->addr, sizeof(new->addr))) {
+		kfree(new);
+		return 0;
+	}
+
+	err = rhashtable_lookup_insert_fast(&peer->inst->by_addr, &new->node,
+					    nf_ovpn_by_addr_params);
+	if (err) {
+		kfree(new);
+		return err == -EEXIST ? err : -ENOMEM;
+	}
+	addr_remove(peer);
+	peer->addr_node = new;
+	return 0;
 }
 
 /* Say where a peer is, by an endpoint that it owns from now on. */
@@ -135,17 +184,19 @@ static void peer_set_endpoint(struct nf_ovpn_peer *peer,
 bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,
 			   const struct nf_ovpn_endpoint *endpoint)
 {
-	const struct nf_ovpn_peer *other = NULL;
+	const struct nf_ovpn_addr_node *other;
 	struct nf_ovpn_addr addr = {};
+	bool can;
 
-	if (peer->data_v1) {
-		addr_of(endpoint, &addr);
-		rcu_read_lock();
-		other = rhashtable_lookup(&peer->inst->by_addr, &addr,
-					  nf_ovpn_by_addr_params);
-		rcu_read_unlock();
-	}
-	return !other || other == peer;
+	if (!peer->data_v1)
+		return true;
+	addr_of(endpoint, &addr);
+	rcu_read_lock();
+	other = rhashtable_lookup(&peer->inst->by_addr, &addr,
+				  nf_ovpn_by_addr_params);
+	can = !other || other->peer == peer;
+	rcu_read_unlock();
+	return can;
 }
 
 /**
@@ -154,18 +205,14 @@ bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,
  * @endpoint: its new endpoint, for which nf_ovpn_peer_can_move(); owned by the
  *	      peer when this succeeds
  *
- * A peer that is found by its address is not found for a moment.
- *
  * Context: Process, under nf_ovpn_net::lock.
- * Return: 0 or -ENOMEM.
+ * Return: 0, or -ENOMEM, and the peer is where it was.
  */
 int nf_ovpn_peer_move(struct nf_ovpn_peer *peer,
 		      struct nf_ovpn_endpoint *endpoint)
 {
-	int err;
+	int err = addr_insert(peer, endpoint);
 
-	addr_remove(peer);
-	err = addr_insert(peer, endpoint);
 	if (!err)
 		peer_set_endpoint(peer, endpoint);
 	return err;
