@@ -169,6 +169,8 @@ static const struct attr nf_peer[] = {
 	{ "keepalive-timeout", NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, U32 },
 	{ "network", NF_OVPN_A_PEER_NETWORK, NEST, nf_network },
 	{ "no-networks", NF_OVPN_A_PEER_NO_NETWORKS, FLAG },
+	{ "add-networks", NF_OVPN_A_PEER_ADD_NETWORKS, FLAG },
+	{ "more-networks", NF_OVPN_A_PEER_MORE_NETWORKS, FLAG },
 	{ "mark", NF_OVPN_A_PEER_MARK, U32 },
 	{ "tcp-mss", NF_OVPN_A_PEER_TCP_MSS, U16 },
 	{ "framing", NF_OVPN_A_PEER_FRAMING, ENUM, .names = framing_names },
@@ -937,12 +939,12 @@ static int cmd_batch(char **words)
 {
 	const struct family *family = family_by_name(words[0]);
 	int fd = netlink_socket(), id, n;
-	char line[4096], *argv[256];
+	static char line[65536], *argv[4096];
 
 	id = family_id(fd, family->name, NULL);
 	while (fgets(line, sizeof(line), stdin)) {
 		n = 0;
-		for (char *word = strtok(line, "\n "); word && n < 255;
+		for (char *word = strtok(line, "\n "); word && n < 4095;
 		     word = strtok(NULL, "\n "))
 			argv[n++] = word;
 		argv[n] = NULL;
@@ -1802,22 +1804,14 @@ static int cmd_inject(char **words)
 		.sll_protocol = htons(parse_number(words[1], NULL)),
 		.sll_ifindex = if_nametoindex(words[0]),
 	};
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	static uint8_t buf[DATAGRAM_MAX];
-	char **hex = words + 2;
-	size_t head = 0;
-	int fd, on = 1;
+	char **hex;
 
-	/* what a virtual machine says of segments and checksum, in its order */
-	if (!strncmp(*hex, "vnet=", 5))
-		head = hex_decode(*hex++ + 5, buf, sizeof(buf));
-	fd = socket(AF_PACKET, (head ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC,
-		    0);
-	if (fd < 0 || (head && setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on,
-					  sizeof(on))))
+	if (fd < 0)
 		err(2, "packet socket");
-	for (; *hex; hex++)
-		if (sendto(fd, buf, head + hex_decode(*hex, buf + head,
-						      sizeof(buf) - head), 0,
+	for (hex = words + 2; *hex; hex++)
+		if (sendto(fd, buf, hex_decode(*hex, buf, sizeof(buf)), 0,
 			   (struct sockaddr *)&ll, sizeof(ll)) < 0)
 			err(1, "send");
 	return 0;
@@ -1842,7 +1836,7 @@ static int usage(void)
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
-		"  inject DEVICE PROTOCOL [vnet=HEX] HEX...	packets into a device\n"
+		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
 		"-b: to the background once the device, socket or capture is there\n");
 	return 2;
 }

@@ -176,11 +176,13 @@ const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1] = {
 	[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_timeout_range),
 	[NF_OVPN_A_PEER_NETWORK] = NLA_POLICY_NESTED(nf_ovpn_network_nl_policy),
 	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_PEER_ADD_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
 	[NF_OVPN_A_PEER_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),
 	[NF_OVPN_A_PEER_DATA_V1] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_DEL_REASON] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_PEER_MORE_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_STATS] = NLA_POLICY_NESTED(nf_ovpn_stats_nl_policy),
 };
 
@@ -204,6 +206,7 @@ const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1]
 	[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_timeout_range),
 	[NF_OVPN_A_PEER_NETWORK] = NLA_POLICY_NESTED(nf_ovpn_network_nl_policy),
 	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_PEER_ADD_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
 	[NF_OVPN_A_PEER_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),

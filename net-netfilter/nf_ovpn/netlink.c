@@ -637,53 +637,85 @@ out:
 	return err;
 }
 
-static int fill_vpn(struct sk_buff *skb, const struct nf_ovpn_vpn *vpn)
+static int fill_network(struct sk_buff *skb,
+			const struct nf_ovpn_prefix *network)
 {
-	const struct nf_ovpn_prefix *network;
-	struct nlattr *nest;
-	unsigned int i;
+	struct nlattr *nest = nla_nest_start(skb, NF_OVPN_A_PEER_NETWORK);
 	int err;
 
-	if (vpn->has_ip &&
-	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, vpn->ip.ip))
+	if (!nest)
 		return -EMSGSIZE;
-	if (vpn->has_in6 &&
-	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6, &vpn->in6.in6))
+	err = network->family == NFPROTO_IPV4 ?
+	      nla_put_in_addr(skb, NF_OVPN_A_NETWORK_IPV4, network->addr.ip) :
+	      nla_put_in6_addr(skb, NF_OVPN_A_NETWORK_IPV6,
+			       &network->addr.in6);
+	if (err || nla_put_u8(skb, NF_OVPN_A_NETWORK_PREFIX_LEN, network->len))
 		return -EMSGSIZE;
-	for (i = 0; i < vpn->num; i++) {
-		network = &vpn->networks[i];
-		nest = nla_nest_start(skb, NF_OVPN_A_PEER_NETWORK);
-		if (!nest)
-			return -EMSGSIZE;
-		err = network->family == NFPROTO_IPV4 ?
-		      nla_put_in_addr(skb, NF_OVPN_A_NETWORK_IPV4,
-				      network->addr.ip) :
-		      nla_put_in6_addr(skb, NF_OVPN_A_NETWORK_IPV6,
-				       &network->addr.in6);
-		if (err ||
-		    nla_put_u8(skb, NF_OVPN_A_NETWORK_PREFIX_LEN, network->len))
-			return -EMSGSIZE;
-		nla_nest_end(skb, nest);
-	}
+	nla_nest_end(skb, nest);
 	return 0;
 }
 
+/* The largest network and the flag that more of them follow. A nest has a
+ * length of 16 bits, so that not all of them may fit into one.
+ */
+#define NETWORK_SPACE	(nla_total_size(nla_total_size(16) + \
+					nla_total_size(1)) + \
+			 nla_total_size(0))
+#define NETWORKS_LEN	SZ_32K
+
+/* The networks of a peer from @first on, in the nest of the peer.
+ *
+ * Returns the first that had no room, or how many there are.
+ */
+static unsigned int fill_networks(struct sk_buff *skb, struct nlattr *nest,
+				  const struct nf_ovpn_vpn *vpn,
+				  unsigned int first)
+{
+	unsigned int i;
+
+	for (i = first; i < vpn->num; i++) {
+		if (skb_tailroom(skb) < NETWORK_SPACE ||
+		    skb_tail_pointer(skb) - (u8 *)nest > NETWORKS_LEN) {
+			nla_put_flag(skb, NF_OVPN_A_PEER_MORE_NETWORKS);
+			break;
+		}
+		fill_network(skb, &vpn->networks[i]);
+	}
+	return i;
+}
+
+struct peer_arg {
+	const struct nf_ovpn_peer	*peer;
+	unsigned int			first;
+	unsigned int			*next;
+};
+
+/* A peer, or what is left of its networks. */
 static int fill_peer(struct sk_buff *skb, const void *arg)
 {
-	const struct nf_ovpn_peer *peer = arg;
+	const struct peer_arg *a = arg;
+	const struct nf_ovpn_peer *peer = a->peer;
+	const struct nf_ovpn_vpn *vpn = nf_ovpn_peer_vpn(peer);
 	u64 count[NF_OVPN_PEER_STATS + 1];
 	struct nlattr *nest;
 
 	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, peer->inst->dev->ifindex))
 		return -EMSGSIZE;
 	nest = nla_nest_start(skb, NF_OVPN_A_PEER);
-	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_PEER_ID, peer->id) ||
-	    nla_put_u32(skb, NF_OVPN_A_PEER_TX_ID, peer->tx_id) ||
+	if (!nest || nla_put_u32(skb, NF_OVPN_A_PEER_ID, peer->id))
+		return -EMSGSIZE;
+	if (a->first)
+		goto networks;
+	if (nla_put_u32(skb, NF_OVPN_A_PEER_TX_ID, peer->tx_id) ||
 	    fill_endpoint(skb, peer))
 		return -EMSGSIZE;
-	if (fill_vpn(skb, nf_ovpn_peer_vpn(peer)) ||
-	    nla_put_u32(skb, NF_OVPN_A_PEER_MARK, peer->mark) ||
+	if (vpn->has_ip &&
+	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, vpn->ip.ip))
+		return -EMSGSIZE;
+	if (vpn->has_in6 &&
+	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6, &vpn->in6.in6))
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, NF_OVPN_A_PEER_MARK, peer->mark) ||
 	    nla_put_u16(skb, NF_OVPN_A_PEER_TCP_MSS, peer->tcp_mss) ||
 	    nla_put_u32(skb, NF_OVPN_A_PEER_FRAMING, peer->framing) ||
 	    (peer->data_v1 && nla_put_flag(skb, NF_OVPN_A_PEER_DATA_V1)) ||
@@ -696,6 +728,10 @@ static int fill_peer(struct sk_buff *skb, const void *arg)
 	if (put_stats(skb, NF_OVPN_A_PEER_STATS, count, NF_OVPN_PEER_STATS,
 		      NULL))
 		return -EMSGSIZE;
+networks:
+	if (a->first < vpn->num && skb_tailroom(skb) < NETWORK_SPACE)
+		return -EMSGSIZE;
+	*a->next = fill_networks(skb, nest, vpn, a->first);
 	nla_nest_end(skb, nest);
 	return 0;
 }
@@ -866,9 +902,6 @@ parse_endpoint(const struct nf_ovpn_instance *inst, struct nlattr *nest,
 	return ep;
 }
 
-/* Networks of one peer. A route each, and each in one dump message */
-#define MAX_NETWORKS	64
-
 static int parse_network(const struct nlattr *attr,
 			 struct nf_ovpn_prefix *network,
 			 struct netlink_ext_ack *extack)
@@ -916,24 +949,35 @@ static int parse_network(const struct nlattr *attr,
 	return 0;
 }
 
-/* One that is given twice, the last of @networks and another one */
-static int refuse_same_network(const struct nf_ovpn_prefix *networks,
-			       unsigned int last, const struct nlattr *attr,
+/* One that is given twice, in @vpn with sorted networks */
+static int refuse_same_network(const struct nf_ovpn_vpn *vpn,
+			       struct nlattr *nest,
 			       struct netlink_ext_ack *extack)
 {
-	const struct nf_ovpn_prefix *network = &networks[last];
+	struct nf_ovpn_prefix network;
+	struct nlattr *attr;
+	bool seen = false;
 	unsigned int i;
+	int rem;
 
-	for (i = 0; i < last; i++) {
-		if (networks[i].family == network->family &&
-		    networks[i].len == network->len &&
-		    nf_inet_addr_cmp(&networks[i].addr, &network->addr)) {
-			NL_SET_ERR_MSG_ATTR(extack, attr,
-					    "given more than once");
-			return -EINVAL;
-		}
+	for (i = 1; i < vpn->num; i++) {
+		if (!nf_ovpn_prefix_cmp(&vpn->networks[i - 1],
+					&vpn->networks[i]))
+			break;
 	}
-	return 0;
+	if (i >= vpn->num)
+		return 0;
+	/* the last that is the same */
+	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
+		if (parse_network(attr, &network, NULL) ||
+		    nf_ovpn_prefix_cmp(&network, &vpn->networks[i]))
+			continue;
+		seen = true;
+		NL_SET_BAD_ATTR(extack, attr);
+	}
+	if (seen)
+		NL_SET_ERR_MSG(extack, "given more than once");
+	return -EINVAL;
 }
 
 /* Make what a peer owns of the attributes; @old is what they change, or NULL */
@@ -941,6 +985,7 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 				     const struct nf_ovpn_vpn *old,
 				     struct netlink_ext_ack *extack)
 {
+	bool add = old && tb[NF_OVPN_A_PEER_ADD_NETWORKS];
 	unsigned int i = 0, num = 0;
 	struct nf_ovpn_vpn *vpn;
 	struct nlattr *attr;
@@ -954,8 +999,10 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 	if (check_hosts(tb[NF_OVPN_A_PEER_VPN_IPV4],
 			tb[NF_OVPN_A_PEER_VPN_IPV6], extack))
 		return ERR_PTR(-EINVAL);
+	if (add)
+		num = old->num;
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		if (++num > MAX_NETWORKS) {
+		if (++num > NF_OVPN_MAX_NETWORKS) {
 			NL_SET_ERR_MSG_ATTR(extack, attr, "too many networks");
 			return ERR_PTR(-E2BIG);
 		}
@@ -963,7 +1010,7 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 	if (old && !num && !tb[NF_OVPN_A_PEER_NO_NETWORKS])
 		num = old->num;
 
-	vpn = kzalloc_flex(*vpn, networks, num, GFP_KERNEL_ACCOUNT);
+	vpn = kvzalloc_flex(*vpn, networks, num, GFP_KERNEL_ACCOUNT);
 	if (!vpn)
 		return ERR_PTR(-ENOMEM);
 	vpn->num = num;
@@ -983,21 +1030,24 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 		vpn->has_in6 = true;
 	}
 
-	if (!tb[NF_OVPN_A_PEER_NETWORK]) {
-		for (; i < num; i++)
+	if (!tb[NF_OVPN_A_PEER_NETWORK] || add) {
+		for (; old && i < old->num && i < num; i++)
 			vpn->networks[i] = old->networks[i];
-		return vpn;
 	}
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		err = parse_network(attr, &vpn->networks[i], extack) ?:
-		      refuse_same_network(vpn->networks, i, attr, extack);
-		if (err) {
-			kfree(vpn);
-			return ERR_PTR(err);
-		}
-		i++;
+		err = parse_network(attr, &vpn->networks[i++], extack);
+		if (err)
+			goto err_free;
 	}
+	nf_ovpn_vpn_sort(vpn);
+	err = refuse_same_network(vpn, nest, extack);
+	if (err)
+		goto err_free;
 	return vpn;
+
+err_free:
+	kvfree(vpn);
+	return ERR_PTR(err);
 }
 
 /* Name one of the attributes that say where a peer is, of which another peer
@@ -1015,8 +1065,10 @@ static void refuse_endpoint(struct nlattr **tb, struct netlink_ext_ack *extack)
  * nf_ovpn_peer_new() means.
  */
 static void refuse_taken(struct nlattr *nest, struct nlattr **tb,
-			 unsigned int which, struct netlink_ext_ack *extack)
+			 const struct nf_ovpn_vpn *vpn, unsigned int which,
+			 struct netlink_ext_ack *extack)
 {
+	struct nf_ovpn_prefix network;
 	struct nlattr *attr;
 	int rem;
 
@@ -1042,7 +1094,8 @@ static void refuse_taken(struct nlattr *nest, struct nlattr **tb,
 		return;
 	}
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		if (which-- == 2) {
+		if (!parse_network(attr, &network, NULL) &&
+		    !nf_ovpn_prefix_cmp(&network, &vpn->networks[which - 2])) {
 			NL_SET_ERR_MSG_ATTR(extack, attr,
 					    "belongs to another peer");
 			return;
@@ -1110,23 +1163,23 @@ int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 
 	inst = instance_lock(info);
 	if (IS_ERR(inst)) {
-		kfree(vpn);
+		kvfree(vpn);
 		return PTR_ERR(inst);
 	}
 	ep = parse_endpoint(inst, nest, tb, NULL, info->extack);
 	if (IS_ERR(ep)) {
 		err = PTR_ERR(ep);
-		kfree(vpn);
+		kvfree(vpn);
 		goto out;
 	}
 	peer = nf_ovpn_peer_new(inst, id, tx_id, tb[NF_OVPN_A_PEER_DATA_V1],
 				ep, vpn, &which);
 	if (IS_ERR(peer)) {
-		nf_ovpn_endpoint_free(ep);
-		kfree(vpn);
 		err = PTR_ERR(peer);
 		if (err == -EEXIST)
-			refuse_taken(nest, tb, which, info->extack);
+			refuse_taken(nest, tb, vpn, which, info->extack);
+		nf_ovpn_endpoint_free(ep);
+		kvfree(vpn);
 		goto out;
 	}
 	parse_options(tb, peer);
@@ -1149,8 +1202,8 @@ static int peer_set_vpn(struct nf_ovpn_peer *peer, struct nlattr *nest,
 	err = nf_ovpn_peer_set_vpn(peer, vpn, &which);
 	if (err) {
 		if (err == -EEXIST)
-			refuse_taken(nest, tb, which, extack);
-		kfree(vpn);
+			refuse_taken(nest, tb, vpn, which, extack);
+		kvfree(vpn);
 	}
 	return err;
 }
@@ -1225,13 +1278,17 @@ int nf_ovpn_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_PEER_ID + 1];
 	struct nf_ovpn_peer *peer;
+	struct peer_arg arg = {};
+	unsigned int next;
 	int err;
 
 	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
 			 NF_OVPN_A_PEER_ID, nf_ovpn_peer_id_input_nl_policy);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
-	err = reply(info, NF_OVPN_CMD_PEER_GET, fill_peer, peer);
+	arg.peer = peer;
+	arg.next = &next;
+	err = reply(info, NF_OVPN_CMD_PEER_GET, fill_peer, &arg);
 	instance_unlock(peer->inst);
 	return err;
 }
@@ -1243,6 +1300,8 @@ int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	struct nf_ovpn_instance *inst;
 	struct nf_ovpn_peer *peer;
 	int err = skb->len;
+	unsigned int next;
+	struct peer_arg arg = { .next = &next };
 	void *hdr;
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
@@ -1252,17 +1311,26 @@ int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		goto out;
 	}
 	xa_for_each_start(&inst->peers, id, peer, cb->args[0]) {
+		/* in the middle of the networks of this one only */
+		arg.first = id == cb->args[0] ? cb->args[1] : 0;
+		arg.peer = peer;
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				  cb->nlh->nlmsg_seq, &nf_ovpn_nl_family,
 				  NLM_F_MULTI, NF_OVPN_CMD_PEER_GET);
 		if (!hdr)
 			break;
-		if (fill_peer(skb, peer)) {
+		if (fill_peer(skb, &arg)) {
 			genlmsg_cancel(skb, hdr);
 			break;
 		}
 		genlmsg_end(skb, hdr);
+		if (next < nf_ovpn_peer_vpn(peer)->num) {
+			cb->args[0] = id;
+			cb->args[1] = next;
+			break;
+		}
 		cb->args[0] = id + 1;
+		cb->args[1] = 0;
 	}
 	err = dump_result(skb, peer);
 out:

@@ -100,7 +100,7 @@ struct nf_ovpn_prefix {
  * @has_in6: @in6 is set
  * @num: number of networks
  * @rcu: frees it
- * @networks: networks behind the peer
+ * @networks: networks behind the peer, in order of nf_ovpn_prefix_cmp()
  *
  * Never changed once it can be seen.
  */
@@ -363,6 +363,9 @@ int nf_ovpn_peer_move(struct nf_ovpn_peer *peer,
 struct nf_ovpn_peer *
 nf_ovpn_peer_by_addr(struct nf_ovpn_instance *inst,
 		     const struct nf_conntrack_tuple *reply);
+int nf_ovpn_prefix_cmp(const struct nf_ovpn_prefix *a,
+		       const struct nf_ovpn_prefix *b);
+void nf_ovpn_vpn_sort(struct nf_ovpn_vpn *vpn);
 int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 			 unsigned int *which);
 void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer);

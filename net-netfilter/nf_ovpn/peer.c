@@ -7,9 +7,11 @@
  * it out of all places and frees it after a grace period; nobody holds a
  * reference.
  */
+#include <linux/bsearch.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
@@ -241,18 +243,66 @@ static bool vpn_prefix(const struct nf_ovpn_vpn *vpn, unsigned int i,
 	}
 }
 
-/* Whether one of the first @n prefixes is @wanted. */
-static bool vpn_has(const struct nf_ovpn_vpn *vpn, unsigned int n,
+/**
+ * nf_ovpn_prefix_cmp - put networks in order
+ * @a: network
+ * @b: another one
+ *
+ * Return: 0 when they are the same, else which comes first, as memcmp().
+ */
+int nf_ovpn_prefix_cmp(const struct nf_ovpn_prefix *a,
+		       const struct nf_ovpn_prefix *b)
+{
+	if (a->family != b->family)
+		return a->family - b->family;
+	if (a->len != b->len)
+		return a->len - b->len;
+	return memcmp(&a->addr, &b->addr, sizeof(a->addr));
+}
+
+static int prefix_cmp(const void *a, const void *b)
+{
+	return nf_ovpn_prefix_cmp(a, b);
+}
+
+/**
+ * nf_ovpn_vpn_sort - put the networks of a peer in order
+ * @vpn: what nobody can see yet; it must be in order before a peer gets it
+ */
+void nf_ovpn_vpn_sort(struct nf_ovpn_vpn *vpn)
+{
+	sort(vpn->networks, vpn->num, sizeof(vpn->networks[0]), prefix_cmp,
+	     NULL);
+}
+
+/* Whether one of the prefixes is @wanted. */
+static bool vpn_has(const struct nf_ovpn_vpn *vpn,
 		    const struct nf_ovpn_prefix *wanted)
 {
 	struct nf_ovpn_prefix prefix;
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < 2; i++) {
 		if (vpn_prefix(vpn, i, &prefix) &&
-		    prefix.family == wanted->family &&
-		    prefix.len == wanted->len &&
-		    nf_inet_addr_cmp(&prefix.addr, &wanted->addr))
+		    !nf_ovpn_prefix_cmp(&prefix, wanted))
+			return true;
+	}
+	return bsearch(wanted, vpn->networks, vpn->num,
+		       sizeof(vpn->networks[0]), prefix_cmp);
+}
+
+/* Whether a prefix is one of the addresses as well, of which there is a route
+ * already. The networks differ from each other.
+ */
+static bool is_address_too(const struct nf_ovpn_vpn *vpn, unsigned int i,
+			   const struct nf_ovpn_prefix *prefix)
+{
+	struct nf_ovpn_prefix address;
+	unsigned int j;
+
+	for (j = 0; j < 2 && j < i; j++) {
+		if (vpn_prefix(vpn, j, &address) &&
+		    !nf_ovpn_prefix_cmp(&address, prefix))
 			return true;
 	}
 	return false;
@@ -268,7 +318,7 @@ static void routes_del(struct nf_ovpn_peer *peer,
 
 	for (i = 0; i < n; i++) {
 		if (vpn_prefix(vpn, i, &prefix) &&
-		    !(keep && vpn_has(keep, VPN_PREFIXES(keep), &prefix)))
+		    !(keep && vpn_has(keep, &prefix)))
 			nf_ovpn_route_del(&peer->inst->routes, peer,
 					  prefix.family, &prefix.addr,
 					  prefix.len);
@@ -297,8 +347,9 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 
 	/* Only what differs: what stays must not be missing for a moment. */
 	for (i = 0; i < VPN_PREFIXES(vpn); i++) {
-		if (!vpn_prefix(vpn, i, &prefix) || vpn_has(vpn, i, &prefix) ||
-		    (old && vpn_has(old, VPN_PREFIXES(old), &prefix)))
+		if (!vpn_prefix(vpn, i, &prefix) ||
+		    is_address_too(vpn, i, &prefix) ||
+		    (old && vpn_has(old, &prefix)))
 			continue;
 		err = nf_ovpn_route_add(&peer->inst->routes, peer,
 					prefix.family, &prefix.addr,
@@ -313,7 +364,7 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 	rcu_assign_pointer(peer->vpn, vpn);
 	if (old) {
 		routes_del(peer, old, VPN_PREFIXES(old), vpn);
-		kfree_rcu(old, rcu);
+		kvfree_rcu(old, rcu);
 	}
 	atomic_inc(&nf_ovpn_pernet(peer->inst->net)->gen);
 	return 0;
@@ -433,7 +484,7 @@ static void peer_free_rcu(struct rcu_head *rcu)
 	for (slot = 0; slot < ARRAY_SIZE(peer->keys); slot++)
 		nf_ovpn_key_free_now(rcu_dereference_raw(peer->keys[slot]));
 	nf_ovpn_endpoint_free(rcu_dereference_raw(peer->endpoint));
-	kfree(rcu_dereference_raw(peer->vpn));
+	kvfree(rcu_dereference_raw(peer->vpn));
 	free_percpu(peer->stats);
 	kfree(peer);
 }
