@@ -40,6 +40,7 @@ static void usage(void)
 		"			[ listen [ADDR:]PORT ]... [ mark MARK ]\n"
 		"			[ dscp { zero | inherit } ]\n"
 		"			[ df { unset | set | inherit } ]\n"
+		"			[ bind-dev { NAME | none } ]\n"
 		"	ip ovpn del dev NAME\n"
 		"	ip ovpn show [ [ dev ] NAME ]\n"
 		"	ip ovpn peer { add | set } dev NAME id ID [ PEER-OPTS ]\n"
@@ -141,6 +142,13 @@ static const char * const slot_names[] = {
 	[NF_OVPN_KEY_SLOT_SECONDARY] = "secondary",
 };
 
+static const char * const instance_reason_names[] = {
+	[NF_OVPN_DEL_INSTANCE_REASON_USERSPACE] = "userspace",
+	[NF_OVPN_DEL_INSTANCE_REASON_DEVICE] = "device",
+	[NF_OVPN_DEL_INSTANCE_REASON_MOVED] = "moved",
+	[NF_OVPN_DEL_INSTANCE_REASON_MODULE] = "module",
+};
+
 static const char * const reason_names[] = {
 	[NF_OVPN_DEL_PEER_REASON_TEARDOWN] = "teardown",
 	[NF_OVPN_DEL_PEER_REASON_USERSPACE] = "userspace",
@@ -170,6 +178,7 @@ static const struct counter drop_counters[] = {
 	{ NF_OVPN_A_DROPS_CONNTRACK,	"conntrack",	"conntrack" },
 	{ NF_OVPN_A_DROPS_TOO_BIG,	"too-big",	"too_big" },
 	{ NF_OVPN_A_DROPS_FRAMING,	"framing",	"framing" },
+	{ NF_OVPN_A_DROPS_OFFLOAD,	"offload",	"offload" },
 };
 
 /* The statistics are printed as a table: one line for each of these. */
@@ -668,6 +677,9 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 	    rta_getattr_u32(in[NF_OVPN_A_INSTANCE_DF]))
 		PRINT_NAME("df", " df %s", df_names, in[NF_OVPN_A_INSTANCE_DF]);
 	print_mark(in[NF_OVPN_A_INSTANCE_MARK]);
+	if (in[NF_OVPN_A_INSTANCE_BIND_DEV])
+		print_string(PRINT_ANY, "bind_dev", " bind-dev %s",
+			     ll_index_to_name(rta_getattr_u32(in[NF_OVPN_A_INSTANCE_BIND_DEV])));
 	print_listeners(tb[NF_OVPN_A_INSTANCE]);
 	if (in[NF_OVPN_A_INSTANCE_PEERS])
 		print_uint(PRINT_ANY, "peers", " peers %u",
@@ -967,6 +979,8 @@ static int instance_modify(int argc, char **argv, int cmd)
 	bool has_dev = false, has_mode = false, has_fastpath = false;
 	bool has_dscp = false, has_df = false, has_mark = false;
 	__u32 mode = 0, fastpath = 0, dscp = 0, df = 0, mark = 0;
+	bool has_bind_dev = false;
+	__u32 bind_dev = 0;
 	unsigned int i, listeners = 0;
 	struct rtattr *in, *ln;
 	int ifindex = 0;
@@ -1002,6 +1016,9 @@ static int instance_modify(int argc, char **argv, int cmd)
 			if (get_u32(&mark, *argv, 0))
 				invarg("invalid mark", *argv);
 		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
+			   option(&argc, &argv, "bind-dev", &has_bind_dev)) {
+			bind_dev = strcmp(*argv, "none") ? parse_dev(*argv) : 0;
+		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
 			   strcmp(*argv, "listen") == 0) {
 			NEXT_ARG();
 			if (listeners == ARRAY_SIZE(listen))
@@ -1036,6 +1053,9 @@ static int instance_modify(int argc, char **argv, int cmd)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_DF, df);
 	if (has_mark)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_MARK, mark);
+	if (has_bind_dev)
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_BIND_DEV,
+			  bind_dev);
 	for (i = 0; i < listeners; i++) {
 		ln = nest(&req.n, NF_OVPN_A_INSTANCE_LISTENER);
 		add_endpoint(&req.n, &listen[i], NF_OVPN_A_LISTENER_LOCAL_IPV4,
@@ -1838,6 +1858,9 @@ static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 	case NF_OVPN_CMD_KEY_LIMIT_NTF:
 		event = "key-limit";
 		break;
+	case NF_OVPN_CMD_INSTANCE_DEL_NTF:
+		event = "instance-del";
+		break;
 	default:
 		snprintf(number, sizeof(number), "unknown-%u", ghdr->cmd);
 		event = number;
@@ -1850,6 +1873,16 @@ static int print_event(struct rtnl_ctrl_data *ctrl, struct nlmsghdr *n,
 	print_string(PRINT_ANY, "event", "%s ", event);
 	if (tb[NF_OVPN_A_IFINDEX])
 		print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
+	if (tb[NF_OVPN_A_INSTANCE]) {
+		struct rtattr *i[NF_OVPN_A_INSTANCE_MAX + 1];
+
+		parse_rtattr_nested(i, NF_OVPN_A_INSTANCE_MAX,
+				    tb[NF_OVPN_A_INSTANCE]);
+		if (i[NF_OVPN_A_INSTANCE_DEL_REASON])
+			PRINT_NAME("reason", " reason %s",
+				   instance_reason_names,
+				   i[NF_OVPN_A_INSTANCE_DEL_REASON]);
+	}
 	if (tb[NF_OVPN_A_PEER]) {
 		struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
 

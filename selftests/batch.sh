@@ -96,6 +96,27 @@ forwarded_gso() {
 	return $status
 }
 
+# Behind a qdisc that sends flow by flow, at a rate, no segment overtakes another,
+# whether it goes out alone or in a batch.
+in_order() { # FROM
+	local before after status=0
+	run nsexec "$gw" tc qdisc add dev veth0 root fq maxrate 40mbit \
+		flow_limit 20000 limit 20000 || return
+	before=$(out_of_order)
+	for address in 10.8.0.2 "[fd08::2]"; do
+		tcp_transfer "$1" "$peer" "$address" || status=1
+	done
+	after=$(out_of_order)
+	nsexec "$gw" tc -s qdisc show dev veth0
+	run nsexec "$gw" tc qdisc del dev veth0 root
+	expect "segments out of order" $((after - before)) -eq 0 && return $status
+}
+out_of_order() {
+	nsexec "$peer" awk '
+		/^TcpExt:/ && !n { for (n = NF; $n != "TCPOFOQueue"; n--); next }
+		/^TcpExt:/ { print $n }' /proc/net/netstat
+}
+
 # Datagrams of an application that leave as one packet
 udp_segments() {
 	local a b c
@@ -134,6 +155,55 @@ mixed() {
 		no_drops
 }
 
+# The control packet of one keeps the header of the link, goes through what comes
+# behind, and arrives once, when the listener is behind DNAT as well, on a flow
+# that is armed and on one that is new.
+mixed_behind_dnat() {
+	local control pf=ip status=0 mac=02:00:00:00:00:02
+	[ "$fam" = ipv4 ] || pf=ip6
+	hold 6 || return
+	control=20${held[0]:2}
+	nsexec "$gw" conntrack -F 2>/dev/null
+	run nsexec "$gw" nft -f - <<-RULES || return
+	table $pf front {
+		chain redir {
+			type nat hook prerouting priority dstnat
+			udp dport 1195 redirect to :$GW_PORT
+		}
+		chain seen {
+			type filter hook prerouting priority filter
+			udp dport $GW_PORT @th,64,8 0x20 \
+				ether saddr $mac counter
+		}
+	}
+	RULES
+	forget socket
+	mark
+	run "$tool" -n "$peer" segments "$peer_addr" "$PEER_PORT" "$gw_addr" \
+		1195 "${held[0]}" "$control" "${held[1]}" "${held[2]}" &&
+		risen_to vpn-rx-packets 3 &&
+		wait_for "the control packet of a new flow" 5 \
+			lines_are 1 "^$control$" socket &&
+		run "$tool" -n "$peer" segments "$peer_addr" "$PEER_PORT" \
+			"$gw_addr" 1195 "${held[3]}" "${held[4]}" "$control" \
+			"${held[5]}" &&
+		risen_to vpn-rx-packets 6 &&
+		wait_for "the control packet of an armed flow" 5 \
+			lines_are 2 "^$control$" socket &&
+		expect_rise rx-fast-packets -eq 3 &&
+		no_drops || status=1
+	run nsexec "$gw" nft list chain $pf front seen
+	nsexec "$gw" nft list chain $pf front seen | grep -q "packets 1 " ||
+		fail "the header of the link is lost" || status=1
+	nsexec "$gw" nft delete table $pf front
+	nsexec "$gw" conntrack -F 2>/dev/null
+	# The client has followed the answers to the port in front.
+	run "$tool" -n "$peer" nl nf-ovpn peer-set ifindex=tun9 "peer{" \
+		id="$PEER_ID" remote-port="$GW_PORT" "}" &&
+		pings "$peer" 10.8.0.1 || status=1
+	return $status
+}
+
 # Of datagrams in one packet each is judged by itself.
 one_of_many() {
 	local bad
@@ -156,7 +226,11 @@ check "batches both ways" batches
 check "without offload" no_offload
 check "packets that GRO has merged" forwarded_gso
 check "UDP segments inside" udp_segments
+modprobe sch_fq 2>/dev/null
+check "segments of the LAN in order, behind fq" in_order "$lan"
+check "segments of the gateway in order, behind fq" in_order "$gw"
 check "control packets among data packets" mixed
+check "control packets among data packets, behind DNAT" mixed_behind_dnat
 check "one bad datagram among good ones" one_of_many
 next() {
 	pair_down
@@ -165,4 +239,5 @@ next() {
 require "a tunnel over IPv6" next chacha20-poly1305 256 6
 check "batches both ways, IPv6" batches
 check "without offload, IPv6" no_offload
+check "control packets among data packets, behind DNAT, IPv6" mixed_behind_dnat
 run_checks

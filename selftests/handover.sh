@@ -138,6 +138,27 @@ accept() {
 		expect_rise vpn-rx-packets -eq 0
 }
 
+# A peer whose packets are opened by userspace was heard, for longer than its
+# timeout; one that only sends again what came before was not.
+heard_by_userspace() {
+	local id=1000000 end
+	# shellcheck disable=SC2046	# words
+	set -- ifindex=tun0 $(key_is)
+	run gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" \
+		keepalive-timeout=2 "}"
+	end=$((SECONDS + 5))
+	while [ $SECONDS -lt $end ]; do
+		gwnl key-accept "$@" rx-packet-id=$((id += 1)) "}" ||
+			fail "the peer is gone, or its packet refused" || return
+		sleep 0.2
+	done
+	wait_for "the end of the peer" 6 replayed_until_gone "$@" \
+		rx-packet-id=$id "}"
+}
+replayed_until_gone() {
+	[[ "$(gwnl key-accept "$@")" == "ENOENT "* ]]
+}
+
 reserve() { # PACKETS
 	# shellcheck disable=SC2046	# words
 	gwnl key-reserve ifindex=tun0 $(key_is) packets="$1" "}"
@@ -235,4 +256,5 @@ check "R9: a key without its window refuses what is old" no_window
 check "R9: packets in userspace's hands" accept
 check "R9: packet IDs for userspace" reserved
 check "R9: a data channel in userspace has the key by turns" by_turns
+check "R8: a peer is heard when userspace opens its packets" heard_by_userspace
 run_checks

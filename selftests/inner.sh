@@ -88,6 +88,38 @@ network_taken() {
 		peer_set no-networks=
 }
 
+# More networks than a message holds: 4096, in several messages both ways. The
+# first, one in the middle and the last are reached; one more is refused.
+many_networks() {
+	local part i out status=0
+	peer_set no-networks= || return
+	for ((part = 0; part < 16; part++)); do
+		for ((i = 0; i < 256; i++)); do
+			echo "network{ ipv4=10.$((64 + part)).$i.0 prefix-len=24 }"
+		done | xargs echo "peer-set ifindex=tun0 peer{ id=$PEER_ID" \
+			"add-networks=" | sed 's/$/ }/'
+	done | "$tool" -n "$gw" batch nf-ovpn || return
+	out=$("$tool" -n "$gw" dump nf-ovpn peer-get ifindex=tun0)
+	expect "networks in the dump" \
+		"$(grep -o 'peer.network.ipv4=[^ ]*' <<<"$out" | sort -u | wc -l)" \
+		-eq 4096 &&
+		expect "messages" "$(wc -l <<<"$out")" -gt 1 || status=1
+	out=$(gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" add-networks= \
+		"network{" ipv4=10.20.1.0 prefix-len=24 "}" "}")
+	echo "$out"
+	[ "$out" = "E2BIG peer.network: too many networks" ] || status=1
+	out=$(gwnl peer-get ifindex=tun0 "peer{" id="$PEER_ID" "}")
+	[[ $out == *" peer.more-networks"* ]] || fail "all in one" || status=1
+	for i in 10.64.0.1 10.70.200.1 10.79.255.1; do
+		ip -n "$peer" addr add $i/32 dev lo
+		ip -n "$gw" route add $i/32 dev tun0
+		pings "$lan" $i && pings "$peer" 198.51.100.2 -I $i || status=1
+		ip -n "$gw" route del $i/32 dev tun0
+		ip -n "$peer" addr del $i/32 dev lo
+	done
+	peer_set no-networks= && return $status
+}
+
 # --- TCP MSS
 
 # What each side is told: the SYN as it arrives
@@ -204,6 +236,7 @@ check "a network behind the peer, IPv6" network6
 check "the longest prefix counts" longest
 check "a default route behind the peer" default_network
 check "a network that another peer has is refused" network_taken
+check "4096 networks" many_networks
 check "TCP MSS" mss
 check "source NAT to an address" snat "snat to 10.8.0.1" 10.8.0.1
 check "masquerade" snat masquerade 10.8.0.1

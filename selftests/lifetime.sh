@@ -108,6 +108,34 @@ device_moved() {
 	stop tun0 && up && pings "$peer" 198.51.100.2
 }
 
+# REASON COMMAND...: whoever listens hears of the instance's end, and why.
+end_told() {
+	local status=0 reason=$1
+	forget monitor
+	"$tool" -n "$gw" -b -p "$tmp/monitor.pid" monitor >>"$tmp/monitor.log" ||
+		return
+	run "${@:2}" &&
+		wait_for "the end of the instance" 5 lines_are 1 \
+			"^instance-del-ntf ifindex=[0-9]* instance.del-reason=$reason" \
+			monitor || status=1
+	cat "$tmp/monitor.log"
+	grep -q "^peer-del-ntf .*peer.del-reason=teardown" "$tmp/monitor.log" ||
+		fail "not a word of its peer" || status=1
+	stop monitor
+	return $status
+}
+all_ends_told() {
+	up && end_told userspace gwnl instance-del ifindex=tun0 &&
+		up && end_told device stop tun0 &&
+		up && end_told moved ip -n "$gw" link set tun0 netns "$lan" ||
+		return
+	if grep -q '^nf_ovpn ' /proc/modules; then
+		up && end_told module rmmod nf_ovpn || return
+		run modprobe nf_ovpn || return
+	fi
+	up && pings "$peer" 198.51.100.2
+}
+
 namespace_removed() {
 	local ns=$gw
 	traffic_on || return
@@ -322,6 +350,7 @@ require "a tunnel" up
 check "R11: the instance is deleted under traffic" instance_del
 check "R11: the device is removed under traffic" device_removed
 check "R11: the device moves to another namespace" device_moved
+check "R11: the end of an instance is told, with the reason" all_ends_told
 check "R11: the namespace is removed under traffic" namespace_removed
 check "keys are swapped under traffic, without loss" key_swaps
 check "peers come and go under traffic, without loss" peer_churn

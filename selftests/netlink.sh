@@ -51,7 +51,7 @@ refusals() {
 	instance-new TUN instance{ listener{ local-port=1 } fastpath=3 }
 		| ERANGE instance.fastpath: integer out of range
 	instance-new TUN instance{ listener{ local-port=1 } peers=1 }
-		| EINVAL instance.peers: Unknown attribute type
+		| EINVAL instance.peers: Unsupported attribute
 	instance-new TUN instance{ listener{ local-port=1 } 77:hex=00 }
 		| EINVAL instance.77: Unknown attribute type
 	instance-new ifindex=0 instance{ listener{ local-port=1 } }
@@ -89,7 +89,7 @@ refusals() {
 	instance-set TUN instance{ mark:hex=00 }
 		| EINVAL instance.mark: invalid attribute length
 	instance-set TUN instance{ peers=1 }
-		| EINVAL instance.peers: Unknown attribute type
+		| EINVAL instance.peers: Unsupported attribute
 	instance-set TUN instance{ listener{ local-ipv4=192.0.2.1 } }
 		| EINVAL instance.listener.local-port missing
 	instance-get
@@ -686,6 +686,57 @@ unprivileged() {
 	same EPERM "$answer"
 }
 
+# Nor is listening, to where peers are.
+unprivileged_monitor() {
+	local answer
+	answer=$(nsexec "$gw" setpriv --bounding-set=-net_admin \
+		--inh-caps=-net_admin timeout 2 "$tool" monitor 2>&1)
+	echo "$answer"
+	[[ $answer == *"Operation not permitted"* ]]
+}
+
+# ADDRESSES: so many listeners
+listeners() {
+	local n
+	for ((n = 1; n <= $1; n++)); do
+		echo "listener{ local-ipv6=2001:db8:ffff:ffff:ffff:ffff:ffff:$n" \
+			"local-port=1300 }"
+	done
+}
+
+# As many as an instance may have fit into an answer and into a dump, with other
+# instances before and behind it.
+many_listeners() {
+	local words status=0
+	words="instance-set ifindex=tun0 instance{ $(listeners 65 | xargs) }"
+	refused "$words" "E2BIG instance.listener: too many listeners" || return
+	gw_tun_add tun1 10.9.0.1/24 fd09::1/64 &&
+		run gwnl instance-new ifindex=tun1 "instance{" "listener{" \
+			local-port=1301 "}" "}" || return
+	# shellcheck disable=SC2046	# words
+	gwnl instance-set ifindex=tun0 "instance{" $(listeners 64) "}" &&
+		same 64 "$(gwnl instance-get ifindex=tun0 | tr ' ' '\n' |
+			grep -c listener.local-port)" &&
+		same 65 "$("$tool" -n "$gw" dump nf-ovpn instance-get |
+			tr ' ' '\n' | grep -c listener.local-port)" || status=1
+	run gwnl instance-set ifindex=tun0 "instance{" "listener{" \
+		local-port="$GW_PORT" "}" "}" || status=1
+	stop tun1
+	return $status
+}
+
+# A refusal has the request in it, but for the secrets.
+secrets_wiped() {
+	local answer
+	# shellcheck disable=SC2046	# words
+	answer=$("$tool" -n "$gw" refusal nf-ovpn key-new ifindex=tun0 \
+		$(gw_key_words aes-gcm 256 | sed 's/peer-id=42/peer-id=43/'))
+	echo "$answer"
+	[ -n "$answer" ] && [[ $answer != *"${KEY_UP:0:16}"* ]] &&
+		[[ $answer != *"${KEY_DOWN:0:16}"* ]] &&
+		[[ $answer != *"$TAIL_UP"* ]]
+}
+
 instance_shown() {
 	says "$(gwnl instance-get ifindex=tun0)" instance.mode=mp \
 		instance.fastpath=accepted instance.dscp=zero \
@@ -931,6 +982,9 @@ check "a second peer of a p2p instance" second_p2p_peer
 check "a peer without a local port" no_local_port
 check "two keys with one ID" same_key_id
 check "without CAP_NET_ADMIN" unprivileged
+check "notifications without CAP_NET_ADMIN" unprivileged_monitor
+check "as many listeners as there may be" many_listeners
+check "secrets are wiped" secrets_wiped
 check "an instance is shown" instance_shown
 check "a peer is shown and changed" peer_shown
 check "keys are shown, but for their secrets" keys_shown

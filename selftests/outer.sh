@@ -180,6 +180,52 @@ narrow_path() {
 	return $status
 }
 
+# The gateway gets another address in place of the one by which the peer was
+# heard: what goes to the peer comes from the new one at once, and the peer
+# follows. PREFIX OLD NEW
+renumbered() {
+	local status=0 pf=ip
+	[ "$fam" = ipv4 ] || pf=ip6
+	inst_set "listener{" local-port="$GW_PORT" "}" &&
+		run nsexec "$gw" sysctl -qw \
+			net.ipv4.conf.veth0.promote_secondaries=1 &&
+		run ip -n "$gw" addr add "$3/$1" dev veth0 nodad &&
+		pings "$lan" 10.8.0.2 && pings "$lan" fd08::2 || return
+	run ip -n "$gw" addr del "$2/$1" dev veth0
+	count_outer $pf saddr "$3"
+	mark
+	pings "$lan" 10.8.0.2 && pings "$lan" fd08::2 &&
+		expect "packets from the new address" "$(counted)" -ge 10 &&
+		expect_rise drops.no-route -eq 0 || status=1
+	run ip -n "$gw" addr add "$2/$1" dev veth0 nodad
+	run ip -n "$gw" addr del "$3/$1" dev veth0
+	pings "$lan" 10.8.0.2 || status=1
+	inst_set "listener{" local-"$fam"="$gw_addr" \
+		local-port="$GW_PORT" "}" || status=1
+	return $status
+}
+
+# The clients' side is a VRF: the routes of the gateway itself do not lead there.
+vrf() {
+	local status=0
+	run ip -n "$gw" link add vrf0 type vrf table 100 &&
+		run ip -n "$gw" link set vrf0 up &&
+		run ip -n "$gw" link set veth0 master vrf0 || return
+	ip -n "$gw" addr replace 2001:db8:1::1/64 dev veth0 nodad
+	mark
+	! pings "$lan" 10.8.0.2 || status=1
+	expect_rise drops.no-route -ge 5 || status=1
+	mark
+	inst_set bind-dev=vrf0 && pings "$lan" 10.8.0.2 &&
+		pings "$peer" fd08::1 && pings "$gw" 10.8.0.2 &&
+		expect_rise drops.no-route -eq 0 || status=1
+	inst_set bind-dev=0
+	run ip -n "$gw" link set veth0 nomaster
+	run ip -n "$gw" link del vrf0
+	ip -n "$gw" addr replace 2001:db8:1::1/64 dev veth0 nodad
+	pings "$lan" 10.8.0.2 && return $status
+}
+
 path_mtu_is() {
 	ip -n "$gw" route get "$peer_addr" | grep -q "mtu $1 "
 }
@@ -226,7 +272,13 @@ check "R14: nothing is inherited from half a header" no_header
 check "R14: ECN, IPv4" ecn
 check "R14: DF" df
 check "R14: a narrow route, IPv4" narrow_route 4 52
+check "R15: the gateway is renumbered" renumbered 24 192.0.2.1 192.0.2.3
+modprobe vrf 2>/dev/null
+check "R15: a VRF" vrf
 require "a tunnel over IPv6" tunnel_over 6
+check "R15: the gateway is renumbered, IPv6" \
+	renumbered 64 2001:db8:1::1 2001:db8:1::3
+check "R15: a VRF, IPv6" vrf
 check "R15: marks, IPv6" marks
 check "R14: DSCP, IPv6" dscp
 check "R14: ECN, IPv6" ecn

@@ -78,6 +78,8 @@ static const char *const auth_names[] = { "none", "hmac-sha1", "hmac-sha256",
 static const char *const framing_names[] = { "none", "stub", "stub-swap",
 					     "stub-v2", NULL };
 static const char *const slot_names[] = { "primary", "secondary", NULL };
+static const char *const instance_reason_names[] = { "userspace", "device",
+						     "moved", "module", NULL };
 static const char *const reason_names[] = { "teardown", "userspace", "expired",
 					    "transport-error",
 					    "transport-disconnect", NULL };
@@ -98,6 +100,7 @@ static const struct attr nf_drops[] = {
 	{ "conntrack", NF_OVPN_A_DROPS_CONNTRACK, UINT },
 	{ "too-big", NF_OVPN_A_DROPS_TOO_BIG, UINT },
 	{ "framing", NF_OVPN_A_DROPS_FRAMING, UINT },
+	{ "offload", NF_OVPN_A_DROPS_OFFLOAD, UINT },
 	{ }
 };
 
@@ -137,6 +140,9 @@ static const struct attr nf_instance[] = {
 	{ "mark", NF_OVPN_A_INSTANCE_MARK, U32 },
 	{ "peers", NF_OVPN_A_INSTANCE_PEERS, U32 },
 	{ "stats", NF_OVPN_A_INSTANCE_STATS, NEST, nf_stats },
+	{ "bind-dev", NF_OVPN_A_INSTANCE_BIND_DEV, IFINDEX },
+	{ "del-reason", NF_OVPN_A_INSTANCE_DEL_REASON, ENUM,
+	  .names = instance_reason_names },
 	{ }
 };
 
@@ -163,6 +169,8 @@ static const struct attr nf_peer[] = {
 	{ "keepalive-timeout", NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT, U32 },
 	{ "network", NF_OVPN_A_PEER_NETWORK, NEST, nf_network },
 	{ "no-networks", NF_OVPN_A_PEER_NO_NETWORKS, FLAG },
+	{ "add-networks", NF_OVPN_A_PEER_ADD_NETWORKS, FLAG },
+	{ "more-networks", NF_OVPN_A_PEER_MORE_NETWORKS, FLAG },
 	{ "mark", NF_OVPN_A_PEER_MARK, U32 },
 	{ "tcp-mss", NF_OVPN_A_PEER_TCP_MSS, U16 },
 	{ "framing", NF_OVPN_A_PEER_FRAMING, ENUM, .names = framing_names },
@@ -312,6 +320,7 @@ static const struct family families[] = {
 			{ "flow-flush", NF_OVPN_CMD_FLOW_FLUSH },
 			{ "peer-flush", NF_OVPN_CMD_PEER_FLUSH },
 			{ "key-limit-ntf", NF_OVPN_CMD_KEY_LIMIT_NTF },
+			{ "instance-del-ntf", NF_OVPN_CMD_INSTANCE_DEL_NTF },
 			{ }
 		}
 	},
@@ -896,16 +905,46 @@ static int cmd_nl(char **words, bool dump)
 /* Requests from standard input, one to a line, for many of them in a short
  * time.
  */
+/* The whole of a refusal, which has the request in it, in hexadecimal digits */
+static int cmd_refusal(char **words)
+{
+	const struct family *family = family_by_name(words[0]);
+	struct request req = { .nlh = {
+		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+	} };
+	struct genlmsghdr *genl = NLMSG_DATA(&req.nlh);
+	int fd = netlink_socket(), zero = 0, error;
+	static uint64_t buf[8192];
+	ssize_t len;
+
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &zero, sizeof(zero));
+	req.nlh.nlmsg_type = family_id(fd, family->name, NULL);
+	genl->cmd = command_by_name(family, words[1]);
+	genl->version = 1;
+	put_words(&req, family->attrs, words + 2);
+	if (send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0)
+		err(2, "netlink send");
+	len = recv(fd, buf, sizeof(buf), 0);
+	if (len < (ssize_t)(NLMSG_HDRLEN + sizeof(error)))
+		err(2, "netlink receive");
+	memcpy(&error, NLMSG_DATA((struct nlmsghdr *)buf), sizeof(error));
+	if (((struct nlmsghdr *)buf)->nlmsg_type != NLMSG_ERROR || !error)
+		errx(1, "not refused");
+	hex_print((uint8_t *)buf, len);
+	return 0;
+}
+
 static int cmd_batch(char **words)
 {
 	const struct family *family = family_by_name(words[0]);
 	int fd = netlink_socket(), id, n;
-	char line[4096], *argv[256];
+	static char line[65536], *argv[4096];
 
 	id = family_id(fd, family->name, NULL);
 	while (fgets(line, sizeof(line), stdin)) {
 		n = 0;
-		for (char *word = strtok(line, "\n "); word && n < 255;
+		for (char *word = strtok(line, "\n "); word && n < 4095;
 		     word = strtok(NULL, "\n "))
 			argv[n++] = word;
 		argv[n] = NULL;
@@ -1784,6 +1823,7 @@ static int usage(void)
 		"ovpn_tool [-n NETNS] [-b] [-p PIDFILE] COMMAND\n"
 		"  nl FAMILY REQUEST [ATTRIBUTE...]\n"
 		"  dump FAMILY REQUEST [ATTRIBUTE...]\n"
+		"  refusal FAMILY REQUEST [ATTRIBUTE...]	as it comes, in hexadecimal\n"
 		"  batch FAMILY			requests from standard input\n"
 		"  monitor			notifications of nf-ovpn\n"
 		"  drops				reasons of dropped packets\n"
@@ -1842,6 +1882,8 @@ int main(int argc, char **argv)
 		return cmd_nl(argv + 1, false);
 	if (!strcmp(argv[0], "dump") && need >= 2)
 		return cmd_nl(argv + 1, true);
+	if (!strcmp(argv[0], "refusal") && need >= 2)
+		return cmd_refusal(argv + 1);
 	if (!strcmp(argv[0], "batch") && need == 1)
 		return cmd_batch(argv + 1);
 	if (!strcmp(argv[0], "monitor") && !need)

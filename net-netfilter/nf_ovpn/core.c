@@ -207,6 +207,9 @@ static int fib_event(struct notifier_block *nb, unsigned long event, void *ptr)
 	return NOTIFY_DONE;
 }
 
+/* The module is about to go: no instance is made any more. Changed under RTNL. */
+static bool unloading;
+
 /* Hooks are there while there are instances. */
 static int hooks_get(struct net *net, struct netlink_ext_ack *extack)
 {
@@ -245,6 +248,42 @@ static void hooks_put(struct net *net)
 }
 
 /**
+ * nf_ovpn_hook_again - a part of a packet goes on by itself
+ * @skb: the part, data at its network header, with all that the packet had
+ * @state: where the packet was taken
+ *
+ * It begins with the hook of ours that took the packet, the first one there, and
+ * takes the way that the packet would have taken.
+ *
+ * Context: RCU read side, BH disabled.
+ */
+void nf_ovpn_hook_again(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const struct nf_hook_entries *hooks;
+	struct nf_hook_state again = *state;
+	struct nf_hook_ops **ops;
+	unsigned int i;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (state->pf == NFPROTO_IPV6)
+		hooks = rcu_dereference(state->net->nf.hooks_ipv6[state->hook]);
+	else
+#endif
+		hooks = rcu_dereference(state->net->nf.hooks_ipv4[state->hook]);
+	ops = hooks ? nf_hook_entries_get_hook_ops(hooks) : NULL;
+	for (i = 0; ops && i < hooks->num_hook_entries; i++) {
+		if (ops[i] < nf_ovpn_hooks ||
+		    ops[i] >= nf_ovpn_hooks + nf_ovpn_num_hooks)
+			continue;
+		if (nf_hook_slow(skb, &again, hooks, i) == 1)
+			again.okfn(again.net, again.sk, skb);
+		return;
+	}
+	/* The last instance has just gone. */
+	kfree_skb_reason(skb, SKB_DROP_REASON_NETFILTER_DROP);
+}
+
+/**
  * nf_ovpn_instance_new - attach an instance to a tun device
  * @dev: the device
  * @mode: one peer or many
@@ -266,6 +305,8 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 	struct nf_ovpn_instance *inst;
 	int cpu, err;
 
+	if (unloading)
+		return -ENODEV;
 	if (!dev->rtnl_link_ops || strcmp(dev->rtnl_link_ops->kind, "tun")) {
 		NL_SET_ERR_MSG(extack, "not a tun device");
 		return -EOPNOTSUPP;
@@ -347,12 +388,15 @@ err_free:
 }
 
 /**
- * nf_ovpn_instance_del - delete an instance, its peers and their keys
+ * nf_ovpn_instance_del - delete an instance, its peers and their keys, and tell
+ *			  userspace
  * @inst: the instance
+ * @reason: why
  *
  * Context: Process, under RTNL and nf_ovpn_net::lock.
  */
-void nf_ovpn_instance_del(struct nf_ovpn_instance *inst)
+void nf_ovpn_instance_del(struct nf_ovpn_instance *inst,
+			  enum nf_ovpn_del_instance_reason reason)
 {
 	HLIST_HEAD(no_listeners);
 
@@ -362,6 +406,7 @@ void nf_ovpn_instance_del(struct nf_ovpn_instance *inst)
 	nf_unregister_net_hook(inst->net, &inst->egress);
 	hooks_put(inst->net);
 	nf_ovpn_peer_flush(inst, NF_OVPN_DEL_PEER_REASON_TEARDOWN);
+	nf_ovpn_nl_instance_del_ntf(inst, reason);
 
 	/* ... and those that had found it are through. */
 	synchronize_net();
@@ -373,6 +418,17 @@ void nf_ovpn_instance_del(struct nf_ovpn_instance *inst)
 	free_percpu(inst->stats);
 	netdev_put(inst->dev, &inst->dev_tracker);
 	kfree(inst);
+}
+
+/* Why a device is said to be unregistered */
+static enum nf_ovpn_del_instance_reason
+unregister_reason(const struct net_device *dev)
+{
+	if (unloading)
+		return NF_OVPN_DEL_INSTANCE_REASON_MODULE;
+	return dev->reg_state == NETREG_REGISTERED ?
+	       NF_OVPN_DEL_INSTANCE_REASON_MOVED :
+	       NF_OVPN_DEL_INSTANCE_REASON_DEVICE;
 }
 
 static int netdev_event(struct notifier_block *nb, unsigned long event,
@@ -389,7 +445,7 @@ static int netdev_event(struct notifier_block *nb, unsigned long event,
 	mutex_lock(&ovpn_net->lock);
 	inst = nf_ovpn_instance_by_dev(dev_net(dev), dev);
 	if (inst)
-		nf_ovpn_instance_del(inst);
+		nf_ovpn_instance_del(inst, unregister_reason(dev));
 	mutex_unlock(&ovpn_net->lock);
 	return NOTIFY_DONE;
 }
@@ -440,7 +496,7 @@ static int __init nf_ovpn_init(void)
 	err = register_netdevice_notifier(&netdev_notifier);
 	if (err)
 		goto err_pernet;
-	err = genl_register_family(&nf_ovpn_nl_family);
+	err = nf_ovpn_nl_register();
 	if (err)
 		goto err_notifier;
 	nf_ovpn_drop_reasons_register();
@@ -455,8 +511,12 @@ err_pernet:
 
 static void __exit nf_ovpn_exit(void)
 {
-	genl_unregister_family(&nf_ovpn_nl_family);
+	/* Instances first, which still have a family to say so. */
+	rtnl_lock();
+	unloading = true;
+	rtnl_unlock();
 	unregister_netdevice_notifier(&netdev_notifier);
+	genl_unregister_family(&nf_ovpn_nl_family);
 	unregister_pernet_subsys(&net_ops);
 	nf_ovpn_drop_reasons_unregister();
 	nf_ovpn_pages_drain();

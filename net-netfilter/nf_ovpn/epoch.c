@@ -163,8 +163,10 @@ static int rx_fill(struct nf_ovpn_key *key, gfp_t gfp)
 
 	while (key->rx_last < last) {
 		rx = kzalloc_obj(*rx, gfp);
-		if (!rx)
-			return -ENOMEM;
+		if (!rx) {
+			err = -ENOMEM;
+			break;
+		}
 		memcpy(secret, key->rx_secret, sizeof(secret));
 		if (key->rx_last)
 			secret_next(secret);

@@ -48,7 +48,7 @@ static const struct netlink_range_validation nf_ovpn_a_ifindex_range = {
 };
 
 /* Common nested types */
-const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1] = {
+const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_OFFLOAD + 1] = {
 	[NF_OVPN_A_DROPS_MALFORMED] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_CHECKSUM] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_AUTH] = { .type = NLA_UINT, },
@@ -64,23 +64,26 @@ const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1] = {
 	[NF_OVPN_A_DROPS_CONNTRACK] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_TOO_BIG] = { .type = NLA_UINT, },
 	[NF_OVPN_A_DROPS_FRAMING] = { .type = NLA_UINT, },
+	[NF_OVPN_A_DROPS_OFFLOAD] = { .type = NLA_UINT, },
 };
 
-const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
+const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1] = {
 	[NF_OVPN_A_INSTANCE_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
 	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_BIND_DEV] = { .type = NLA_U32, },
 };
 
-const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1] = {
+const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1] = {
 	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
 	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_BIND_DEV] = { .type = NLA_U32, },
 };
 
 const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1] = {
@@ -173,11 +176,13 @@ const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1] = {
 	[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_timeout_range),
 	[NF_OVPN_A_PEER_NETWORK] = NLA_POLICY_NESTED(nf_ovpn_network_nl_policy),
 	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_PEER_ADD_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
 	[NF_OVPN_A_PEER_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),
 	[NF_OVPN_A_PEER_DATA_V1] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_DEL_REASON] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_PEER_MORE_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_STATS] = NLA_POLICY_NESTED(nf_ovpn_stats_nl_policy),
 };
 
@@ -201,6 +206,7 @@ const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1]
 	[NF_OVPN_A_PEER_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &nf_ovpn_a_peer_keepalive_timeout_range),
 	[NF_OVPN_A_PEER_NETWORK] = NLA_POLICY_NESTED(nf_ovpn_network_nl_policy),
 	[NF_OVPN_A_PEER_NO_NETWORKS] = { .type = NLA_FLAG, },
+	[NF_OVPN_A_PEER_ADD_NETWORKS] = { .type = NLA_FLAG, },
 	[NF_OVPN_A_PEER_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_PEER_TCP_MSS] = { .type = NLA_U16, },
 	[NF_OVPN_A_PEER_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),

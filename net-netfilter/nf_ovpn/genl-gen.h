@@ -13,9 +13,9 @@
 #include <uapi/linux/nf_ovpn.h>
 
 /* Common nested types */
-extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_FRAMING + 1];
-extern const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1];
-extern const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_MARK + 1];
+extern const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_OFFLOAD + 1];
+extern const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1];
+extern const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1];
 extern const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1];
 extern const struct nla_policy nf_ovpn_keyconf_accept_input_nl_policy[NF_OVPN_A_KEYCONF_RX_PACKET_ID + 1];
 extern const struct nla_policy nf_ovpn_keyconf_new_input_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1];

@@ -149,6 +149,7 @@ static bool shortcut_takes(struct sk_buff *skb, const struct nf_conn *ct,
 
 	if (READ_ONCE(inst->fastpath) == NF_OVPN_FASTPATH_OFF ||
 	    !(READ_ONCE(inst->dev->flags) & IFF_UP) ||
+	    !nf_ovpn_dev_is_plain(inst->dev) ||
 	    ct_is_error(skb, pf, ct, ctinfo) ||
 	    READ_ONCE(ct->status) & (IPS_DYING | IPS_SEQ_ADJUST) ||
 	    (forward && skb->pkt_type != PACKET_HOST))
@@ -410,7 +411,7 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 	struct nf_conn *ct;
 
 	peer = nf_ovpn_peer_by_vpn_addr(inst, skb, false);
-	if (peer)
+	if (peer && !nf_ovpn_dev_has_queue(inst->dev))
 		key = nf_ovpn_peer_tx_key(peer);
 	if (!key) {
 		nf_ovpn_stats_path(inst, NF_OVPN_A_STATS_TX_USERSPACE_PACKETS);
@@ -424,7 +425,8 @@ unsigned int nf_ovpn_egress_hook(void *priv, struct sk_buff *skb,
 	    skb->protocol && !ct_is_error(skb, nf_ct_l3num(ct), ct, ctinfo)) {
 		ext = nf_ct_ovpn_find(ct);
 		dir = CTINFO2DIR(ctinfo);
-		if (ext && !ct_is_outer(ext, dir) && may_arm(ct))
+		if (ext && !ct_is_outer(ext, dir) && may_arm(ct) &&
+		    nf_ovpn_dev_is_plain(inst->dev))
 			nf_ovpn_ct_arm(inst->net, ct, dir, skb, peer->handle);
 	}
 

@@ -147,9 +147,29 @@ static bool add_payload(struct nf_ovpn_merge *merge, unsigned int len)
 	}
 	skb->len += len;
 	skb->data_len += len;
-	skb->truesize += len;
 	merge->pos += len;
+	/* with what lies before: headers, alignment */
+	skb->truesize += merge->pos - merge->charged;
+	merge->charged = merge->pos;
 	return true;
+}
+
+/* Nothing more comes into the memory. What is left of it stays as long as the
+ * packet that refers to it last, and is charged to that.
+ */
+static void let_go(struct nf_ovpn_merge *merge)
+{
+	struct sk_buff *skb = merge->skb;
+	int frags;
+
+	if (!merge->page)
+		return;
+	frags = skb ? skb_shinfo(skb)->nr_frags : 0;
+	if (frags && skb_frag_page(&skb_shinfo(skb)->frags[frags - 1]) ==
+		     merge->page)
+		skb->truesize += merge->end - merge->charged;
+	put_page(merge->page);
+	merge->page = NULL;
 }
 
 /* What is known of the last segment, after it was added. */
@@ -331,9 +351,9 @@ u8 *nf_ovpn_merge_room(struct nf_ovpn_merge *merge, unsigned int front,
 		pos = nf_ovpn_pages_get(len, &chunk, &page);
 		if (!pos)
 			return NULL;
-		if (merge->page)
-			put_page(merge->page);
+		let_go(merge);
 		merge->page = page;
+		merge->charged = pos;
 		merge->end = pos + chunk;
 		merge->overlap = 0;
 		merge->text = pos;
@@ -398,7 +418,6 @@ struct sk_buff *nf_ovpn_merge_put(struct nf_ovpn_merge *merge, const u8 *data,
  */
 struct sk_buff *nf_ovpn_merge_end(struct nf_ovpn_merge *merge)
 {
-	if (merge->page)
-		put_page(merge->page);
+	let_go(merge);
 	return finish(merge);
 }

@@ -20,6 +20,7 @@
  * @page: memory for texts, one reference is ours
  * @pos: where the next payload goes
  * @end: end of the memory
+ * @charged: up to there a packet's truesize has it
  * @text: where the text under way is
  * @overlap: how many of its bytes lie on the payload before
  * @saved: what was there
@@ -36,6 +37,7 @@ struct nf_ovpn_merge {
 	struct page		*page;
 	u8			*pos;
 	u8			*end;
+	u8			*charged;
 	u8			*text;
 	unsigned int		overlap;
 	u8			saved[NF_OVPN_MERGE_HEAD_MAX + 1];

@@ -216,6 +216,14 @@ static int put_stats(struct sk_buff *skb, int type, const u64 *count, int max,
 	return 0;
 }
 
+/* What a dump returns; @more: there is something that did not fit. An empty
+ * message would be taken for the end.
+ */
+static int dump_result(const struct sk_buff *skb, bool more)
+{
+	return more && !skb->len ? -EMSGSIZE : skb->len;
+}
+
 static bool addr_is_any(const union nf_inet_addr *addr)
 {
 	static const union nf_inet_addr any;
@@ -270,6 +278,8 @@ static int fill_instance(struct sk_buff *skb, const void *arg)
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DSCP, inst->dscp) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DF, inst->df) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_MARK, inst->mark) ||
+	    (inst->bind_dev &&
+	     nla_put_u32(skb, NF_OVPN_A_INSTANCE_BIND_DEV, inst->bind_dev)) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_PEERS, inst->num_peers) ||
 	    fill_listeners(skb, inst))
 		return -EMSGSIZE;
@@ -329,33 +339,72 @@ static int parse_listener(const struct nlattr *attr, struct hlist_head *list,
 	return 0;
 }
 
+/* The device that outer packets are to go by must be there, and be another. */
+static int check_bind_dev(struct net *net, struct nlattr **tb, u32 ifindex,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *bind = tb[NF_OVPN_A_INSTANCE_BIND_DEV];
+	bool there;
+
+	if (!bind || !nla_get_u32(bind))
+		return 0;
+	rcu_read_lock();
+	there = dev_get_by_index_rcu(net, nla_get_u32(bind));
+	rcu_read_unlock();
+	if (!there) {
+		NL_SET_ERR_MSG_ATTR(extack, bind, "no such device");
+		return -ENODEV;
+	}
+	if (nla_get_u32(bind) == ifindex) {
+		NL_SET_ERR_MSG_ATTR(extack, bind, "the tunnel itself");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static void parse_outer(struct nlattr **tb, struct nf_ovpn_instance *inst)
 {
 	struct nlattr *dscp = tb[NF_OVPN_A_INSTANCE_DSCP];
 	struct nlattr *mark = tb[NF_OVPN_A_INSTANCE_MARK];
+	struct nlattr *bind = tb[NF_OVPN_A_INSTANCE_BIND_DEV];
 	struct nlattr *df = tb[NF_OVPN_A_INSTANCE_DF];
 	struct nf_ovpn_peer *peer;
+	bool reroute = false;
 	unsigned long id;
 
 	if (dscp)
 		WRITE_ONCE(inst->dscp, nla_get_u32(dscp));
 	if (df)
 		WRITE_ONCE(inst->df, nla_get_u32(df));
-	if (!mark || nla_get_u32(mark) == inst->mark)
+	if (mark && nla_get_u32(mark) != inst->mark) {
+		WRITE_ONCE(inst->mark, nla_get_u32(mark));
+		reroute = true;
+	}
+	if (bind && nla_get_u32(bind) != inst->bind_dev) {
+		WRITE_ONCE(inst->bind_dev, nla_get_u32(bind));
+		reroute = true;
+	}
+	if (!reroute)
 		return;
-	WRITE_ONCE(inst->mark, nla_get_u32(mark));
 	xa_for_each(&inst->peers, id, peer)
 		nf_ovpn_peer_forget_route(peer);
 }
 
 static int parse_listeners(struct genl_info *info, struct hlist_head *list)
 {
+	unsigned int num = 0;
 	struct nlattr *attr;
 	int err, rem;
 
 	nla_for_each_nested(attr, info->attrs[NF_OVPN_A_INSTANCE], rem) {
 		if (nla_type(attr) != NF_OVPN_A_INSTANCE_LISTENER)
 			continue;
+		if (++num > NF_OVPN_MAX_LISTENERS) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "too many listeners");
+			nf_ovpn_listeners_free(list);
+			return -E2BIG;
+		}
 		err = parse_listener(attr, list, info->extack);
 		if (err) {
 			nf_ovpn_listeners_free(list);
@@ -390,7 +439,7 @@ static int set_listeners(struct nf_ovpn_instance *inst,
 int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	enum nf_ovpn_fastpath fastpath = NF_OVPN_FASTPATH_ACCEPTED;
-	struct nlattr *tb[NF_OVPN_A_INSTANCE_MARK + 1];
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_BIND_DEV + 1];
 	struct net *net = genl_info_net(info);
 	enum nf_ovpn_mode mode = NF_OVPN_MODE_MP;
 	struct nf_ovpn_instance *inst;
@@ -401,7 +450,8 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 	if (GENL_REQ_ATTR_CHECK(info, NF_OVPN_A_IFINDEX) ||
 	    refuse_repeated_top(info))
 		return -EINVAL;
-	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MARK,
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb,
+			 NF_OVPN_A_INSTANCE_BIND_DEV,
 			 nf_ovpn_instance_new_input_nl_policy);
 	if (err)
 		return err;
@@ -426,6 +476,9 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -ENODEV;
 		goto out;
 	}
+	err = check_bind_dev(net, tb, dev->ifindex, info->extack);
+	if (err)
+		goto out;
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
 	err = nf_ovpn_instance_new(dev, mode, fastpath, &inst, info->extack);
 	if (!err) {
@@ -434,7 +487,8 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 				    info->attrs[NF_OVPN_A_INSTANCE],
 				    info->extack);
 		if (err)
-			nf_ovpn_instance_del(inst);
+			nf_ovpn_instance_del(inst,
+					     NF_OVPN_DEL_INSTANCE_REASON_USERSPACE);
 	} else {
 		NL_SET_BAD_ATTR(info->extack, info->attrs[NF_OVPN_A_IFINDEX]);
 	}
@@ -447,12 +501,13 @@ out:
 
 int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *tb[NF_OVPN_A_INSTANCE_MARK + 1];
+	struct nlattr *tb[NF_OVPN_A_INSTANCE_BIND_DEV + 1];
 	struct nf_ovpn_instance *inst;
 	HLIST_HEAD(listeners);
 	int err;
 
-	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb, NF_OVPN_A_INSTANCE_MARK,
+	err = parse_nest(info, NF_OVPN_A_INSTANCE, tb,
+			 NF_OVPN_A_INSTANCE_BIND_DEV,
 			 nf_ovpn_instance_set_input_nl_policy);
 	if (err)
 		return err;
@@ -465,6 +520,9 @@ int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 		err = PTR_ERR(inst);
 		goto out;
 	}
+	err = check_bind_dev(inst->net, tb, inst->dev->ifindex, info->extack);
+	if (err)
+		goto unlock;
 	if (!hlist_empty(&listeners))
 		err = set_listeners(inst, &listeners,
 				    info->attrs[NF_OVPN_A_INSTANCE],
@@ -521,7 +579,7 @@ int nf_ovpn_nl_instance_get_dumpit(struct sk_buff *skb,
 		cb->args[0]++;
 	}
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);
-	return skb->len;
+	return dump_result(skb, cb->args[0] < idx);
 }
 
 int nf_ovpn_nl_instance_del_doit(struct sk_buff *skb, struct genl_info *info)
@@ -536,7 +594,8 @@ int nf_ovpn_nl_instance_del_doit(struct sk_buff *skb, struct genl_info *info)
 	} else {
 		struct net *net = inst->net;
 
-		nf_ovpn_instance_del(inst);
+		nf_ovpn_instance_del(inst,
+				     NF_OVPN_DEL_INSTANCE_REASON_USERSPACE);
 		mutex_unlock(&nf_ovpn_pernet(net)->lock);
 	}
 	rtnl_unlock();
@@ -578,53 +637,85 @@ out:
 	return err;
 }
 
-static int fill_vpn(struct sk_buff *skb, const struct nf_ovpn_vpn *vpn)
+static int fill_network(struct sk_buff *skb,
+			const struct nf_ovpn_prefix *network)
 {
-	const struct nf_ovpn_prefix *network;
-	struct nlattr *nest;
-	unsigned int i;
+	struct nlattr *nest = nla_nest_start(skb, NF_OVPN_A_PEER_NETWORK);
 	int err;
 
-	if (vpn->has_ip &&
-	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, vpn->ip.ip))
+	if (!nest)
 		return -EMSGSIZE;
-	if (vpn->has_in6 &&
-	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6, &vpn->in6.in6))
+	err = network->family == NFPROTO_IPV4 ?
+	      nla_put_in_addr(skb, NF_OVPN_A_NETWORK_IPV4, network->addr.ip) :
+	      nla_put_in6_addr(skb, NF_OVPN_A_NETWORK_IPV6,
+			       &network->addr.in6);
+	if (err || nla_put_u8(skb, NF_OVPN_A_NETWORK_PREFIX_LEN, network->len))
 		return -EMSGSIZE;
-	for (i = 0; i < vpn->num; i++) {
-		network = &vpn->networks[i];
-		nest = nla_nest_start(skb, NF_OVPN_A_PEER_NETWORK);
-		if (!nest)
-			return -EMSGSIZE;
-		err = network->family == NFPROTO_IPV4 ?
-		      nla_put_in_addr(skb, NF_OVPN_A_NETWORK_IPV4,
-				      network->addr.ip) :
-		      nla_put_in6_addr(skb, NF_OVPN_A_NETWORK_IPV6,
-				       &network->addr.in6);
-		if (err ||
-		    nla_put_u8(skb, NF_OVPN_A_NETWORK_PREFIX_LEN, network->len))
-			return -EMSGSIZE;
-		nla_nest_end(skb, nest);
-	}
+	nla_nest_end(skb, nest);
 	return 0;
 }
 
+/* The largest network and the flag that more of them follow. A nest has a
+ * length of 16 bits, so that not all of them may fit into one.
+ */
+#define NETWORK_SPACE	(nla_total_size(nla_total_size(16) + \
+					nla_total_size(1)) + \
+			 nla_total_size(0))
+#define NETWORKS_LEN	SZ_32K
+
+/* The networks of a peer from @first on, in the nest of the peer.
+ *
+ * Returns the first that had no room, or how many there are.
+ */
+static unsigned int fill_networks(struct sk_buff *skb, struct nlattr *nest,
+				  const struct nf_ovpn_vpn *vpn,
+				  unsigned int first)
+{
+	unsigned int i;
+
+	for (i = first; i < vpn->num; i++) {
+		if (skb_tailroom(skb) < NETWORK_SPACE ||
+		    skb_tail_pointer(skb) - (u8 *)nest > NETWORKS_LEN) {
+			nla_put_flag(skb, NF_OVPN_A_PEER_MORE_NETWORKS);
+			break;
+		}
+		fill_network(skb, &vpn->networks[i]);
+	}
+	return i;
+}
+
+struct peer_arg {
+	const struct nf_ovpn_peer	*peer;
+	unsigned int			first;
+	unsigned int			*next;
+};
+
+/* A peer, or what is left of its networks. */
 static int fill_peer(struct sk_buff *skb, const void *arg)
 {
-	const struct nf_ovpn_peer *peer = arg;
+	const struct peer_arg *a = arg;
+	const struct nf_ovpn_peer *peer = a->peer;
+	const struct nf_ovpn_vpn *vpn = nf_ovpn_peer_vpn(peer);
 	u64 count[NF_OVPN_PEER_STATS + 1];
 	struct nlattr *nest;
 
 	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, peer->inst->dev->ifindex))
 		return -EMSGSIZE;
 	nest = nla_nest_start(skb, NF_OVPN_A_PEER);
-	if (!nest ||
-	    nla_put_u32(skb, NF_OVPN_A_PEER_ID, peer->id) ||
-	    nla_put_u32(skb, NF_OVPN_A_PEER_TX_ID, peer->tx_id) ||
+	if (!nest || nla_put_u32(skb, NF_OVPN_A_PEER_ID, peer->id))
+		return -EMSGSIZE;
+	if (a->first)
+		goto networks;
+	if (nla_put_u32(skb, NF_OVPN_A_PEER_TX_ID, peer->tx_id) ||
 	    fill_endpoint(skb, peer))
 		return -EMSGSIZE;
-	if (fill_vpn(skb, nf_ovpn_peer_vpn(peer)) ||
-	    nla_put_u32(skb, NF_OVPN_A_PEER_MARK, peer->mark) ||
+	if (vpn->has_ip &&
+	    nla_put_in_addr(skb, NF_OVPN_A_PEER_VPN_IPV4, vpn->ip.ip))
+		return -EMSGSIZE;
+	if (vpn->has_in6 &&
+	    nla_put_in6_addr(skb, NF_OVPN_A_PEER_VPN_IPV6, &vpn->in6.in6))
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, NF_OVPN_A_PEER_MARK, peer->mark) ||
 	    nla_put_u16(skb, NF_OVPN_A_PEER_TCP_MSS, peer->tcp_mss) ||
 	    nla_put_u32(skb, NF_OVPN_A_PEER_FRAMING, peer->framing) ||
 	    (peer->data_v1 && nla_put_flag(skb, NF_OVPN_A_PEER_DATA_V1)) ||
@@ -637,6 +728,10 @@ static int fill_peer(struct sk_buff *skb, const void *arg)
 	if (put_stats(skb, NF_OVPN_A_PEER_STATS, count, NF_OVPN_PEER_STATS,
 		      NULL))
 		return -EMSGSIZE;
+networks:
+	if (a->first < vpn->num && skb_tailroom(skb) < NETWORK_SPACE)
+		return -EMSGSIZE;
+	*a->next = fill_networks(skb, nest, vpn, a->first);
 	nla_nest_end(skb, nest);
 	return 0;
 }
@@ -807,9 +902,6 @@ parse_endpoint(const struct nf_ovpn_instance *inst, struct nlattr *nest,
 	return ep;
 }
 
-/* Networks of one peer. A route each, and each in one dump message */
-#define MAX_NETWORKS	64
-
 static int parse_network(const struct nlattr *attr,
 			 struct nf_ovpn_prefix *network,
 			 struct netlink_ext_ack *extack)
@@ -857,24 +949,35 @@ static int parse_network(const struct nlattr *attr,
 	return 0;
 }
 
-/* One that is given twice, the last of @networks and another one */
-static int refuse_same_network(const struct nf_ovpn_prefix *networks,
-			       unsigned int last, const struct nlattr *attr,
+/* One that is given twice, in @vpn with sorted networks */
+static int refuse_same_network(const struct nf_ovpn_vpn *vpn,
+			       struct nlattr *nest,
 			       struct netlink_ext_ack *extack)
 {
-	const struct nf_ovpn_prefix *network = &networks[last];
+	struct nf_ovpn_prefix network;
+	struct nlattr *attr;
+	bool seen = false;
 	unsigned int i;
+	int rem;
 
-	for (i = 0; i < last; i++) {
-		if (networks[i].family == network->family &&
-		    networks[i].len == network->len &&
-		    nf_inet_addr_cmp(&networks[i].addr, &network->addr)) {
-			NL_SET_ERR_MSG_ATTR(extack, attr,
-					    "given more than once");
-			return -EINVAL;
-		}
+	for (i = 1; i < vpn->num; i++) {
+		if (!nf_ovpn_prefix_cmp(&vpn->networks[i - 1],
+					&vpn->networks[i]))
+			break;
 	}
-	return 0;
+	if (i >= vpn->num)
+		return 0;
+	/* the last that is the same */
+	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
+		if (parse_network(attr, &network, NULL) ||
+		    nf_ovpn_prefix_cmp(&network, &vpn->networks[i]))
+			continue;
+		seen = true;
+		NL_SET_BAD_ATTR(extack, attr);
+	}
+	if (seen)
+		NL_SET_ERR_MSG(extack, "given more than once");
+	return -EINVAL;
 }
 
 /* Make what a peer owns of the attributes; @old is what they change, or NULL */
@@ -882,6 +985,7 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 				     const struct nf_ovpn_vpn *old,
 				     struct netlink_ext_ack *extack)
 {
+	bool add = old && tb[NF_OVPN_A_PEER_ADD_NETWORKS];
 	unsigned int i = 0, num = 0;
 	struct nf_ovpn_vpn *vpn;
 	struct nlattr *attr;
@@ -895,8 +999,10 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 	if (check_hosts(tb[NF_OVPN_A_PEER_VPN_IPV4],
 			tb[NF_OVPN_A_PEER_VPN_IPV6], extack))
 		return ERR_PTR(-EINVAL);
+	if (add)
+		num = old->num;
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		if (++num > MAX_NETWORKS) {
+		if (++num > NF_OVPN_MAX_NETWORKS) {
 			NL_SET_ERR_MSG_ATTR(extack, attr, "too many networks");
 			return ERR_PTR(-E2BIG);
 		}
@@ -904,7 +1010,7 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 	if (old && !num && !tb[NF_OVPN_A_PEER_NO_NETWORKS])
 		num = old->num;
 
-	vpn = kzalloc_flex(*vpn, networks, num, GFP_KERNEL_ACCOUNT);
+	vpn = kvzalloc_flex(*vpn, networks, num, GFP_KERNEL_ACCOUNT);
 	if (!vpn)
 		return ERR_PTR(-ENOMEM);
 	vpn->num = num;
@@ -924,21 +1030,24 @@ static struct nf_ovpn_vpn *parse_vpn(struct nlattr *nest, struct nlattr **tb,
 		vpn->has_in6 = true;
 	}
 
-	if (!tb[NF_OVPN_A_PEER_NETWORK]) {
-		for (; i < num; i++)
+	if (!tb[NF_OVPN_A_PEER_NETWORK] || add) {
+		for (; old && i < old->num && i < num; i++)
 			vpn->networks[i] = old->networks[i];
-		return vpn;
 	}
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		err = parse_network(attr, &vpn->networks[i], extack) ?:
-		      refuse_same_network(vpn->networks, i, attr, extack);
-		if (err) {
-			kfree(vpn);
-			return ERR_PTR(err);
-		}
-		i++;
+		err = parse_network(attr, &vpn->networks[i++], extack);
+		if (err)
+			goto err_free;
 	}
+	nf_ovpn_vpn_sort(vpn);
+	err = refuse_same_network(vpn, nest, extack);
+	if (err)
+		goto err_free;
 	return vpn;
+
+err_free:
+	kvfree(vpn);
+	return ERR_PTR(err);
 }
 
 /* Name one of the attributes that say where a peer is, of which another peer
@@ -956,8 +1065,10 @@ static void refuse_endpoint(struct nlattr **tb, struct netlink_ext_ack *extack)
  * nf_ovpn_peer_new() means.
  */
 static void refuse_taken(struct nlattr *nest, struct nlattr **tb,
-			 unsigned int which, struct netlink_ext_ack *extack)
+			 const struct nf_ovpn_vpn *vpn, unsigned int which,
+			 struct netlink_ext_ack *extack)
 {
+	struct nf_ovpn_prefix network;
 	struct nlattr *attr;
 	int rem;
 
@@ -983,7 +1094,8 @@ static void refuse_taken(struct nlattr *nest, struct nlattr **tb,
 		return;
 	}
 	nla_for_each_nested_type(attr, NF_OVPN_A_PEER_NETWORK, nest, rem) {
-		if (which-- == 2) {
+		if (!parse_network(attr, &network, NULL) &&
+		    !nf_ovpn_prefix_cmp(&network, &vpn->networks[which - 2])) {
 			NL_SET_ERR_MSG_ATTR(extack, attr,
 					    "belongs to another peer");
 			return;
@@ -1051,23 +1163,23 @@ int nf_ovpn_nl_peer_new_doit(struct sk_buff *skb, struct genl_info *info)
 
 	inst = instance_lock(info);
 	if (IS_ERR(inst)) {
-		kfree(vpn);
+		kvfree(vpn);
 		return PTR_ERR(inst);
 	}
 	ep = parse_endpoint(inst, nest, tb, NULL, info->extack);
 	if (IS_ERR(ep)) {
 		err = PTR_ERR(ep);
-		kfree(vpn);
+		kvfree(vpn);
 		goto out;
 	}
 	peer = nf_ovpn_peer_new(inst, id, tx_id, tb[NF_OVPN_A_PEER_DATA_V1],
 				ep, vpn, &which);
 	if (IS_ERR(peer)) {
-		nf_ovpn_endpoint_free(ep);
-		kfree(vpn);
 		err = PTR_ERR(peer);
 		if (err == -EEXIST)
-			refuse_taken(nest, tb, which, info->extack);
+			refuse_taken(nest, tb, vpn, which, info->extack);
+		nf_ovpn_endpoint_free(ep);
+		kvfree(vpn);
 		goto out;
 	}
 	parse_options(tb, peer);
@@ -1090,8 +1202,8 @@ static int peer_set_vpn(struct nf_ovpn_peer *peer, struct nlattr *nest,
 	err = nf_ovpn_peer_set_vpn(peer, vpn, &which);
 	if (err) {
 		if (err == -EEXIST)
-			refuse_taken(nest, tb, which, extack);
-		kfree(vpn);
+			refuse_taken(nest, tb, vpn, which, extack);
+		kvfree(vpn);
 	}
 	return err;
 }
@@ -1166,13 +1278,17 @@ int nf_ovpn_nl_peer_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_PEER_ID + 1];
 	struct nf_ovpn_peer *peer;
+	struct peer_arg arg = {};
+	unsigned int next;
 	int err;
 
 	peer = peer_lock(info, NF_OVPN_A_PEER, NF_OVPN_A_PEER_ID, tb,
 			 NF_OVPN_A_PEER_ID, nf_ovpn_peer_id_input_nl_policy);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
-	err = reply(info, NF_OVPN_CMD_PEER_GET, fill_peer, peer);
+	arg.peer = peer;
+	arg.next = &next;
+	err = reply(info, NF_OVPN_CMD_PEER_GET, fill_peer, &arg);
 	instance_unlock(peer->inst);
 	return err;
 }
@@ -1184,6 +1300,8 @@ int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	struct nf_ovpn_instance *inst;
 	struct nf_ovpn_peer *peer;
 	int err = skb->len;
+	unsigned int next;
+	struct peer_arg arg = { .next = &next };
 	void *hdr;
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
@@ -1193,19 +1311,28 @@ int nf_ovpn_nl_peer_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		goto out;
 	}
 	xa_for_each_start(&inst->peers, id, peer, cb->args[0]) {
+		/* in the middle of the networks of this one only */
+		arg.first = id == cb->args[0] ? cb->args[1] : 0;
+		arg.peer = peer;
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				  cb->nlh->nlmsg_seq, &nf_ovpn_nl_family,
 				  NLM_F_MULTI, NF_OVPN_CMD_PEER_GET);
 		if (!hdr)
 			break;
-		if (fill_peer(skb, peer)) {
+		if (fill_peer(skb, &arg)) {
 			genlmsg_cancel(skb, hdr);
 			break;
 		}
 		genlmsg_end(skb, hdr);
+		if (next < nf_ovpn_peer_vpn(peer)->num) {
+			cb->args[0] = id;
+			cb->args[1] = next;
+			break;
+		}
 		cb->args[0] = id + 1;
+		cb->args[1] = 0;
 	}
-	err = skb->len;
+	err = dump_result(skb, peer);
 out:
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);
 	return err;
@@ -1478,7 +1605,26 @@ static struct nf_ovpn_key *parse_key(struct nlattr *nest, struct nlattr **tb,
 	return key;
 }
 
-int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
+/* Nobody reads the secrets in a request again: not who gets its memory next, nor
+ * who reads the refusal, which has the request in it.
+ */
+static void wipe_secrets(struct nlattr *nest)
+{
+	struct nlattr *dir, *attr;
+	int rem, rem2;
+
+	if (!nest)
+		return;
+	nla_for_each_nested(dir, nest, rem) {
+		if (nla_type(dir) != NF_OVPN_A_KEYCONF_ENCRYPT_DIR &&
+		    nla_type(dir) != NF_OVPN_A_KEYCONF_DECRYPT_DIR)
+			continue;
+		nla_for_each_nested(attr, dir, rem2)
+			memzero_explicit(nla_data(attr), nla_len(attr));
+	}
+}
+
+static int key_new(struct genl_info *info)
 {
 	struct nlattr *tb[NF_OVPN_A_KEYCONF_MAX + 1];
 	struct nf_ovpn_key *key, *other;
@@ -1510,6 +1656,14 @@ int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
 	nf_ovpn_key_free(key);
 out:
 	instance_unlock(peer->inst);
+	return err;
+}
+
+int nf_ovpn_nl_key_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	int err = key_new(info);
+
+	wipe_secrets(info->attrs[NF_OVPN_A_KEYCONF]);
 	return err;
 }
 
@@ -1604,7 +1758,7 @@ int nf_ovpn_nl_key_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		}
 		genlmsg_end(skb, hdr);
 	}
-	err = skb->len;
+	err = dump_result(skb, cb->args[0] < ARRAY_SIZE(arg.peer->keys));
 out:
 	mutex_unlock(&nf_ovpn_pernet(net)->lock);
 	return err;
@@ -1748,6 +1902,8 @@ int nf_ovpn_nl_key_reserve_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -ENOSPC;
 		goto out;
 	}
+	/* Userspace sends in the kernel's place, and no ping is due. */
+	nf_ovpn_touch(&arg.peer->last_tx);
 	arg.reserved = first + n - 1;
 	err = reply(info, NF_OVPN_CMD_KEY_RESERVE, fill_reserved, &arg);
 	if (warn)
@@ -1784,6 +1940,9 @@ int nf_ovpn_nl_key_accept_doit(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    tb[NF_OVPN_A_KEYCONF_RX_PACKET_ID],
 				    "received before, or too old to tell");
+	else
+		/* Userspace has opened it: the peer was heard. */
+		nf_ovpn_touch(&arg.peer->last_rx);
 out:
 	instance_unlock(arg.peer->inst);
 	return err;
@@ -1804,11 +1963,33 @@ int nf_ovpn_nl_flow_flush_doit(struct sk_buff *skb, struct genl_info *info)
 
 /* --- notifications --- */
 
-static void notify(const struct nf_ovpn_peer *peer, int cmd, gfp_t gfp,
+/* Who hears of peers may also ask for them. The generator has no flags for a
+ * group.
+ */
+static const struct genl_multicast_group groups[] = {
+	[NF_OVPN_NLGRP_PEERS] = {
+		.name	= NF_OVPN_MCGRP_PEERS,
+		.flags	= GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+/**
+ * nf_ovpn_nl_register - register the family
+ *
+ * Context: Process, as the module is loaded.
+ * Return: 0 or a negative error.
+ */
+int __init nf_ovpn_nl_register(void)
+{
+	nf_ovpn_nl_family.mcgrps = groups;
+	nf_ovpn_nl_family.n_mcgrps = ARRAY_SIZE(groups);
+	return genl_register_family(&nf_ovpn_nl_family);
+}
+
+static void notify(struct net *net, int cmd, gfp_t gfp,
 		   int (*fill)(struct sk_buff *skb, const void *arg),
 		   const void *arg)
 {
-	struct net *net = peer->inst->net;
 	struct sk_buff *skb;
 	void *hdr;
 
@@ -1860,7 +2041,44 @@ void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
 {
 	struct peer_del_arg arg = { .peer = peer, .reason = reason };
 
-	notify(peer, NF_OVPN_CMD_PEER_DEL_NTF, GFP_KERNEL, fill_peer_del, &arg);
+	notify(peer->inst->net, NF_OVPN_CMD_PEER_DEL_NTF, GFP_KERNEL,
+	       fill_peer_del, &arg);
+}
+
+struct instance_del_arg {
+	const struct nf_ovpn_instance		*inst;
+	enum nf_ovpn_del_instance_reason	reason;
+};
+
+static int fill_instance_del(struct sk_buff *skb, const void *arg)
+{
+	const struct instance_del_arg *a = arg;
+	struct nlattr *nest;
+
+	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, a->inst->dev->ifindex))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, NF_OVPN_A_INSTANCE);
+	if (!nest ||
+	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_DEL_REASON, a->reason))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * nf_ovpn_nl_instance_del_ntf - tell that an instance is gone
+ * @inst: the instance
+ * @reason: why
+ *
+ * Context: Process.
+ */
+void nf_ovpn_nl_instance_del_ntf(const struct nf_ovpn_instance *inst,
+				 enum nf_ovpn_del_instance_reason reason)
+{
+	struct instance_del_arg arg = { .inst = inst, .reason = reason };
+
+	notify(inst->net, NF_OVPN_CMD_INSTANCE_DEL_NTF, GFP_KERNEL,
+	       fill_instance_del, &arg);
 }
 
 static int fill_peer_float(struct sk_buff *skb, const void *arg)
@@ -1886,8 +2104,8 @@ static int fill_peer_float(struct sk_buff *skb, const void *arg)
  */
 void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer)
 {
-	notify(peer, NF_OVPN_CMD_PEER_FLOAT_NTF, GFP_ATOMIC, fill_peer_float,
-	       peer);
+	notify(peer->inst->net, NF_OVPN_CMD_PEER_FLOAT_NTF, GFP_ATOMIC,
+	       fill_peer_float, peer);
 }
 
 /**
@@ -1904,5 +2122,6 @@ void nf_ovpn_nl_key_limit_ntf(struct nf_ovpn_peer *peer,
 
 	trace_nf_ovpn_key(peer, NF_OVPN_KEY_LIMIT, key->key_id);
 
-	notify(peer, NF_OVPN_CMD_KEY_LIMIT_NTF, GFP_ATOMIC, fill_key, &arg);
+	notify(peer->inst->net, NF_OVPN_CMD_KEY_LIMIT_NTF, GFP_ATOMIC, fill_key,
+	       &arg);
 }

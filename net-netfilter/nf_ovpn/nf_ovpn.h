@@ -56,11 +56,14 @@ struct nf_ovpn_addr {
  * @local: address of ours, any when all zero
  * @mark: conntrack mark of the outer flow
  * @mtu: largest inner packet that goes to the peer whole, as far as is known
+ * @genid: addresses of this host have changed since @foreign was found when
+ *	   that of the namespace is another
+ * @foreign: @local is no address of this host any more
  * @dst_cache: route to the peer
  * @rcu: frees the endpoint
  *
- * Never changed once it can be seen, but for @mtu and what is in @dst_cache; a
- * peer that moves gets another one.
+ * Never changed once it can be seen, but for @mtu, @genid, @foreign and what is
+ * in @dst_cache; a peer that moves gets another one.
  */
 struct nf_ovpn_endpoint {
 	u8			family;
@@ -71,6 +74,8 @@ struct nf_ovpn_endpoint {
 	union nf_inet_addr	local;
 	u32			mark;
 	unsigned int		mtu;
+	int			genid;
+	bool			foreign;
 	struct dst_cache	dst_cache;
 	struct rcu_head		rcu;
 };
@@ -95,7 +100,7 @@ struct nf_ovpn_prefix {
  * @has_in6: @in6 is set
  * @num: number of networks
  * @rcu: frees it
- * @networks: networks behind the peer
+ * @networks: networks behind the peer, in order of nf_ovpn_prefix_cmp()
  *
  * Never changed once it can be seen.
  */
@@ -108,6 +113,8 @@ struct nf_ovpn_vpn {
 	struct rcu_head		rcu;
 	struct nf_ovpn_prefix	networks[] __counted_by(num);
 };
+
+struct nf_ovpn_addr_node;
 
 /**
  * struct nf_ovpn_peer - one OpenVPN session
@@ -124,8 +131,8 @@ struct nf_ovpn_vpn {
  * @tcp_mss: limit of the MSS inside IPv4, 0 for none
  * @framing: framing of compression
  * @data_v1: its packets have no peer ID
- * @addr: where it is, if they have none
- * @addr_node: in nf_ovpn_instance::by_addr then
+ * @addr_node: where it is in nf_ovpn_instance::by_addr then, changed under
+ *	       nf_ovpn_net::lock
  * @stats: counters
  * @lock: protects @endpoint
  * @vpn: addresses inside the tunnel, changed under nf_ovpn_net::lock
@@ -148,8 +155,7 @@ struct nf_ovpn_peer {
 	u16				tcp_mss;
 	u8				framing;
 	bool				data_v1;
-	struct nf_ovpn_addr		addr;
-	struct rhash_head		addr_node;
+	struct nf_ovpn_addr_node	*addr_node;
 	struct nf_ovpn_peer_stats __percpu *stats;
 
 	spinlock_t			lock;	/* for endpoint */
@@ -191,6 +197,7 @@ struct nf_ovpn_listener {
  * @dscp: DSCP of outer packets
  * @df: when they must not be fragmented
  * @mark: their mark
+ * @bind_dev: device or VRF by which they go, 0 for any
  * @peers: peers by peer ID
  * @num_peers: how many there are
  * @by_addr: those without a peer ID in their packets, by address
@@ -211,6 +218,7 @@ struct nf_ovpn_instance {
 	enum nf_ovpn_dscp		dscp;
 	enum nf_ovpn_df			df;
 	u32				mark;
+	u32				bind_dev;
 	struct xarray			peers;
 	u32				num_peers;
 	struct rhashtable		by_addr;
@@ -252,17 +260,23 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 			 enum nf_ovpn_fastpath fastpath,
 			 struct nf_ovpn_instance **res,
 			 struct netlink_ext_ack *extack);
-void nf_ovpn_instance_del(struct nf_ovpn_instance *inst);
+void nf_ovpn_instance_del(struct nf_ovpn_instance *inst,
+			  enum nf_ovpn_del_instance_reason reason);
 struct nf_ovpn_instance *nf_ovpn_instance_by_dev(const struct net *net,
 						 const struct net_device *dev);
 struct nf_ovpn_instance *nf_ovpn_instance_by_ifindex(struct net *net,
 						     int ifindex);
+void nf_ovpn_hook_again(struct sk_buff *skb, const struct nf_hook_state *state);
 int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
 			  struct hlist_head *listeners, unsigned int *which);
 void nf_ovpn_listeners_free(struct hlist_head *listeners);
 struct nf_ovpn_instance *
 nf_ovpn_listener_lookup(const struct net *net, u8 family,
 			const union nf_inet_addr *addr, __be16 port);
+
+/* device.c */
+bool nf_ovpn_dev_has_queue(const struct net_device *dev);
+bool nf_ovpn_dev_is_plain(const struct net_device *dev);
 
 /* hooks.c */
 extern const struct nf_hook_ops nf_ovpn_hooks[];
@@ -349,6 +363,9 @@ int nf_ovpn_peer_move(struct nf_ovpn_peer *peer,
 struct nf_ovpn_peer *
 nf_ovpn_peer_by_addr(struct nf_ovpn_instance *inst,
 		     const struct nf_conntrack_tuple *reply);
+int nf_ovpn_prefix_cmp(const struct nf_ovpn_prefix *a,
+		       const struct nf_ovpn_prefix *b);
+void nf_ovpn_vpn_sort(struct nf_ovpn_vpn *vpn);
 int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 			 unsigned int *which);
 void nf_ovpn_peer_forget_route(struct nf_ovpn_peer *peer);
@@ -399,9 +416,12 @@ void nf_ovpn_keepalive_set(struct nf_ovpn_peer *peer);
 void nf_ovpn_keepalive_del(struct nf_ovpn_peer *peer);
 
 /* netlink.c */
+int nf_ovpn_nl_register(void);
 struct nf_ovpn_instance *nf_ovpn_nl_instance(const struct genl_info *info);
 void nf_ovpn_nl_peer_del_ntf(const struct nf_ovpn_peer *peer,
 			     enum nf_ovpn_del_peer_reason reason);
+void nf_ovpn_nl_instance_del_ntf(const struct nf_ovpn_instance *inst,
+				 enum nf_ovpn_del_instance_reason reason);
 void nf_ovpn_nl_peer_float_ntf(const struct nf_ovpn_peer *peer);
 void nf_ovpn_nl_key_limit_ntf(struct nf_ovpn_peer *peer,
 			      struct nf_ovpn_key *key);

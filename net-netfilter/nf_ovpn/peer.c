@@ -7,9 +7,11 @@
  * it out of all places and frees it after a grace period; nobody holds a
  * reference.
  */
+#include <linux/bsearch.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
@@ -26,9 +28,12 @@ struct nf_ovpn_endpoint *nf_ovpn_endpoint_new(gfp_t gfp)
 {
 	struct nf_ovpn_endpoint *endpoint = kzalloc_obj(*endpoint, gfp);
 
-	if (endpoint)
-		endpoint->mtu = UINT_MAX;
-	if (endpoint && dst_cache_init(&endpoint->dst_cache, gfp)) {
+	if (!endpoint)
+		return NULL;
+	endpoint->mtu = UINT_MAX;
+	/* Nothing has been found; a genid counts up from 0. */
+	endpoint->genid = -1;
+	if (dst_cache_init(&endpoint->dst_cache, gfp)) {
 		kfree(endpoint);
 		return NULL;
 	}
@@ -52,10 +57,27 @@ static void endpoint_free_rcu(struct rcu_head *rcu)
 	nf_ovpn_endpoint_free(container_of(rcu, struct nf_ovpn_endpoint, rcu));
 }
 
+/**
+ * struct nf_ovpn_addr_node - a peer in the table by its address
+ * @addr: where it is
+ * @peer: the peer
+ * @node: in nf_ovpn_instance::by_addr
+ * @rcu: frees it
+ *
+ * Never changed: a peer that moves gets another one, before it loses this, so
+ * that it is found all the time.
+ */
+struct nf_ovpn_addr_node {
+	struct nf_ovpn_addr	addr;
+	struct nf_ovpn_peer	*peer;
+	struct rhash_head	node;
+	struct rcu_head		rcu;
+};
+
 const struct rhashtable_params nf_ovpn_by_addr_params = {
 	.key_len		= sizeof(struct nf_ovpn_addr),
-	.key_offset		= offsetof(struct nf_ovpn_peer, addr),
-	.head_offset		= offsetof(struct nf_ovpn_peer, addr_node),
+	.key_offset		= offsetof(struct nf_ovpn_addr_node, addr),
+	.head_offset		= offsetof(struct nf_ovpn_addr_node, node),
 	.automatic_shrinking	= true,
 };
 
@@ -88,26 +110,55 @@ nf_ovpn_peer_by_addr(struct nf_ovpn_instance *inst,
 		.family	= reply->src.l3num,
 	};
 
-	return rhashtable_lookup(&inst->by_addr, &addr, nf_ovpn_by_addr_params);
-}
+	const struct nf_ovpn_addr_node *found;
 
-/* Put a peer into the table by its address, if it belongs there. */
-static int addr_insert(struct nf_ovpn_peer *peer,
-		       const struct nf_ovpn_endpoint *ep)
-{
-	if (!peer->data_v1)
-		return 0;
-	addr_of(ep, &peer->addr);
-	return rhashtable_lookup_insert_fast(&peer->inst->by_addr,
-					     &peer->addr_node,
-					     nf_ovpn_by_addr_params);
+	found = rhashtable_lookup(&inst->by_addr, &addr,
+				  nf_ovpn_by_addr_params);
+	return found ? found->peer : NULL;
 }
 
 static void addr_remove(struct nf_ovpn_peer *peer)
 {
-	if (peer->data_v1)
-		rhashtable_remove_fast(&peer->inst->by_addr, &peer->addr_node,
-				       nf_ovpn_by_addr_params);
+	struct nf_ovpn_addr_node *old = peer->addr_node;
+
+	if (!old)
+		return;
+	rhashtable_remove_fast(&peer->inst->by_addr, &old->node,
+			       nf_ovpn_by_addr_params);
+	peer->addr_node = NULL;
+	kfree_rcu(old, rcu);
+}
+
+/* Put a peer into the table by its address, if it belongs there. It is not
+ * found by the address before any more.
+ */
+static int addr_insert(struct nf_ovpn_peer *peer,
+		       const struct nf_ovpn_endpoint *ep)
+{
+	struct nf_ovpn_addr_node *old = peer->addr_node, *new;
+	int err;
+
+	if (!peer->data_v1)
+		return 0;
+	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	addr_of(ep, &new->addr);
+	new->peer = peer;
+	if (old && !memcmp(&old->addr, &new->addr, sizeof(new->addr))) {
+		kfree(new);
+		return 0;
+	}
+
+	err = rhashtable_lookup_insert_fast(&peer->inst->by_addr, &new->node,
+					    nf_ovpn_by_addr_params);
+	if (err) {
+		kfree(new);
+		return err == -EEXIST ? err : -ENOMEM;
+	}
+	addr_remove(peer);
+	peer->addr_node = new;
+	return 0;
 }
 
 /* Say where a peer is, by an endpoint that it owns from now on. */
@@ -135,17 +186,19 @@ static void peer_set_endpoint(struct nf_ovpn_peer *peer,
 bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,
 			   const struct nf_ovpn_endpoint *endpoint)
 {
-	const struct nf_ovpn_peer *other = NULL;
+	const struct nf_ovpn_addr_node *other;
 	struct nf_ovpn_addr addr = {};
+	bool can;
 
-	if (peer->data_v1) {
-		addr_of(endpoint, &addr);
-		rcu_read_lock();
-		other = rhashtable_lookup(&peer->inst->by_addr, &addr,
-					  nf_ovpn_by_addr_params);
-		rcu_read_unlock();
-	}
-	return !other || other == peer;
+	if (!peer->data_v1)
+		return true;
+	addr_of(endpoint, &addr);
+	rcu_read_lock();
+	other = rhashtable_lookup(&peer->inst->by_addr, &addr,
+				  nf_ovpn_by_addr_params);
+	can = !other || other->peer == peer;
+	rcu_read_unlock();
+	return can;
 }
 
 /**
@@ -154,18 +207,14 @@ bool nf_ovpn_peer_can_move(const struct nf_ovpn_peer *peer,
  * @endpoint: its new endpoint, for which nf_ovpn_peer_can_move(); owned by the
  *	      peer when this succeeds
  *
- * A peer that is found by its address is not found for a moment.
- *
  * Context: Process, under nf_ovpn_net::lock.
- * Return: 0 or -ENOMEM.
+ * Return: 0, or -ENOMEM, and the peer is where it was.
  */
 int nf_ovpn_peer_move(struct nf_ovpn_peer *peer,
 		      struct nf_ovpn_endpoint *endpoint)
 {
-	int err;
+	int err = addr_insert(peer, endpoint);
 
-	addr_remove(peer);
-	err = addr_insert(peer, endpoint);
 	if (!err)
 		peer_set_endpoint(peer, endpoint);
 	return err;
@@ -194,18 +243,66 @@ static bool vpn_prefix(const struct nf_ovpn_vpn *vpn, unsigned int i,
 	}
 }
 
-/* Whether one of the first @n prefixes is @wanted. */
-static bool vpn_has(const struct nf_ovpn_vpn *vpn, unsigned int n,
+/**
+ * nf_ovpn_prefix_cmp - put networks in order
+ * @a: network
+ * @b: another one
+ *
+ * Return: 0 when they are the same, else which comes first, as memcmp().
+ */
+int nf_ovpn_prefix_cmp(const struct nf_ovpn_prefix *a,
+		       const struct nf_ovpn_prefix *b)
+{
+	if (a->family != b->family)
+		return a->family - b->family;
+	if (a->len != b->len)
+		return a->len - b->len;
+	return memcmp(&a->addr, &b->addr, sizeof(a->addr));
+}
+
+static int prefix_cmp(const void *a, const void *b)
+{
+	return nf_ovpn_prefix_cmp(a, b);
+}
+
+/**
+ * nf_ovpn_vpn_sort - put the networks of a peer in order
+ * @vpn: what nobody can see yet; it must be in order before a peer gets it
+ */
+void nf_ovpn_vpn_sort(struct nf_ovpn_vpn *vpn)
+{
+	sort(vpn->networks, vpn->num, sizeof(vpn->networks[0]), prefix_cmp,
+	     NULL);
+}
+
+/* Whether one of the prefixes is @wanted. */
+static bool vpn_has(const struct nf_ovpn_vpn *vpn,
 		    const struct nf_ovpn_prefix *wanted)
 {
 	struct nf_ovpn_prefix prefix;
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < 2; i++) {
 		if (vpn_prefix(vpn, i, &prefix) &&
-		    prefix.family == wanted->family &&
-		    prefix.len == wanted->len &&
-		    nf_inet_addr_cmp(&prefix.addr, &wanted->addr))
+		    !nf_ovpn_prefix_cmp(&prefix, wanted))
+			return true;
+	}
+	return bsearch(wanted, vpn->networks, vpn->num,
+		       sizeof(vpn->networks[0]), prefix_cmp);
+}
+
+/* Whether a prefix is one of the addresses as well, of which there is a route
+ * already. The networks differ from each other.
+ */
+static bool is_address_too(const struct nf_ovpn_vpn *vpn, unsigned int i,
+			   const struct nf_ovpn_prefix *prefix)
+{
+	struct nf_ovpn_prefix address;
+	unsigned int j;
+
+	for (j = 0; j < 2 && j < i; j++) {
+		if (vpn_prefix(vpn, j, &address) &&
+		    !nf_ovpn_prefix_cmp(&address, prefix))
 			return true;
 	}
 	return false;
@@ -221,7 +318,7 @@ static void routes_del(struct nf_ovpn_peer *peer,
 
 	for (i = 0; i < n; i++) {
 		if (vpn_prefix(vpn, i, &prefix) &&
-		    !(keep && vpn_has(keep, VPN_PREFIXES(keep), &prefix)))
+		    !(keep && vpn_has(keep, &prefix)))
 			nf_ovpn_route_del(&peer->inst->routes, peer,
 					  prefix.family, &prefix.addr,
 					  prefix.len);
@@ -250,8 +347,9 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 
 	/* Only what differs: what stays must not be missing for a moment. */
 	for (i = 0; i < VPN_PREFIXES(vpn); i++) {
-		if (!vpn_prefix(vpn, i, &prefix) || vpn_has(vpn, i, &prefix) ||
-		    (old && vpn_has(old, VPN_PREFIXES(old), &prefix)))
+		if (!vpn_prefix(vpn, i, &prefix) ||
+		    is_address_too(vpn, i, &prefix) ||
+		    (old && vpn_has(old, &prefix)))
 			continue;
 		err = nf_ovpn_route_add(&peer->inst->routes, peer,
 					prefix.family, &prefix.addr,
@@ -266,7 +364,7 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 	rcu_assign_pointer(peer->vpn, vpn);
 	if (old) {
 		routes_del(peer, old, VPN_PREFIXES(old), vpn);
-		kfree_rcu(old, rcu);
+		kvfree_rcu(old, rcu);
 	}
 	atomic_inc(&nf_ovpn_pernet(peer->inst->net)->gen);
 	return 0;
@@ -386,7 +484,7 @@ static void peer_free_rcu(struct rcu_head *rcu)
 	for (slot = 0; slot < ARRAY_SIZE(peer->keys); slot++)
 		nf_ovpn_key_free_now(rcu_dereference_raw(peer->keys[slot]));
 	nf_ovpn_endpoint_free(rcu_dereference_raw(peer->endpoint));
-	kfree(rcu_dereference_raw(peer->vpn));
+	kvfree(rcu_dereference_raw(peer->vpn));
 	free_percpu(peer->stats);
 	kfree(peer);
 }

@@ -455,6 +455,15 @@ static void rx_in_place(struct rx *rx, unsigned int off, unsigned int len)
 	rx_inner(rx, skb);
 }
 
+/* Whether the inner headers can stay where the text lies. A peer ID and a byte
+ * of framing are what makes the difference; the network header is aligned.
+ */
+static bool rx_aligned(const struct rx *rx)
+{
+	return IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ||
+	       IS_ALIGNED(nf_ovpn_op_len(rx->peer) + rx_front(rx), sizeof(u32));
+}
+
 /* Take a packet of one datagram. */
 static void rx_one(struct rx *rx, unsigned int udp_off)
 {
@@ -476,7 +485,8 @@ static void rx_one(struct rx *rx, unsigned int udp_off)
 	}
 
 	len -= sizeof(*uh);
-	if (!skb_cloned(skb) && off + len <= skb_headlen(skb)) {
+	if (!skb_cloned(skb) && off + len <= skb_headlen(skb) &&
+	    rx_aligned(rx)) {
 		rx_in_place(rx, off, len);
 		return;
 	}
@@ -555,7 +565,8 @@ static void rx_packet(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 }
 
 /* Packets of many datagrams that are not all for the same: one at a time, and
- * what is not ours goes through by itself.
+ * what is not ours goes on from here by itself, as part of the same flow. Each
+ * keeps the header of the link.
  */
 static unsigned int rx_split(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 			     const struct nf_hook_state *state, int path)
@@ -564,24 +575,26 @@ static unsigned int rx_split(struct nf_ovpn_peer *peer, struct sk_buff *skb,
 	const void *asked = skb;
 	unsigned int udp_off;
 
-	/* As udp_rcv_segment(), which needs a socket. */
+	/* As udp_queue_rcv_skb(). */
+	if (skb_mac_header_was_set(skb))
+		__skb_push(skb, -skb_mac_offset(skb));
 	segs = __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_IP_CSUM |
 				 NETIF_F_IPV6_CSUM, false);
 	if (IS_ERR_OR_NULL(segs)) {
-		nf_ovpn_drop(peer->inst, skb, D(NO_MEMORY));
+		nf_ovpn_drop(peer->inst, skb, PTR_ERR(segs) == -ENOMEM ?
+					      D(NO_MEMORY) : D(OFFLOAD));
 		return NF_STOLEN;
 	}
 	consume_skb(skb);
 
 	skb_list_walk_safe(segs, seg, next) {
 		skb_mark_not_on_list(seg);
+		__skb_pull(seg, skb_network_offset(seg));
 		if (is_of_peer(nf_ovpn_data_op(seg, state->pf, &udp_off),
-			       peer)) {
+			       peer))
 			rx_packet(peer, seg, udp_off, state, path, asked);
-			continue;
-		}
-		nf_reset_ct(seg);
-		netif_rx(seg);
+		else
+			nf_ovpn_hook_again(seg, state);
 	}
 	return NF_STOLEN;
 }

@@ -67,6 +67,26 @@ const u8 *nf_ovpn_skb_piece(const struct sk_buff *skb, unsigned int off,
 	return NULL;
 }
 
+/* Whether the transport header follows that of IP, as it does in all segments
+ * then. The offset alone does not say so: on its way through the stack a packet
+ * with extension headers has that of the first of them.
+ */
+static bool plain_headers(const struct sk_buff *skb, unsigned int transport)
+{
+	int proto = skb_is_gso_tcp(skb) ? IPPROTO_TCP : IPPROTO_UDP;
+
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		return ip_hdr(skb)->protocol == proto &&
+		       ip_hdrlen(skb) == transport;
+	case htons(ETH_P_IPV6):
+		return ipv6_hdr(skb)->nexthdr == proto &&
+		       sizeof(struct ipv6hdr) == transport;
+	default:
+		return false;
+	}
+}
+
 /**
  * nf_ovpn_segments_start - begin to segment a GSO packet
  * @segs: what to fill
@@ -81,8 +101,16 @@ bool nf_ovpn_segments_start(struct nf_ovpn_segments *segs, struct sk_buff *skb)
 	unsigned int len = sizeof(struct udphdr);
 
 	if (shinfo->gso_type & ~SEGMENT_TYPES || skb->encapsulation ||
-	    !shinfo->gso_size || skb->ip_summed != CHECKSUM_PARTIAL ||
-	    skb_network_offset(skb) || !skb_frags_readable(skb))
+	    !shinfo->gso_size || skb_network_offset(skb) ||
+	    !skb_frags_readable(skb) || !plain_headers(skb, transport))
+		return false;
+
+	/* A program's bundle of datagrams (UDP_SEGMENT) is CHECKSUM_NONE where
+	 * the device computes no checksums. Those of the segments are computed
+	 * here, from nothing.
+	 */
+	if (skb->ip_summed != CHECKSUM_PARTIAL &&
+	    !(shinfo->gso_type & SKB_GSO_UDP_L4))
 		return false;
 
 	if (skb_is_gso_tcp(skb)) {

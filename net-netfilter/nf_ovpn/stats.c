@@ -128,6 +128,7 @@ static const char * const drop_reasons[] = {
 	[NF_OVPN_A_DROPS_CONNTRACK]	= "NF_OVPN_DROP_CONNTRACK",
 	[NF_OVPN_A_DROPS_TOO_BIG]	= "NF_OVPN_DROP_TOO_BIG",
 	[NF_OVPN_A_DROPS_FRAMING]	= "NF_OVPN_DROP_FRAMING",
+	[NF_OVPN_A_DROPS_OFFLOAD]	= "NF_OVPN_DROP_OFFLOAD",
 };
 
 static_assert(ARRAY_SIZE(drop_reasons) == NF_OVPN_INST_DROPS + 1);

@@ -16,10 +16,15 @@
 #include <net/dsfield.h>
 #include <net/gso.h>
 #include <net/inet_ecn.h>
+#include <net/inet_timewait_sock.h>
 #include <net/ip.h>
 #include <net/ip_tunnels.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
+#include <net/udp.h>
 #include <net/udp_tunnel.h>
 
 #include "nf_ovpn.h"
@@ -51,27 +56,84 @@ struct tx {
 	struct nf_ovpn_tally	tally;
 };
 
+/* Whether an address is one of this host, in the VRF or table in question */
+static bool address_is_ours(struct net *net, u8 family,
+			    const union nf_inet_addr *addr, u32 oif)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	struct rt6_info *rt;
+	bool ours;
+#endif
+	u32 table;
+
+	if (family == NFPROTO_IPV4) {
+		table = l3mdev_fib_table_by_index(net, oif) ?: RT_TABLE_LOCAL;
+		return inet_addr_type_table(net, addr->ip, table) == RTN_LOCAL;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ipv6_chk_addr(net, &addr->in6, NULL, 0))
+		return true;
+	rt = rt6_lookup(net, &addr->in6, NULL, oif, NULL, 0);
+	ours = rt && rt->rt6i_flags & RTF_LOCAL;
+	ip6_rt_put(rt);
+	return ours;
+#else
+	return false;
+#endif
+}
+
+/* The address to send from: that by which the peer was heard last, as long as
+ * it is one of this host; else the one that the route says. It is looked at
+ * when addresses or routes have changed.
+ */
+static void tx_local(struct tx *tx, struct net *net, u32 oif)
+{
+	static const union nf_inet_addr any;
+	struct nf_ovpn_endpoint *ep = tx->ep;
+	int genid;
+
+	tx->local = ep->local;
+	if (nf_inet_addr_cmp(&ep->local, &any))
+		return;
+#if IS_ENABLED(CONFIG_IPV6)
+	genid = ep->family == NFPROTO_IPV4 ? rt_genid_ipv4(net) :
+					     rt_genid_ipv6(net);
+#else
+	genid = rt_genid_ipv4(net);
+#endif
+	/* Pairs with the writer below. */
+	if (unlikely(smp_load_acquire(&ep->genid) != genid)) {
+		WRITE_ONCE(ep->foreign, !address_is_ours(net, ep->family,
+							 &ep->local, oif));
+		dst_cache_reset(&ep->dst_cache);
+		smp_store_release(&ep->genid, genid);
+	}
+	if (unlikely(READ_ONCE(ep->foreign)))
+		tx->local = any;
+}
+
 /* Find the route; its mark is the conntrack mark of the outer flow, else that
  * of the peer, else that of the instance.
  */
 static int tx_route(struct tx *tx, struct sk_buff *skb)
 {
 	const struct nf_ovpn_instance *inst = tx->peer->inst;
+	u32 oif = READ_ONCE(inst->bind_dev);
 	struct ip_tunnel_key key = {};
 	struct nf_ovpn_endpoint *ep;
 
 	ep = rcu_dereference(tx->peer->endpoint);
 	tx->ep = ep;
-	tx->local = ep->local;
+	tx_local(tx, inst->net, oif);
 	tx->mark = ep->mark ?: READ_ONCE(tx->peer->mark) ?:
 		   READ_ONCE(inst->mark);
 	skb->mark = tx->mark;
 	if (ep->family == NFPROTO_IPV4) {
 		struct rtable *rt;
 
-		key.u.ipv4.src = ep->local.ip;
+		key.u.ipv4.src = tx->local.ip;
 		key.u.ipv4.dst = ep->remote.ip;
-		rt = udp_tunnel_dst_lookup(skb, inst->dev, inst->net, 0,
+		rt = udp_tunnel_dst_lookup(skb, inst->dev, inst->net, oif,
 					   &tx->local.ip, &key, ep->local_port,
 					   ep->remote_port, 0, &ep->dst_cache);
 		if (IS_ERR(rt))
@@ -80,10 +142,11 @@ static int tx_route(struct tx *tx, struct sk_buff *skb)
 		return 0;
 	}
 #if IS_ENABLED(CONFIG_IPV6)
-	key.u.ipv6.src = ep->local.in6;
+	key.u.ipv6.src = tx->local.in6;
 	key.u.ipv6.dst = ep->remote.in6;
 	tx->dst = udp_tunnel6_dst_lookup(skb, inst->dev, inst->net, NULL,
-					 ep->scope_id, &tx->local.in6, &key,
+					 ep->scope_id ?: oif, &tx->local.in6,
+					 &key,
 					 ep->local_port, ep->remote_port, 0,
 					 &ep->dst_cache);
 	return PTR_ERR_OR_ZERO(tx->dst);
@@ -259,6 +322,12 @@ static void tx_frame(const struct tx *tx, struct sk_buff *skb)
 /* The most that comes behind the text: a tag or the padding, a byte of framing */
 #define TX_TAIL_MAX	(max(NF_OVPN_TAG_SIZE, AES_BLOCK_SIZE) + 1)
 
+/* Why a packet is dropped whose segments or checksum could not be made */
+static int tx_reason(int err)
+{
+	return err == -ENOMEM ? D(NO_MEMORY) : D(OFFLOAD);
+}
+
 /* Send one packet: make it linear, ours alone, with its checksum in place and
  * room on both sides, then encrypt it as it lies.
  */
@@ -267,17 +336,24 @@ static void tx_one(struct tx *tx, struct sk_buff *skb)
 	const struct nf_ovpn_cipher *cipher = &tx->tx_key->cipher;
 	unsigned int len, room, head = tx_head(tx);
 	struct nf_ovpn_text text = {};
+	int err = -ENOMEM;
 	u8 *gram;
 
-	if (skb_linearize(skb) || skb_cow(skb, tx->headroom) ||
-	    (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)))
-		goto no_memory;
+	if (skb_linearize(skb) || skb_cow(skb, tx->headroom))
+		goto drop;
+	/* It may be the CRC of SCTP. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		err = skb_csum_hwoffload_help(skb, 0);
+		if (err)
+			goto drop;
+		err = -ENOMEM;
+	}
 	room = skb_tailroom(skb);
 	if (room < TX_TAIL_MAX &&
 	    (tx->key->epochs || !nf_ovpn_alg_is_aead(tx->key->alg) ||
 	     tx->framing == NF_OVPN_FRAMING_STUB_SWAP) &&
 	    pskb_expand_head(skb, 0, TX_TAIL_MAX - room, GFP_ATOMIC))
-		goto no_memory;
+		goto drop;
 	skb->ip_summed = CHECKSUM_NONE;
 	skb->encapsulation = 0;
 
@@ -298,8 +374,8 @@ static void tx_one(struct tx *tx, struct sk_buff *skb)
 	tx_send(tx, skb);
 	return;
 
-no_memory:
-	nf_ovpn_drop(tx->peer->inst, skb, D(NO_MEMORY));
+drop:
+	nf_ovpn_drop(tx->peer->inst, skb, tx_reason(err));
 }
 
 /* Datagrams in the pages of one packet. All are as long as the first but for
@@ -360,7 +436,7 @@ static u8 *tx_batch_put(const struct tx *tx, struct tx_batch *batch,
 static bool tx_batch_full(const struct tx *tx, const struct tx_batch *batch,
 			  unsigned int len)
 {
-	const struct net_device *dev = tx->dst->dev;
+	const struct net_device *dev = dst_dev_rcu(tx->dst);
 	const struct sk_buff *skb = batch->skb;
 	unsigned int max;
 
@@ -372,6 +448,18 @@ static bool tx_batch_full(const struct tx *tx, const struct tx_batch *batch,
 	       batch->count >= READ_ONCE(dev->gso_max_segs) ||
 	       (batch->room < len &&
 		skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS);
+}
+
+/* What decides about the place of a packet among others goes along with each
+ * batch of its segments, so that none overtakes packets of the same flow that
+ * are sent one by one: the hash, the queue, when it is to leave (EDT).
+ */
+static void tx_batch_like(struct sk_buff *to, const struct sk_buff *from)
+{
+	to->priority = from->priority;
+	skb_copy_hash(to, from);
+	skb_copy_queue_mapping(to, from);
+	skb_set_delivery_time(to, from->tstamp, from->tstamp_type);
 }
 
 static void tx_batch_send(const struct tx *tx, struct tx_batch *batch)
@@ -423,8 +511,12 @@ static void tx_gso(struct tx *tx, struct nf_ovpn_segments *segs)
 	while (segs->left) {
 		len = before + text.head_len + nf_ovpn_segment_len(segs) +
 		      (tx->key->epochs ? NF_OVPN_TAG_SIZE : 0);
-		if (tx_batch_full(tx, &batch, len))
+		if (tx_batch_full(tx, &batch, len)) {
+			/* fq tells flows apart by the socket. */
+			if (skb->sk && skb->destructor && sk_fullsock(skb->sk))
+				skb_set_owner_w(batch.skb, skb->sk);
 			tx_batch_send(tx, &batch);
+		}
 		gram = tx_batch_put(tx, &batch, len,
 				    nf_ovpn_segments_left(segs) - 1);
 		if (!gram) {
@@ -438,7 +530,8 @@ static void tx_gso(struct tx *tx, struct nf_ovpn_segments *segs)
 					      &text.body);
 		tx_seal(tx, gram, &text);
 		tx_count(tx, len, segs->head_len + text.body_len);
-		batch.skb->priority = skb->priority;
+		if (batch.count == 1)
+			tx_batch_like(batch.skb, skb);
 	}
 
 	if (batch.skb && batch.skb->len) {
@@ -510,7 +603,7 @@ static void tx_list(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		goto out;
 	}
 	/* two bytes for framing */
-	tx.headroom = LL_RESERVED_SPACE(tx.dst->dev) + tx.dst->header_len +
+	tx.headroom = LL_RESERVED_SPACE(dst_dev_rcu(tx.dst)) + tx.dst->header_len +
 		      (tx.ep->family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
 						       sizeof(struct ipv6hdr)) +
 		      sizeof(struct udphdr) + tx_head(&tx) + 2;
@@ -539,6 +632,72 @@ out:
 		nf_ovpn_nl_key_limit_ntf(peer, key);
 }
 
+/* What validate_xmit_skb() has done for packets of certain sockets before they
+ * reach a driver: kTLS and PSP encrypt them where the device does not. NULL when
+ * the packet is gone.
+ */
+static struct sk_buff *tx_validate(struct nf_ovpn_instance *inst,
+				   struct sk_buff *skb)
+{
+#ifdef CONFIG_SOCK_VALIDATE_XMIT
+	struct sk_buff *(*validate)(struct sock *sk, struct net_device *dev,
+				    struct sk_buff *skb) = NULL;
+	struct sock *sk = skb->sk;
+
+	if (sk && sk_fullsock(sk))
+		validate = sk->sk_validate_xmit_skb;
+	else if (sk && sk_is_inet(sk) && sk->sk_state == TCP_TIME_WAIT)
+		validate = inet_twsk(sk)->tw_validate_xmit_skb;
+	if (unlikely(validate))
+		return validate(sk, inst->dev, skb);
+	if (unlikely(skb_is_decrypted(skb))) {
+		nf_ovpn_drop(inst, skb, D(OFFLOAD));
+		return NULL;
+	}
+#endif
+	return skb;
+}
+
+/* The segments of a packet for which segment.c is not enough, or an error
+ * pointer.
+ */
+static struct sk_buff *tx_segments(struct sk_buff *skb)
+{
+	unsigned int off = skb_transport_offset(skb), len = skb->len - off;
+	struct sk_buff *list;
+
+	/* Headroom for all of them at once is cheaper than for each. */
+	if (skb_cow_head(skb, LL_MAX_HEADER + TX_HEADROOM))
+		return ERR_PTR(-ENOMEM);
+
+	/* A program's bundle of datagrams (UDP_SEGMENT) is CHECKSUM_NONE where
+	 * the device computes no checksums, but segmentation needs what goes
+	 * with CHECKSUM_PARTIAL: skb_cow_head() does not move it along, and
+	 * NAT has not taken the checksum for half of one.
+	 */
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4 &&
+	    !(skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST) &&
+	    !skb->encapsulation && skb->ip_summed == CHECKSUM_NONE &&
+	    pskb_may_pull(skb, off + sizeof(struct udphdr))) {
+		if (skb->protocol == htons(ETH_P_IP))
+			udp_hdr(skb)->check = ~udp_v4_check(len,
+							    ip_hdr(skb)->saddr,
+							    ip_hdr(skb)->daddr,
+							    0);
+		else
+			udp_hdr(skb)->check = ~udp_v6_check(len,
+							    &ipv6_hdr(skb)->saddr,
+							    &ipv6_hdr(skb)->daddr,
+							    0);
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = offsetof(struct udphdr, check);
+		skb->ip_summed = CHECKSUM_PARTIAL;
+	}
+
+	list = skb_gso_segment(skb, 0);
+	return list ?: ERR_PTR(-EINVAL);
+}
+
 /**
  * nf_ovpn_tx - encrypt an inner packet and send it to a peer
  * @peer: the peer
@@ -557,9 +716,19 @@ void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 	struct sk_buff *list;
 	u16 mss;
 
+	skb = tx_validate(peer->inst, skb);
+	if (!skb)
+		return;
+
 	mss = READ_ONCE(peer->tcp_mss);
 	if (mss)
 		nf_ovpn_mss_clamp(skb, mss);
+
+	/* As the device's driver would be given it */
+	if (unlikely(dev_nit_active_rcu(peer->inst->dev))) {
+		skb->dev = peer->inst->dev;
+		dev_queue_xmit_nit(skb, skb->dev);
+	}
 
 	/* Without a device: it is counted here, not by the tunnel code. */
 	skb->dev = NULL;
@@ -578,13 +747,9 @@ void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		return;
 	}
 
-	/* What segment.c leaves to the stack. Headroom for all of them at
-	 * once is cheaper than for each.
-	 */
-	list = skb_cow_head(skb, LL_MAX_HEADER + TX_HEADROOM) ?
-	       NULL : skb_gso_segment(skb, 0);
-	if (IS_ERR_OR_NULL(list)) {
-		drop_list(peer->inst, skb, D(NO_MEMORY));
+	list = tx_segments(skb);
+	if (IS_ERR(list)) {
+		drop_list(peer->inst, skb, tx_reason(PTR_ERR(list)));
 		return;
 	}
 	consume_skb(skb);

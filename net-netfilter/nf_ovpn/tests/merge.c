@@ -34,6 +34,7 @@ struct stream {
 	unsigned int		num;
 	unsigned int		out;
 	unsigned int		skbs;
+	unsigned int		truesize;
 	unsigned int		front;
 	unsigned int		len[PACKETS];
 	u8			data[PACKETS][PACKET_MAX];
@@ -156,6 +157,7 @@ static void expect_out(struct stream *stream, struct sk_buff *skb)
 	if (!skb)
 		return;
 	stream->skbs++;
+	stream->truesize += skb->truesize;
 	if (!skb_is_gso(skb)) {
 		expect_packet(stream, skb);
 		kfree_skb(skb);
@@ -237,7 +239,7 @@ static void bulk(struct kunit *test, bool ip6, bool fixed_id, unsigned int front
 		.ack = 7, .flags = TCPHDR_ACK, .options = 12, .payload = 1368,
 		.id = U16_MAX - 3,
 	};
-	unsigned int n;
+	unsigned int n, text = 0;
 
 	stream->front = front;
 	for (n = 0; n < PACKETS; n++) {
@@ -252,6 +254,10 @@ static void bulk(struct kunit *test, bool ip6, bool fixed_id, unsigned int front
 	}
 	stream_run(stream, NULL);
 	KUNIT_EXPECT_EQ(test, stream->skbs, 1);
+	/* All of the memory is charged, that of headers too. */
+	for (n = 0; n < PACKETS; n++)
+		text += front + stream->len[n];
+	KUNIT_EXPECT_GE(test, stream->truesize, text);
 	stream_free(stream);
 }
 

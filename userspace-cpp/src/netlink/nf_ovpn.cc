@@ -121,6 +121,7 @@ constexpr CounterName kDrops[] = {
     {NF_OVPN_A_DROPS_CONNTRACK, "drops.conntrack"},
     {NF_OVPN_A_DROPS_TOO_BIG, "drops.too-big"},
     {NF_OVPN_A_DROPS_FRAMING, "drops.framing"},
+    {NF_OVPN_A_DROPS_OFFLOAD, "drops.offload"},
 };
 
 std::uint32_t u32(const Attributes& attributes, std::uint16_t type) {
