@@ -36,7 +36,8 @@ static void usage(void)
 {
 	fprintf(stderr,
 		"Usage:	ip ovpn { add | set } dev NAME [ mode { p2p | mp } ]\n"
-		"			[ fastpath { off | accepted | eager } ]\n"
+		"			[ fastpath { off | accepted | eager |\n"
+		"				     marked MARK[/MASK] } ]\n"
 		"			[ listen [ADDR:]PORT ]... [ mark MARK ]\n"
 		"			[ dscp { zero | inherit } ]\n"
 		"			[ df { unset | set | inherit } ]\n"
@@ -104,6 +105,24 @@ static const char * const fastpath_names[] = {
 	[NF_OVPN_FASTPATH_OFF] = "off",
 	[NF_OVPN_FASTPATH_ACCEPTED] = "accepted",
 	[NF_OVPN_FASTPATH_EAGER] = "eager",
+	[NF_OVPN_FASTPATH_MARKED] = "marked",
+};
+
+static const char * const unarmed_names[] = {
+	[NF_OVPN_UNARMED_NONE] = "none",
+	[NF_OVPN_UNARMED_RULE] = "rule",
+	[NF_OVPN_UNARMED_CHANGED] = "changed",
+	[NF_OVPN_UNARMED_PATH] = "path",
+	[NF_OVPN_UNARMED_MARK] = "mark",
+	[NF_OVPN_UNARMED_PACKET_MARK] = "packet-mark",
+	[NF_OVPN_UNARMED_HELPER] = "helper",
+	[NF_OVPN_UNARMED_TCP] = "tcp",
+	[NF_OVPN_UNARMED_HEADER] = "header",
+	[NF_OVPN_UNARMED_GROUP] = "group",
+	[NF_OVPN_UNARMED_ROUTE] = "route",
+	[NF_OVPN_UNARMED_IPSEC] = "ipsec",
+	[NF_OVPN_UNARMED_BPF] = "bpf",
+	[NF_OVPN_UNARMED_DEVICE] = "device",
 };
 
 static const char * const dscp_names[] = {
@@ -543,6 +562,41 @@ static void print_drops(const struct rtattr *attr)
 	close_json_object();
 }
 
+/* Why packets have not armed their flow: the reasons that there were */
+static void print_unarmed(const struct rtattr *attr)
+{
+	struct rtattr *tb[NF_OVPN_A_UNARMED_PACKETS_MAX + 1];
+	bool any = false;
+	char key[16], *c;
+	unsigned int i;
+
+	parse_rtattr_nested(tb, NF_OVPN_A_UNARMED_PACKETS_MAX, attr);
+	open_json_object("unarmed");
+	for (i = 1; i < ARRAY_SIZE(unarmed_names); i++) {
+		__u64 value;
+
+		if (!tb[i])
+			continue;
+		value = getattr_uint(tb[i]);
+		strlcpy(key, unarmed_names[i], sizeof(key));
+		for (c = key; *c; c++) {
+			if (*c == '-')
+				*c = '_';
+		}
+		print_u64(PRINT_JSON, key, NULL, value);
+		if (!value)
+			continue;
+		if (!any) {
+			print_string(PRINT_FP, NULL, "%s", _SL_);
+			print_string(PRINT_FP, NULL, "    %s", "unarmed:");
+			any = true;
+		}
+		print_string(PRINT_FP, NULL, " %s ", unarmed_names[i]);
+		print_u64(PRINT_FP, NULL, "%llu", value);
+	}
+	close_json_object();
+}
+
 static void print_stats(const struct rtattr *attr)
 {
 	struct rtattr *tb[NF_OVPN_A_STATS_MAX + 1];
@@ -576,6 +630,8 @@ static void print_stats(const struct rtattr *attr)
 	}
 	if (tb[NF_OVPN_A_STATS_DROPS])
 		print_drops(tb[NF_OVPN_A_STATS_DROPS]);
+	if (tb[NF_OVPN_A_STATS_UNARMED])
+		print_unarmed(tb[NF_OVPN_A_STATS_UNARMED]);
 	close_json_object();
 }
 
@@ -668,6 +724,16 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 	if (in[NF_OVPN_A_INSTANCE_FASTPATH])
 		PRINT_NAME("fastpath", " fastpath %s", fastpath_names,
 			   in[NF_OVPN_A_INSTANCE_FASTPATH]);
+	if (in[NF_OVPN_A_INSTANCE_FASTPATH_MARK] &&
+	    in[NF_OVPN_A_INSTANCE_FASTPATH_MASK]) {
+		__u32 mask;
+
+		mask = rta_getattr_u32(in[NF_OVPN_A_INSTANCE_FASTPATH_MASK]);
+		print_0xhex(PRINT_ANY, "fastpath_mark", " %#llx",
+			    rta_getattr_u32(in[NF_OVPN_A_INSTANCE_FASTPATH_MARK]));
+		if (mask != UINT32_MAX || is_json_context())
+			print_0xhex(PRINT_ANY, "fastpath_mask", "/%#llx", mask);
+	}
 
 	if (in[NF_OVPN_A_INSTANCE_DSCP] &&
 	    rta_getattr_u32(in[NF_OVPN_A_INSTANCE_DSCP]))
@@ -972,6 +1038,21 @@ static int dump_keys_of_peer(int ifindex, __u32 id)
 
 /* ---- ip ovpn { add | set | del | show } ------------------------------- */
 
+/* MARK[/MASK] */
+static int parse_marked(const char *arg, __u32 *mark, __u32 *mask)
+{
+	char buf[32], *slash;
+
+	if (strlcpy(buf, arg, sizeof(buf)) >= sizeof(buf))
+		return -1;
+	slash = strchr(buf, '/');
+	if (slash)
+		*slash++ = '\0';
+	if (get_u32(mark, buf, 0) || (slash && get_u32(mask, slash, 0)))
+		return -1;
+	return 0;
+}
+
 static int instance_modify(int argc, char **argv, int cmd)
 {
 	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
@@ -981,6 +1062,7 @@ static int instance_modify(int argc, char **argv, int cmd)
 	__u32 mode = 0, fastpath = 0, dscp = 0, df = 0, mark = 0;
 	bool has_bind_dev = false;
 	__u32 bind_dev = 0;
+	__u32 fastpath_mark = 0, fastpath_mask = UINT32_MAX;
 	unsigned int i, listeners = 0;
 	struct rtattr *in, *ln;
 	int ifindex = 0;
@@ -997,8 +1079,14 @@ static int instance_modify(int argc, char **argv, int cmd)
 			   option(&argc, &argv, "fastpath", &has_fastpath)) {
 			if (parse_name(*argv, fastpath_names,
 				       ARRAY_SIZE(fastpath_names), &fastpath))
-				invarg("fastpath is \"off\", \"accepted\" or \"eager\"",
+				invarg("fastpath is \"off\", \"accepted\", \"eager\" or \"marked\"",
 				       *argv);
+			if (fastpath == NF_OVPN_FASTPATH_MARKED) {
+				NEXT_ARG();
+				if (parse_marked(*argv, &fastpath_mark,
+						 &fastpath_mask))
+					invarg("expected MARK[/MASK]", *argv);
+			}
 		} else if (cmd != NF_OVPN_CMD_INSTANCE_DEL &&
 			   option(&argc, &argv, "dscp", &has_dscp)) {
 			if (parse_name(*argv, dscp_names,
@@ -1047,6 +1135,12 @@ static int instance_modify(int argc, char **argv, int cmd)
 	if (has_fastpath)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_FASTPATH,
 			  fastpath);
+	if (has_fastpath && fastpath == NF_OVPN_FASTPATH_MARKED) {
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_FASTPATH_MARK,
+			  fastpath_mark);
+		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_FASTPATH_MASK,
+			  fastpath_mask);
+	}
 	if (has_dscp)
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_INSTANCE_DSCP, dscp);
 	if (has_df)
@@ -1778,6 +1872,10 @@ static void print_flow_dir(const char *name, const struct rtattr *attr)
 	print_bool(PRINT_JSON, "armed", NULL, d[NF_OVPN_A_FLOW_DIR_ARMED]);
 	if (d[NF_OVPN_A_FLOW_DIR_ARMED])
 		print_string(PRINT_FP, NULL, " %s", "armed");
+	else if (d[NF_OVPN_A_FLOW_DIR_UNARMED] &&
+		 rta_getattr_u32(d[NF_OVPN_A_FLOW_DIR_UNARMED]))
+		PRINT_NAME("unarmed", " unarmed %s", unarmed_names,
+			   d[NF_OVPN_A_FLOW_DIR_UNARMED]);
 	close_json_object();
 }
 

@@ -33,7 +33,7 @@ network() { # ADDRESS ATTRIBUTES...
 		peer_set "network{" "$@" "}" &&
 		mark && pings "$lan" "$address" &&
 		pings "$peer" "$lan_addr" -I "$address" &&
-		expect_rise tx-fast-packets -ge 8 &&
+		expect_rise tx-fast-packets -ge 7 &&
 		expect_rise drops.source -eq 0 &&
 		peer_set no-networks= &&
 		lost pings "$lan" "$address" &&

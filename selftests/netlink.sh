@@ -48,7 +48,7 @@ refusals() {
 		| EINVAL instance.listener.local-ipv6: a listener has one address
 	instance-new TUN instance{ listener{ local-port=1 } mode=2 }
 		| ERANGE instance.mode: integer out of range
-	instance-new TUN instance{ listener{ local-port=1 } fastpath=3 }
+	instance-new TUN instance{ listener{ local-port=1 } fastpath=4 }
 		| ERANGE instance.fastpath: integer out of range
 	instance-new TUN instance{ listener{ local-port=1 } peers=1 }
 		| EINVAL instance.peers: Unsupported attribute

@@ -35,11 +35,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/bpf.h>
 #include <linux/genetlink.h>
 #include <linux/if_alg.h>
 #include <linux/if_ether.h>
@@ -67,7 +69,11 @@ struct attr {
 
 static const char *const mode_names[] = { "p2p", "mp", NULL };
 static const char *const fastpath_names[] = { "off", "accepted", "eager",
-					      NULL };
+					      "marked", NULL };
+static const char *const unarmed_names[] = { "none", "rule", "changed", "path",
+					     "mark", "packet-mark", "helper",
+					     "tcp", "header", "group", "route",
+					     "ipsec", "bpf", "device", NULL };
 static const char *const dscp_names[] = { "zero", "inherit", NULL };
 static const char *const df_names[] = { "unset", "set", "inherit", NULL };
 static const char *const cipher_names[] = { "none", "aes-gcm",
@@ -104,6 +110,23 @@ static const struct attr nf_drops[] = {
 	{ }
 };
 
+static const struct attr nf_unarmed[] = {
+	{ "rule", NF_OVPN_A_UNARMED_PACKETS_RULE, UINT },
+	{ "changed", NF_OVPN_A_UNARMED_PACKETS_CHANGED, UINT },
+	{ "path", NF_OVPN_A_UNARMED_PACKETS_PATH, UINT },
+	{ "mark", NF_OVPN_A_UNARMED_PACKETS_MARK, UINT },
+	{ "packet-mark", NF_OVPN_A_UNARMED_PACKETS_PACKET_MARK, UINT },
+	{ "helper", NF_OVPN_A_UNARMED_PACKETS_HELPER, UINT },
+	{ "tcp", NF_OVPN_A_UNARMED_PACKETS_TCP, UINT },
+	{ "header", NF_OVPN_A_UNARMED_PACKETS_HEADER, UINT },
+	{ "group", NF_OVPN_A_UNARMED_PACKETS_GROUP, UINT },
+	{ "route", NF_OVPN_A_UNARMED_PACKETS_ROUTE, UINT },
+	{ "ipsec", NF_OVPN_A_UNARMED_PACKETS_IPSEC, UINT },
+	{ "bpf", NF_OVPN_A_UNARMED_PACKETS_BPF, UINT },
+	{ "device", NF_OVPN_A_UNARMED_PACKETS_DEVICE, UINT },
+	{ }
+};
+
 static const struct attr nf_stats[] = {
 	{ "vpn-rx-bytes", NF_OVPN_A_STATS_VPN_RX_BYTES, UINT },
 	{ "vpn-tx-bytes", NF_OVPN_A_STATS_VPN_TX_BYTES, UINT },
@@ -120,6 +143,7 @@ static const struct attr nf_stats[] = {
 	{ "tx-egress-packets", NF_OVPN_A_STATS_TX_EGRESS_PACKETS, UINT },
 	{ "tx-userspace-packets", NF_OVPN_A_STATS_TX_USERSPACE_PACKETS, UINT },
 	{ "drops", NF_OVPN_A_STATS_DROPS, NEST, nf_drops },
+	{ "unarmed", NF_OVPN_A_STATS_UNARMED, NEST, nf_unarmed },
 	{ }
 };
 
@@ -138,6 +162,8 @@ static const struct attr nf_instance[] = {
 	{ "dscp", NF_OVPN_A_INSTANCE_DSCP, ENUM, .names = dscp_names },
 	{ "df", NF_OVPN_A_INSTANCE_DF, ENUM, .names = df_names },
 	{ "mark", NF_OVPN_A_INSTANCE_MARK, U32 },
+	{ "fastpath-mark", NF_OVPN_A_INSTANCE_FASTPATH_MARK, U32 },
+	{ "fastpath-mask", NF_OVPN_A_INSTANCE_FASTPATH_MASK, U32 },
 	{ "peers", NF_OVPN_A_INSTANCE_PEERS, U32 },
 	{ "stats", NF_OVPN_A_INSTANCE_STATS, NEST, nf_stats },
 	{ "bind-dev", NF_OVPN_A_INSTANCE_BIND_DEV, IFINDEX },
@@ -211,6 +237,8 @@ static const struct attr nf_keyconf[] = {
 static const struct attr nf_flow_dir[] = {
 	{ "peer-id", NF_OVPN_A_FLOW_DIR_PEER_ID, U32 },
 	{ "armed", NF_OVPN_A_FLOW_DIR_ARMED, FLAG },
+	{ "unarmed", NF_OVPN_A_FLOW_DIR_UNARMED, ENUM,
+	  .names = unarmed_names },
 	{ }
 };
 
@@ -585,7 +613,7 @@ static void print_attrs(const struct attr *set, const uint8_t *data, size_t len,
 		const uint8_t *value = nla_data(nla);
 		char name[256], text[64];
 		uint64_t u64 = 0;
-		uint32_t u32 = 0;
+		uint32_t u32 = 0, n;
 		uint16_t u16;
 
 		if (!attr) {
@@ -604,8 +632,10 @@ static void print_attrs(const struct attr *set, const uint8_t *data, size_t len,
 			memcpy(&u32, value, sizeof(u32));
 		switch (attr->type) {
 		case ENUM:
-			if (u32 < 8 && attr->names[u32])
-				printf("%s", attr->names[u32]);
+			for (n = 0; n < u32 && attr->names[n]; n++)
+				;
+			if (attr->names[n])
+				printf("%s", attr->names[n]);
 			else
 				printf("%u", u32);
 			break;
@@ -1563,6 +1593,43 @@ static void put16(uint8_t *p, uint16_t v)
 	p[1] = v;
 }
 
+/* DIRECTORY drop|pass: all that the sockets of a control group send is dropped
+ * by a BPF program, or passes again
+ */
+static int cmd_cgroup(char **words)
+{
+	static const struct bpf_insn drop[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_SKB,
+		.insns = (uintptr_t)drop,
+		.insn_cnt = ARRAY_SIZE(drop),
+		.license = (uintptr_t)"GPL",
+		.expected_attach_type = BPF_CGROUP_INET_EGRESS,
+	};
+	union bpf_attr attach = {
+		.attach_type = BPF_CGROUP_INET_EGRESS,
+	};
+	bool pass = !strcmp(words[1], "pass");
+
+	attach.target_fd = open(words[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if ((int)attach.target_fd < 0)
+		err(1, "%s", words[0]);
+	if (!pass) {
+		int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+
+		if (fd < 0)
+			err(1, "BPF program");
+		attach.attach_bpf_fd = fd;
+	}
+	if (syscall(SYS_bpf, pass ? BPF_PROG_DETACH : BPF_PROG_ATTACH, &attach,
+		    sizeof(attach)) < 0)
+		err(1, "attach");
+	return 0;
+}
+
 /* [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]: a datagram from
  * any address and port, whoever has them, with a wrong checksum or length when
  * asked for; one for each HEX, or for each line of standard input.
@@ -1833,6 +1900,7 @@ static int usage(void)
 		"  turns TUN ADDRESS PORT REMOTE PORT ROUNDS KEYCONF...\n"
 		"				both, with the key by turns\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
+		"  cgroup DIRECTORY drop|pass\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
@@ -1906,6 +1974,8 @@ int main(int argc, char **argv)
 		return cmd_mutate(argv + 1);
 	if (!strcmp(argv[0], "capture") && need == 3)
 		return cmd_capture(argv + 1);
+	if (!strcmp(argv[0], "cgroup") && need == 2)
+		return cmd_cgroup(argv + 1);
 	if (!strcmp(argv[0], "inject") && need >= 3)
 		return cmd_inject(argv + 1);
 	return usage();

@@ -32,11 +32,57 @@ enum nf_ovpn_mode {
  *   every rule
  * @NF_OVPN_FASTPATH_EAGER: As accepted, and the direction towards a peer
  *   already when the peer opens the flow
+ * @NF_OVPN_FASTPATH_MARKED: As accepted, but only flows whose conntrack mark
+ *   is fastpath-mark in the bits of fastpath-mask
  */
 enum nf_ovpn_fastpath {
 	NF_OVPN_FASTPATH_OFF,
 	NF_OVPN_FASTPATH_ACCEPTED,
 	NF_OVPN_FASTPATH_EAGER,
+	NF_OVPN_FASTPATH_MARKED,
+};
+
+/**
+ * enum nf_ovpn_unarmed - Why the next packet of a flow asks the rules. The
+ *   numbers are those of the counters in unarmed-packets.
+ * @NF_OVPN_UNARMED_NONE: No packet of that direction has come to the end of
+ *   its way yet
+ * @NF_OVPN_UNARMED_RULE: A rule or hook was asked whose answer holds for that
+ *   packet only, or that does something to it
+ * @NF_OVPN_UNARMED_CHANGED: Rules, routes, links or the instance have changed
+ * @NF_OVPN_UNARMED_PATH: The packet did not come to its end on the processor
+ *   where it began
+ * @NF_OVPN_UNARMED_MARK: The conntrack mark is not what fastpath-mark says
+ * @NF_OVPN_UNARMED_PACKET_MARK: The packet has a mark that is not the
+ *   conntrack mark
+ * @NF_OVPN_UNARMED_HELPER: The connection has a helper, or its sequence
+ *   numbers are adjusted
+ * @NF_OVPN_UNARMED_TCP: The segment opens or closes the connection, or is
+ *   urgent
+ * @NF_OVPN_UNARMED_HEADER: A fragment, or IP options or extension headers
+ * @NF_OVPN_UNARMED_GROUP: The destination is multicast or broadcast
+ * @NF_OVPN_UNARMED_ROUTE: The route has an MTU of its own, or expires
+ * @NF_OVPN_UNARMED_IPSEC: IPsec has a part in the packet
+ * @NF_OVPN_UNARMED_BPF: The sender's control group has BPF programs for what
+ *   it sends
+ * @NF_OVPN_UNARMED_DEVICE: A qdisc, tc or a chain at egress is attached to the
+ *   tun device
+ */
+enum nf_ovpn_unarmed {
+	NF_OVPN_UNARMED_NONE,
+	NF_OVPN_UNARMED_RULE,
+	NF_OVPN_UNARMED_CHANGED,
+	NF_OVPN_UNARMED_PATH,
+	NF_OVPN_UNARMED_MARK,
+	NF_OVPN_UNARMED_PACKET_MARK,
+	NF_OVPN_UNARMED_HELPER,
+	NF_OVPN_UNARMED_TCP,
+	NF_OVPN_UNARMED_HEADER,
+	NF_OVPN_UNARMED_GROUP,
+	NF_OVPN_UNARMED_ROUTE,
+	NF_OVPN_UNARMED_IPSEC,
+	NF_OVPN_UNARMED_BPF,
+	NF_OVPN_UNARMED_DEVICE,
 };
 
 /**
@@ -155,6 +201,25 @@ enum {
 };
 
 enum {
+	NF_OVPN_A_UNARMED_PACKETS_RULE = 1,
+	NF_OVPN_A_UNARMED_PACKETS_CHANGED,
+	NF_OVPN_A_UNARMED_PACKETS_PATH,
+	NF_OVPN_A_UNARMED_PACKETS_MARK,
+	NF_OVPN_A_UNARMED_PACKETS_PACKET_MARK,
+	NF_OVPN_A_UNARMED_PACKETS_HELPER,
+	NF_OVPN_A_UNARMED_PACKETS_TCP,
+	NF_OVPN_A_UNARMED_PACKETS_HEADER,
+	NF_OVPN_A_UNARMED_PACKETS_GROUP,
+	NF_OVPN_A_UNARMED_PACKETS_ROUTE,
+	NF_OVPN_A_UNARMED_PACKETS_IPSEC,
+	NF_OVPN_A_UNARMED_PACKETS_BPF,
+	NF_OVPN_A_UNARMED_PACKETS_DEVICE,
+
+	__NF_OVPN_A_UNARMED_PACKETS_MAX,
+	NF_OVPN_A_UNARMED_PACKETS_MAX = (__NF_OVPN_A_UNARMED_PACKETS_MAX - 1)
+};
+
+enum {
 	NF_OVPN_A_STATS_VPN_RX_BYTES = 1,
 	NF_OVPN_A_STATS_VPN_TX_BYTES,
 	NF_OVPN_A_STATS_VPN_RX_PACKETS,
@@ -170,6 +235,7 @@ enum {
 	NF_OVPN_A_STATS_TX_EGRESS_PACKETS,
 	NF_OVPN_A_STATS_TX_USERSPACE_PACKETS,
 	NF_OVPN_A_STATS_DROPS,
+	NF_OVPN_A_STATS_UNARMED,
 
 	__NF_OVPN_A_STATS_MAX,
 	NF_OVPN_A_STATS_MAX = (__NF_OVPN_A_STATS_MAX - 1)
@@ -191,6 +257,8 @@ enum {
 	NF_OVPN_A_INSTANCE_DSCP,
 	NF_OVPN_A_INSTANCE_DF,
 	NF_OVPN_A_INSTANCE_MARK,
+	NF_OVPN_A_INSTANCE_FASTPATH_MARK,
+	NF_OVPN_A_INSTANCE_FASTPATH_MASK,
 	NF_OVPN_A_INSTANCE_PEERS,
 	NF_OVPN_A_INSTANCE_STATS,
 	NF_OVPN_A_INSTANCE_DEL_REASON,
@@ -271,6 +339,7 @@ enum {
 enum {
 	NF_OVPN_A_FLOW_DIR_PEER_ID = 1,
 	NF_OVPN_A_FLOW_DIR_ARMED,
+	NF_OVPN_A_FLOW_DIR_UNARMED,
 
 	__NF_OVPN_A_FLOW_DIR_MAX,
 	NF_OVPN_A_FLOW_DIR_MAX = (__NF_OVPN_A_FLOW_DIR_MAX - 1)

@@ -11,13 +11,16 @@
  * struct nf_conn_ovpn - what nf_ovpn remembers about a flow, per direction
  * @handle: names a peer without referring to it, see nf_ovpn/ct.c. An entry
  *	    outlives the peer; a handle whose peer is gone finds nothing.
- * @gen: the generation of rules and routes under which @handle may be used
+ * @kind: for which packets of the direction it is, see nf_ovpn/ct.c
+ * @gen: the generation of rules and routes under which @handle may be used; 0
+ *	 for none, and then @kind is the reason
  *
- * Both are written under nf_conn::lock and read without it: @handle before
- * @gen when writing, @gen before @handle when reading.
+ * Written under nf_conn::lock and read without it: @gen is 0 while the others
+ * change, and is read before and after them.
  */
 struct nf_conn_ovpn {
 	atomic64_t	handle[IP_CT_DIR_MAX];
+	atomic64_t	kind[IP_CT_DIR_MAX];
 	u32		gen[IP_CT_DIR_MAX];
 };
 

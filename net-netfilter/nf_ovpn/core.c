@@ -191,18 +191,20 @@ int nf_ovpn_listeners_set(struct nf_ovpn_instance *inst,
 			kfree_rcu(other, rcu);
 		}
 	}
-	atomic_inc(&ovpn_net->gen);
+	nf_ovpn_gen_bump(inst->net);
 	return 0;
 }
 
-/* A route has changed. The generation of IPv6 does not tell of one that was
- * deleted, as routes in use are found to be dead by themselves.
+/* A route or routing rule has changed, or is about to; the kernel's own counts
+ * move on when it has. This tells of what they do not know, nexthops above all.
  */
 static int fib_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct nf_ovpn_net *ovpn_net = container_of(nb, struct nf_ovpn_net,
 						    fib_notifier);
 
+	/* As in nf_ovpn_gen_bump(), whose argument is not at hand. */
+	smp_mb__before_atomic();
 	atomic_inc(&ovpn_net->gen);
 	return NOTIFY_DONE;
 }
@@ -331,6 +333,7 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 	inst->dev = dev;
 	inst->mode = mode;
 	inst->fastpath = fastpath;
+	inst->fastpath_mask = U32_MAX;
 	xa_init(&inst->peers);
 	inst->egress = (struct nf_hook_ops) {
 		.hook		= nf_ovpn_egress_hook,
@@ -340,6 +343,7 @@ int nf_ovpn_instance_new(struct net_device *dev, enum nf_ovpn_mode mode,
 		.hooknum	= NF_NETDEV_EGRESS,
 		/* after what the user has put there */
 		.priority	= INT_MAX,
+		.stable		= true,
 	};
 
 	inst->stats = alloc_percpu_gfp(struct nf_ovpn_inst_stats,
@@ -437,6 +441,9 @@ static int netdev_event(struct notifier_block *nb, unsigned long event,
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct nf_ovpn_net *ovpn_net = nf_ovpn_pernet(dev_net(dev));
 	struct nf_ovpn_instance *inst;
+
+	/* Its name, its group, its master: rules ask for them. */
+	nf_ovpn_gen_bump(dev_net(dev));
 
 	/* Moving to another namespace is one, too. */
 	if (event != NETDEV_UNREGISTER)

@@ -17,13 +17,22 @@ static int fill_dir(struct sk_buff *skb, int type, const struct nf_conn_ovpn *ex
 		    enum ip_conntrack_dir dir, u32 gen)
 {
 	struct nlattr *nest;
+	u32 armed;
+	u64 kind;
 
 	if (!peer)
 		return 0;
+	/* Pairs with arm() and refuse() in ct.c. */
+	armed = smp_load_acquire(&ext->gen[dir]);
+	kind = atomic64_read(&ext->kind[dir]);
 	nest = nla_nest_start(skb, type);
-	if (!nest || nla_put_u32(skb, NF_OVPN_A_FLOW_DIR_PEER_ID, peer->id) ||
-	    (READ_ONCE(ext->gen[dir]) == gen &&
-	     nla_put_flag(skb, NF_OVPN_A_FLOW_DIR_ARMED)))
+	if (!nest || nla_put_u32(skb, NF_OVPN_A_FLOW_DIR_PEER_ID, peer->id))
+		return -EMSGSIZE;
+	/* See struct nf_conn_ovpn; it may have changed in between. */
+	if (armed == gen ? nla_put_flag(skb, NF_OVPN_A_FLOW_DIR_ARMED) :
+	    nla_put_u32(skb, NF_OVPN_A_FLOW_DIR_UNARMED,
+			armed || kind > NF_OVPN_INST_UNARMED ?
+			NF_OVPN_UNARMED_CHANGED : kind))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;

@@ -69,21 +69,25 @@ const struct nla_policy nf_ovpn_drops_nl_policy[NF_OVPN_A_DROPS_OFFLOAD + 1] = {
 
 const struct nla_policy nf_ovpn_instance_new_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1] = {
 	[NF_OVPN_A_INSTANCE_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
-	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 3),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
 	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_INSTANCE_BIND_DEV] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_FASTPATH_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_FASTPATH_MASK] = { .type = NLA_U32, },
 };
 
 const struct nla_policy nf_ovpn_instance_set_input_nl_policy[NF_OVPN_A_INSTANCE_BIND_DEV + 1] = {
-	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 2),
+	[NF_OVPN_A_INSTANCE_FASTPATH] = NLA_POLICY_MAX(NLA_U32, 3),
 	[NF_OVPN_A_INSTANCE_LISTENER] = NLA_POLICY_NESTED(nf_ovpn_listener_nl_policy),
 	[NF_OVPN_A_INSTANCE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
 	[NF_OVPN_A_INSTANCE_DF] = NLA_POLICY_MAX(NLA_U32, 2),
 	[NF_OVPN_A_INSTANCE_MARK] = { .type = NLA_U32, },
 	[NF_OVPN_A_INSTANCE_BIND_DEV] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_FASTPATH_MARK] = { .type = NLA_U32, },
+	[NF_OVPN_A_INSTANCE_FASTPATH_MASK] = { .type = NLA_U32, },
 };
 
 const struct nla_policy nf_ovpn_keyconf_nl_policy[NF_OVPN_A_KEYCONF_INSECURE + 1] = {
@@ -213,7 +217,7 @@ const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1]
 	[NF_OVPN_A_PEER_DATA_V1] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_DROPS + 1] = {
+const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_UNARMED + 1] = {
 	[NF_OVPN_A_STATS_VPN_RX_BYTES] = { .type = NLA_UINT, },
 	[NF_OVPN_A_STATS_VPN_TX_BYTES] = { .type = NLA_UINT, },
 	[NF_OVPN_A_STATS_VPN_RX_PACKETS] = { .type = NLA_UINT, },
@@ -229,6 +233,23 @@ const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_DROPS + 1] = {
 	[NF_OVPN_A_STATS_TX_EGRESS_PACKETS] = { .type = NLA_UINT, },
 	[NF_OVPN_A_STATS_TX_USERSPACE_PACKETS] = { .type = NLA_UINT, },
 	[NF_OVPN_A_STATS_DROPS] = NLA_POLICY_NESTED(nf_ovpn_drops_nl_policy),
+	[NF_OVPN_A_STATS_UNARMED] = NLA_POLICY_NESTED(nf_ovpn_unarmed_packets_nl_policy),
+};
+
+const struct nla_policy nf_ovpn_unarmed_packets_nl_policy[NF_OVPN_A_UNARMED_PACKETS_DEVICE + 1] = {
+	[NF_OVPN_A_UNARMED_PACKETS_RULE] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_CHANGED] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_PATH] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_MARK] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_PACKET_MARK] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_HELPER] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_TCP] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_HEADER] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_GROUP] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_ROUTE] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_IPSEC] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_BPF] = { .type = NLA_UINT, },
+	[NF_OVPN_A_UNARMED_PACKETS_DEVICE] = { .type = NLA_UINT, },
 };
 
 /* NF_OVPN_CMD_INSTANCE_NEW - do */

@@ -28,7 +28,8 @@ extern const struct nla_policy nf_ovpn_network_nl_policy[NF_OVPN_A_NETWORK_PREFI
 extern const struct nla_policy nf_ovpn_peer_nl_policy[NF_OVPN_A_PEER_STATS + 1];
 extern const struct nla_policy nf_ovpn_peer_id_input_nl_policy[NF_OVPN_A_PEER_ID + 1];
 extern const struct nla_policy nf_ovpn_peer_input_nl_policy[NF_OVPN_A_PEER_DATA_V1 + 1];
-extern const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_DROPS + 1];
+extern const struct nla_policy nf_ovpn_stats_nl_policy[NF_OVPN_A_STATS_UNARMED + 1];
+extern const struct nla_policy nf_ovpn_unarmed_packets_nl_policy[NF_OVPN_A_UNARMED_PACKETS_DEVICE + 1];
 
 int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info);
 int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info);

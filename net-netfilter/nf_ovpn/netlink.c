@@ -189,29 +189,24 @@ static int reply(struct genl_info *info, int cmd,
 	return skb ? reply_to(info, skb, cmd, fill, arg) : -ENOMEM;
 }
 
-static int put_stats(struct sk_buff *skb, int type, const u64 *count, int max,
-		     const u64 *drops)
+static int put_counts(struct sk_buff *skb, const u64 *count, int max)
 {
-	struct nlattr *nest, *inner;
 	int i;
 
-	nest = nla_nest_start(skb, type);
-	if (!nest)
-		return -EMSGSIZE;
 	for (i = 1; i <= max; i++) {
 		if (nla_put_uint(skb, i, count[i]))
 			return -EMSGSIZE;
 	}
-	if (drops) {
-		inner = nla_nest_start(skb, NF_OVPN_A_STATS_DROPS);
-		if (!inner)
-			return -EMSGSIZE;
-		for (i = 1; i <= NF_OVPN_INST_DROPS; i++) {
-			if (nla_put_uint(skb, i, drops[i]))
-				return -EMSGSIZE;
-		}
-		nla_nest_end(skb, inner);
-	}
+	return 0;
+}
+
+static int put_nested_counts(struct sk_buff *skb, int type, const u64 *count,
+			     int max)
+{
+	struct nlattr *nest = nla_nest_start(skb, type);
+
+	if (!nest || put_counts(skb, count, max))
+		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
 }
@@ -267,7 +262,8 @@ static int fill_instance(struct sk_buff *skb, const void *arg)
 {
 	const struct nf_ovpn_instance *inst = arg;
 	u64 count[NF_OVPN_INST_STATS + 1], drops[NF_OVPN_INST_DROPS + 1];
-	struct nlattr *nest;
+	u64 unarmed[NF_OVPN_INST_UNARMED + 1];
+	struct nlattr *nest, *stats;
 
 	if (nla_put_u32(skb, NF_OVPN_A_IFINDEX, inst->dev->ifindex))
 		return -EMSGSIZE;
@@ -280,13 +276,23 @@ static int fill_instance(struct sk_buff *skb, const void *arg)
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_MARK, inst->mark) ||
 	    (inst->bind_dev &&
 	     nla_put_u32(skb, NF_OVPN_A_INSTANCE_BIND_DEV, inst->bind_dev)) ||
+	    (inst->fastpath == NF_OVPN_FASTPATH_MARKED &&
+	     (nla_put_u32(skb, NF_OVPN_A_INSTANCE_FASTPATH_MARK,
+			  inst->fastpath_mark) ||
+	      nla_put_u32(skb, NF_OVPN_A_INSTANCE_FASTPATH_MASK,
+			  inst->fastpath_mask))) ||
 	    nla_put_u32(skb, NF_OVPN_A_INSTANCE_PEERS, inst->num_peers) ||
 	    fill_listeners(skb, inst))
 		return -EMSGSIZE;
-	nf_ovpn_stats_inst_sum(inst, count, drops);
-	if (put_stats(skb, NF_OVPN_A_INSTANCE_STATS, count, NF_OVPN_INST_STATS,
-		      drops))
+	nf_ovpn_stats_inst_sum(inst, count, drops, unarmed);
+	stats = nla_nest_start(skb, NF_OVPN_A_INSTANCE_STATS);
+	if (!stats || put_counts(skb, count, NF_OVPN_INST_STATS) ||
+	    put_nested_counts(skb, NF_OVPN_A_STATS_DROPS, drops,
+			      NF_OVPN_INST_DROPS) ||
+	    put_nested_counts(skb, NF_OVPN_A_STATS_UNARMED, unarmed,
+			      NF_OVPN_INST_UNARMED))
 		return -EMSGSIZE;
+	nla_nest_end(skb, stats);
 	nla_nest_end(skb, nest);
 	return 0;
 }
@@ -360,6 +366,54 @@ static int check_bind_dev(struct net *net, struct nlattr **tb, u32 ifindex,
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* The mark and mask belong to "marked" and are refused without it. */
+static int check_fastpath(struct nlattr **tb, struct netlink_ext_ack *extack)
+{
+	struct nlattr *fastpath = tb[NF_OVPN_A_INSTANCE_FASTPATH];
+	struct nlattr *mark = tb[NF_OVPN_A_INSTANCE_FASTPATH_MARK];
+	struct nlattr *mask = tb[NF_OVPN_A_INSTANCE_FASTPATH_MASK];
+	bool marked = fastpath &&
+		      nla_get_u32(fastpath) == NF_OVPN_FASTPATH_MARKED;
+
+	if (marked && !mark) {
+		NL_SET_ERR_MSG_ATTR(extack, fastpath,
+				    "fastpath marked needs a mark");
+		return -EINVAL;
+	}
+	if (!marked && (mark || mask)) {
+		NL_SET_ERR_MSG_ATTR(extack, mark ?: mask,
+				    "only with fastpath marked");
+		return -EINVAL;
+	}
+	if (marked && mask && nla_get_u32(mark) & ~nla_get_u32(mask)) {
+		NL_SET_ERR_MSG_ATTR(extack, mark,
+				    "the mark has bits that are not in its mask");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void parse_fastpath(struct nlattr **tb, struct nf_ovpn_instance *inst)
+{
+	struct nlattr *mask = tb[NF_OVPN_A_INSTANCE_FASTPATH_MASK];
+	u32 fastpath;
+
+	if (!tb[NF_OVPN_A_INSTANCE_FASTPATH])
+		return;
+	fastpath = nla_get_u32(tb[NF_OVPN_A_INSTANCE_FASTPATH]);
+	if (fastpath == NF_OVPN_FASTPATH_MARKED) {
+		/* In between no flow matches that should not. */
+		WRITE_ONCE(inst->fastpath, NF_OVPN_FASTPATH_OFF);
+		WRITE_ONCE(inst->fastpath_mark,
+			   nla_get_u32(tb[NF_OVPN_A_INSTANCE_FASTPATH_MARK]));
+		WRITE_ONCE(inst->fastpath_mask,
+			   mask ? nla_get_u32(mask) : U32_MAX);
+	}
+	/* Whoever sees the mode sees the mark. */
+	smp_store_release(&inst->fastpath, fastpath);
+	nf_ovpn_gen_bump(inst->net);
 }
 
 static void parse_outer(struct nlattr **tb, struct nf_ovpn_instance *inst)
@@ -455,6 +509,9 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 			 nf_ovpn_instance_new_input_nl_policy);
 	if (err)
 		return err;
+	err = check_fastpath(tb, info->extack);
+	if (err)
+		return err;
 	if (NL_REQ_ATTR_CHECK(info->extack, info->attrs[NF_OVPN_A_INSTANCE], tb,
 			      NF_OVPN_A_INSTANCE_LISTENER))
 		return -EINVAL;
@@ -483,6 +540,7 @@ int nf_ovpn_nl_instance_new_doit(struct sk_buff *skb, struct genl_info *info)
 	err = nf_ovpn_instance_new(dev, mode, fastpath, &inst, info->extack);
 	if (!err) {
 		parse_outer(tb, inst);
+		parse_fastpath(tb, inst);
 		err = set_listeners(inst, &listeners,
 				    info->attrs[NF_OVPN_A_INSTANCE],
 				    info->extack);
@@ -511,6 +569,9 @@ int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 			 nf_ovpn_instance_set_input_nl_policy);
 	if (err)
 		return err;
+	err = check_fastpath(tb, info->extack);
+	if (err)
+		return err;
 	err = parse_listeners(info, &listeners);
 	if (err)
 		return err;
@@ -530,11 +591,7 @@ int nf_ovpn_nl_instance_set_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		goto unlock;
 	parse_outer(tb, inst);
-	if (tb[NF_OVPN_A_INSTANCE_FASTPATH]) {
-		WRITE_ONCE(inst->fastpath,
-			   nla_get_u32(tb[NF_OVPN_A_INSTANCE_FASTPATH]));
-		atomic_inc(&nf_ovpn_pernet(inst->net)->gen);
-	}
+	parse_fastpath(tb, inst);
 unlock:
 	instance_unlock(inst);
 out:
@@ -725,8 +782,8 @@ static int fill_peer(struct sk_buff *skb, const void *arg)
 			peer->keepalive_timeout / HZ))
 		return -EMSGSIZE;
 	nf_ovpn_stats_peer_sum(peer, count);
-	if (put_stats(skb, NF_OVPN_A_PEER_STATS, count, NF_OVPN_PEER_STATS,
-		      NULL))
+	if (put_nested_counts(skb, NF_OVPN_A_PEER_STATS, count,
+			      NF_OVPN_PEER_STATS))
 		return -EMSGSIZE;
 networks:
 	if (a->first < vpn->num && skb_tailroom(skb) < NETWORK_SPACE)
@@ -1956,7 +2013,7 @@ int nf_ovpn_nl_flow_flush_doit(struct sk_buff *skb, struct genl_info *info)
 
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
-	atomic_inc(&nf_ovpn_pernet(inst->net)->gen);
+	nf_ovpn_gen_bump(inst->net);
 	instance_unlock(inst);
 	return 0;
 }

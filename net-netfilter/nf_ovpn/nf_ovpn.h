@@ -194,6 +194,8 @@ struct nf_ovpn_listener {
  * @dev_tracker: reference to @dev
  * @mode: one peer or many
  * @fastpath: when flows may be armed
+ * @fastpath_mark: conntrack mark of those that may, with "marked"
+ * @fastpath_mask: its bits that count
  * @dscp: DSCP of outer packets
  * @df: when they must not be fragmented
  * @mark: their mark
@@ -215,6 +217,8 @@ struct nf_ovpn_instance {
 	netdevice_tracker		dev_tracker;
 	enum nf_ovpn_mode		mode;
 	enum nf_ovpn_fastpath		fastpath;
+	u32				fastpath_mark;
+	u32				fastpath_mask;
 	enum nf_ovpn_dscp		dscp;
 	enum nf_ovpn_df			df;
 	u32				mark;
@@ -303,20 +307,34 @@ static inline u64 nf_ovpn_handle_serial(u64 handle)
 	return (handle & ~NF_OVPN_HANDLE_OUTER) >> NF_OVPN_HANDLE_INDEX;
 }
 
+/* Of a packet that is of no kind that can be remembered */
+#define NF_OVPN_KIND_NONE	U64_MAX
+
 u32 nf_ovpn_gen(const struct net *net);
+void nf_ovpn_gen_bump(const struct net *net);
 int nf_ovpn_handle_new(struct nf_ovpn_peer *peer);
 void nf_ovpn_handle_del(struct nf_ovpn_peer *peer);
 struct nf_ovpn_peer *nf_ovpn_handle_peer(const struct net *net, u64 handle);
-void nf_ovpn_ct_ask(const struct sk_buff *skb, u32 gen);
-void nf_ovpn_ct_arm(const struct net *net, struct nf_conn *ct,
-		    enum ip_conntrack_dir dir, const void *asked, u64 handle);
+u64 nf_ovpn_ct_kind(const struct sk_buff *skb, u8 pf, const struct nf_conn *ct,
+		    enum ip_conntrack_info ctinfo,
+		    const struct net_device *in);
+void nf_ovpn_ct_ask(const struct sk_buff *skb, const struct nf_conn *ct,
+		    u64 kind, u32 gen);
+bool nf_ovpn_ct_asked_forward(const void *asked_skb);
+void nf_ovpn_ct_arm(struct nf_ovpn_instance *inst, struct nf_conn *ct,
+		    enum ip_conntrack_dir dir, const void *asked_skb,
+		    u64 handle, enum nf_ovpn_unarmed reason);
 struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
 				      const struct nf_conn *ct,
 				      const struct nf_conn_ovpn *ext,
-				      enum ip_conntrack_dir dir, u32 gen);
+				      enum ip_conntrack_dir dir, u64 kind,
+				      u32 gen);
+void nf_ovpn_ct_arm_eager(const struct net *net, struct nf_conn *ct,
+			  enum ip_conntrack_dir dir, const struct sk_buff *skb,
+			  u8 pf, const struct net_device *in);
 void nf_ovpn_ct_attach_outer(struct nf_conn *ct);
 void nf_ovpn_ct_attach_inner(struct nf_conn *ct, enum ip_conntrack_dir dir,
-			     const struct nf_ovpn_peer *from, u32 gen);
+			     const struct nf_ovpn_peer *from);
 
 /* rx.c */
 unsigned int nf_ovpn_rx(struct nf_ovpn_peer *peer, struct sk_buff *skb,

@@ -366,7 +366,7 @@ int nf_ovpn_peer_set_vpn(struct nf_ovpn_peer *peer, struct nf_ovpn_vpn *vpn,
 		routes_del(peer, old, VPN_PREFIXES(old), vpn);
 		kvfree_rcu(old, rcu);
 	}
-	atomic_inc(&nf_ovpn_pernet(peer->inst->net)->gen);
+	nf_ovpn_gen_bump(peer->inst->net);
 	return 0;
 }
 

@@ -110,8 +110,9 @@ static int rx_known(struct rx *rx)
 	/* It may be another entry now, see __nf_conntrack_confirm(). */
 	ct = nf_ct_get(rx->skb, &ctinfo);
 	if (nf_ct_ovpn_find(ct))
-		nf_ovpn_ct_arm(rx->peer->inst->net, ct, dir, rx->asked,
-			       rx->peer->handle | NF_OVPN_HANDLE_OUTER);
+		nf_ovpn_ct_arm(rx->peer->inst, ct, dir, rx->asked,
+			       rx->peer->handle | NF_OVPN_HANDLE_OUTER,
+			       NF_OVPN_UNARMED_NONE);
 	return 0;
 }
 

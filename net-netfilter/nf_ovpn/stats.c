@@ -15,6 +15,12 @@ static_assert(S(VPN_TX_PACKETS) == S(VPN_RX_PACKETS) + 1);
 static_assert(S(LINK_TX_BYTES) == S(LINK_RX_BYTES) + 1);
 static_assert(S(LINK_TX_PACKETS) == S(LINK_RX_PACKETS) + 1);
 
+/* The reasons are counted by their numbers. */
+static_assert((int)NF_OVPN_UNARMED_RULE == NF_OVPN_A_UNARMED_PACKETS_RULE);
+static_assert((int)NF_OVPN_UNARMED_BPF == NF_OVPN_A_UNARMED_PACKETS_BPF);
+static_assert((int)NF_OVPN_UNARMED_DEVICE ==
+	      NF_OVPN_A_UNARMED_PACKETS_DEVICE);
+
 static void add_tally(u64_stats_t *count, int tx,
 		      const struct nf_ovpn_tally *tally)
 {
@@ -108,6 +114,22 @@ void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
 
 	u64_stats_update_begin(&is->syncp);
 	u64_stats_add(&is->drops[reason], packets);
+	u64_stats_update_end(&is->syncp);
+}
+
+/**
+ * nf_ovpn_stats_unarmed - count a packet that does not arm its flow
+ * @inst: the instance
+ * @reason: one of NF_OVPN_UNARMED_*
+ *
+ * Context: BH disabled.
+ */
+void nf_ovpn_stats_unarmed(struct nf_ovpn_instance *inst, int reason)
+{
+	struct nf_ovpn_inst_stats *is = this_cpu_ptr(inst->stats);
+
+	u64_stats_update_begin(&is->syncp);
+	u64_stats_inc(&is->unarmed[reason]);
 	u64_stats_update_end(&is->syncp);
 }
 
@@ -214,16 +236,19 @@ void nf_ovpn_stats_peer_sum(const struct nf_ovpn_peer *peer, u64 *count)
  * @inst: the instance
  * @count: NF_OVPN_INST_STATS + 1 sums, written
  * @drops: NF_OVPN_INST_DROPS + 1 sums, written
+ * @unarmed: NF_OVPN_INST_UNARMED + 1 sums, written
  */
 void nf_ovpn_stats_inst_sum(const struct nf_ovpn_instance *inst, u64 *count,
-			    u64 *drops)
+			    u64 *drops, u64 *unarmed)
 {
 	u64 part[NF_OVPN_INST_STATS + 1], dpart[NF_OVPN_INST_DROPS + 1];
+	u64 upart[NF_OVPN_INST_UNARMED + 1];
 	unsigned int start;
 	int cpu, i;
 
 	memset(count, 0, sizeof(part));
 	memset(drops, 0, sizeof(dpart));
+	memset(unarmed, 0, sizeof(upart));
 	for_each_possible_cpu(cpu) {
 		const struct nf_ovpn_inst_stats *is;
 
@@ -234,10 +259,14 @@ void nf_ovpn_stats_inst_sum(const struct nf_ovpn_instance *inst, u64 *count,
 				part[i] = u64_stats_read(&is->count[i]);
 			for (i = 1; i <= NF_OVPN_INST_DROPS; i++)
 				dpart[i] = u64_stats_read(&is->drops[i]);
+			for (i = 1; i <= NF_OVPN_INST_UNARMED; i++)
+				upart[i] = u64_stats_read(&is->unarmed[i]);
 		} while (u64_stats_fetch_retry(&is->syncp, start));
 		for (i = 1; i <= NF_OVPN_INST_STATS; i++)
 			count[i] += part[i];
 		for (i = 1; i <= NF_OVPN_INST_DROPS; i++)
 			drops[i] += dpart[i];
+		for (i = 1; i <= NF_OVPN_INST_UNARMED; i++)
+			unarmed[i] += upart[i];
 	}
 }

@@ -12,6 +12,8 @@
 /* More counters of an instance: the paths, then the reasons for a drop. */
 #define NF_OVPN_INST_STATS	NF_OVPN_A_STATS_TX_USERSPACE_PACKETS
 #define NF_OVPN_INST_DROPS	NF_OVPN_A_DROPS_MAX
+/* Why packets have not armed their flow: enum nf_ovpn_unarmed */
+#define NF_OVPN_INST_UNARMED	NF_OVPN_A_UNARMED_PACKETS_MAX
 
 struct nf_ovpn_peer_stats {
 	u64_stats_t		count[NF_OVPN_PEER_STATS + 1];
@@ -21,6 +23,7 @@ struct nf_ovpn_peer_stats {
 struct nf_ovpn_inst_stats {
 	u64_stats_t		count[NF_OVPN_INST_STATS + 1];
 	u64_stats_t		drops[NF_OVPN_INST_DROPS + 1];
+	u64_stats_t		unarmed[NF_OVPN_INST_UNARMED + 1];
 	struct u64_stats_sync	syncp;
 };
 
@@ -53,6 +56,7 @@ void nf_ovpn_stats_tx(struct nf_ovpn_peer *peer, int path,
 void nf_ovpn_stats_path(struct nf_ovpn_instance *inst, int path);
 void nf_ovpn_stats_drop(struct nf_ovpn_instance *inst, int reason,
 			unsigned int packets);
+void nf_ovpn_stats_unarmed(struct nf_ovpn_instance *inst, int reason);
 void nf_ovpn_free(struct sk_buff *skb, int reason);
 void nf_ovpn_drop(struct nf_ovpn_instance *inst, struct sk_buff *skb,
 		  int reason);
@@ -60,6 +64,6 @@ void nf_ovpn_drop_reasons_register(void);
 void nf_ovpn_drop_reasons_unregister(void);
 void nf_ovpn_stats_peer_sum(const struct nf_ovpn_peer *peer, u64 *count);
 void nf_ovpn_stats_inst_sum(const struct nf_ovpn_instance *inst, u64 *count,
-			    u64 *drops);
+			    u64 *drops, u64 *unarmed);
 
 #endif /* _NF_OVPN_STATS_H */

@@ -58,6 +58,61 @@ DEFINE_EVENT(nf_ovpn_flow, nf_ovpn_disarm,
 	TP_ARGS(ct, dir, handle, gen)
 );
 
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_RULE);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_CHANGED);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_PATH);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_MARK);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_PACKET_MARK);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_HELPER);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_TCP);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_HEADER);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_GROUP);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_ROUTE);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_IPSEC);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_BPF);
+TRACE_DEFINE_ENUM(NF_OVPN_UNARMED_DEVICE);
+
+/* A packet was accepted by every rule and does not arm its direction. */
+TRACE_EVENT(nf_ovpn_refuse,
+	TP_PROTO(const struct nf_conn *ct, int dir, u64 handle, int reason),
+
+	TP_ARGS(ct, dir, handle, reason),
+
+	TP_STRUCT__entry(
+		__field(const void *, ct)
+		__field(int, dir)
+		__field(bool, outer)
+		__field(u64, serial)
+		__field(int, reason)
+	),
+
+	TP_fast_assign(
+		__entry->ct = ct;
+		__entry->dir = dir;
+		__entry->outer = handle & NF_OVPN_HANDLE_OUTER;
+		__entry->serial = nf_ovpn_handle_serial(handle);
+		__entry->reason = reason;
+	),
+
+	TP_printk("ct=%p %s %s peer_serial=%llu reason=%s", __entry->ct,
+		  __entry->outer ? "outer" : "inner",
+		  __entry->dir ? "reply" : "original", __entry->serial,
+		  __print_symbolic(__entry->reason,
+				   { NF_OVPN_UNARMED_RULE, "rule" },
+				   { NF_OVPN_UNARMED_CHANGED, "changed" },
+				   { NF_OVPN_UNARMED_PATH, "path" },
+				   { NF_OVPN_UNARMED_MARK, "mark" },
+				   { NF_OVPN_UNARMED_PACKET_MARK, "packet-mark" },
+				   { NF_OVPN_UNARMED_HELPER, "helper" },
+				   { NF_OVPN_UNARMED_TCP, "tcp" },
+				   { NF_OVPN_UNARMED_HEADER, "header" },
+				   { NF_OVPN_UNARMED_GROUP, "group" },
+				   { NF_OVPN_UNARMED_ROUTE, "route" },
+				   { NF_OVPN_UNARMED_IPSEC, "ipsec" },
+				   { NF_OVPN_UNARMED_BPF, "bpf" },
+				   { NF_OVPN_UNARMED_DEVICE, "device" }))
+);
+
 /* A packet that authenticates came from a new address. */
 TRACE_EVENT(nf_ovpn_float,
 	TP_PROTO(const struct nf_ovpn_peer *peer,
