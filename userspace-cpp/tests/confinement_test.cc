@@ -220,7 +220,9 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
     config::ServerConfig open;
     open.client_config_dir = scratch.path();
     open.status_file = scratch.path() + "/status";
-    open.pid_file = "pid"; // in the current directory
+    open.pid_file = "pid";        // in the current directory
+    open.pool_file = "/dev/null"; // written in place
+    open.pool_file_seconds = 1;
     EXPECT_EQ(
         in_child([&] {
             if (chdir(scratch.path().c_str()) != 0 || drop_privileges(Identity{kNobody, kNobody}))

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,10 +47,18 @@ std::vector<std::string> unusable_paths(const std::vector<LaterPath>& paths) {
     return out;
 }
 
+LaterPath later_file(const char* option, const std::string& path, const char* consequence) {
+    struct stat there {};
+    const bool in_place =
+        !path.empty() && stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode);
+    if (path.empty() || in_place)
+        return {option, path, W_OK, consequence};
+    return {option, directory_of(path), W_OK | X_OK, consequence};
+}
+
 std::vector<LaterPath> later_paths(const config::CommonConfig& c) {
     return {{"crl-verify", c.crl_file, R_OK, "when it has been changed no peer will be let in"},
-            {"writepid", c.pid_file.empty() ? "" : directory_of(c.pid_file), W_OK | X_OK,
-             "the file will be left over at the end"}};
+            later_file("writepid", c.pid_file, "the file will be left over at the end")};
 }
 
 void confine(const config::CommonConfig& c, const std::vector<LaterPath>& paths, bool names) {

@@ -29,6 +29,10 @@ std::string directory_of(const std::string& path);
 /// reason. Empty ones are not used at all.
 std::vector<std::string> unusable_paths(const std::vector<LaterPath>& paths);
 
+/// Of a file that is replaced later, for which its directory must be writable; or, if it is no
+/// regular file, written in place. An empty path is none.
+LaterPath later_file(const char* option, const std::string& path, const char* consequence);
+
 /// Of what files both roles have.
 std::vector<LaterPath> later_paths(const config::CommonConfig& config);
 

@@ -119,7 +119,7 @@ void ProgramRunner::start(Job job) {
     }
     const auto ticket = job.ticket;
     if (error != 0) {
-        log::error("{}: {}", job.words.front(), reason(error));
+        log::peer_error("{}: {}", job.words.front(), reason(error));
         asio::post(context_, [done = std::move(job.done)] { done(-1); });
         return;
     }
@@ -140,7 +140,7 @@ void ProgramRunner::ended(Ticket ticket, int status) {
     auto node = running_.extract(ticket);
     const auto& child = *node.mapped();
     if (status < 0)
-        log::error("{}: ended by a signal", child.name);
+        log::peer_error("{}: ended by a signal", child.name);
     else if (status > 0)
         log::debug("{}: exit status {}", child.name, status);
     start_next();

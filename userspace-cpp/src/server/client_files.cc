@@ -16,7 +16,7 @@ std::optional<ClientSettings> read_client_file(const std::string& path, Unknown 
     auto text = config::read_file(path, why);
     if (text)
         return parse_client_settings(path, *text, unknown);
-    log::error("{}: {}", path, why);
+    log::peer_error("{}: {}", path, why);
     return std::nullopt;
 }
 

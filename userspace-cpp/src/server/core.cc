@@ -155,7 +155,7 @@ public:
 private:
     bool well(const dataplane::Failure& failure, std::string_view what) {
         if (failure)
-            log::error("{}: {}: {}", label(), what, failure->what);
+            log::peer_error("{}: {}: {}", label(), what, failure->what);
         return !failure;
     }
 
@@ -648,14 +648,14 @@ void ServerCore::connected(Client& client, TimePoint) {
     }
     const bool subnet = settings_.topology == wire::Topology::Subnet;
     if (special.netmask && prefix_length(*special.netmask).has_value() != subnet) {
-        log::error("{}: ifconfig-push: {} is {} netmask, with this topology it must be {}",
-                   client.label(), to_string(*special.netmask), subnet ? "no" : "a",
-                   subnet ? "one" : "the other end's address");
+        log::peer_error("{}: ifconfig-push: {} is {} netmask, with this topology it must be {}",
+                        client.label(), to_string(*special.netmask), subnet ? "no" : "a",
+                        subnet ? "one" : "the other end's address");
         client.session.admit(session::Refusal{"the server has no fitting address for this client"});
         return;
     }
     if (special.networks.size() > kMaxNetworks) {
-        log::error("{}: more than {} networks", client.label(), kMaxNetworks);
+        log::peer_error("{}: more than {} networks", client.label(), kMaxNetworks);
         client.session.admit(session::Refusal{"the server has too many networks for this client"});
         return;
     }
@@ -704,7 +704,7 @@ void ServerCore::addresses_learned(Client& client, const std::vector<bool>& acce
         if (good)
             left.push_back(client.learned[i]);
         else
-            log::warning("{}: learn-address refuses {}", client.label(), client.learned[i]);
+            log::peer_warning("{}: learn-address refuses {}", client.label(), client.learned[i]);
         if (i == 0)
             client.may_have_address = good;
         else if (i < own)
@@ -817,7 +817,7 @@ void ServerCore::regain_network(Client& client, const Prefix& network, bool acce
     if (found == networks_.end() || found->second.back() != &client)
         return;
     if (!accepted) {
-        log::warning("{}: learn-address refuses {}", client.label(), to_string(network));
+        log::peer_warning("{}: learn-address refuses {}", client.label(), to_string(network));
         client.unconfirmed.insert(network);
         return;
     }
@@ -1048,7 +1048,8 @@ void ServerCore::move(Client& client, const Endpoint& remote, TimePoint now) {
     auto there = clients_.find(Key{remote, client.session.remote_id()});
     if (there != clients_.end() &&
         there->second->session.common_name() != client.session.common_name()) {
-        log::warning("{}: cannot be told from {} there", client.label(), there->second->label());
+        log::peer_warning("{}: cannot be told from {} there", client.label(),
+                          there->second->label());
         return;
     }
     if (there != clients_.end()) {

@@ -151,11 +151,10 @@ std::vector<host::LaterPath> later_paths(const config::ServerConfig& c) {
     auto out = host::later_paths(c);
     out.push_back(
         {"client-config-dir", c.client_config_dir, R_OK | X_OK, "no client will be let in"});
-    out.push_back({"status", c.status_file.empty() ? "" : host::directory_of(c.status_file),
-                   W_OK | X_OK, "the status will not be written"});
+    out.push_back(host::later_file("status", c.status_file, "the status will not be written"));
     const bool writes_pool = !c.pool_file.empty() && c.pool_file_seconds > 0;
-    out.push_back({"ifconfig-pool-persist", writes_pool ? host::directory_of(c.pool_file) : "",
-                   W_OK | X_OK, "addresses will not be remembered"});
+    out.push_back(host::later_file("ifconfig-pool-persist", writes_pool ? c.pool_file : "",
+                                   "addresses will not be remembered"));
     out.push_back({"nf-control",
                    c.control_socket.empty() ? "" : host::directory_of(c.control_socket),
                    W_OK | X_OK, "the socket will be left over at the end"});

@@ -47,12 +47,12 @@ public:
         auto path = directory + "/nf-ovpnd_XXXXXX";
         const int fd = mkostemp(path.data(), O_CLOEXEC);
         if (fd < 0) {
-            log::error("{}: {}", directory, std::generic_category().message(errno));
+            log::peer_error("{}: {}", directory, std::generic_category().message(errno));
             return nullptr;
         }
         auto out = std::shared_ptr<TemporaryFile>(new TemporaryFile(path, fd, text.size()));
         if (write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-            log::error("{}: {}", path, std::generic_category().message(errno));
+            log::peer_error("{}: {}", path, std::generic_category().message(errno));
             return nullptr;
         }
         return out;
@@ -165,7 +165,7 @@ void ScriptHooks::tell(std::vector<std::string> words, const Environment& enviro
     const auto name = words.front();
     notices_.run(std::move(words), environment, [this, name](int status) {
         if (status > 0)
-            log::warning("{}: exit status {}", name, status);
+            log::peer_warning("{}: exit status {}", name, status);
         settle_();
     });
 }

@@ -85,7 +85,7 @@ void TcpServer::accept() {
             accept();
             return;
         }
-        log::warning("TCP: {}", error.message());
+        log::peer_warning("TCP: {}", error.message());
         pause_.expires_after(kPause);
         pause_.async_wait([this](const asio::error_code& cancelled) {
             if (!cancelled)
