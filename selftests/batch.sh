@@ -111,6 +111,7 @@ in_order() { # FROM
 	run nsexec "$gw" tc qdisc del dev veth0 root
 	expect "segments out of order" $((after - before)) -eq 0 && return $status
 }
+# shellcheck disable=SC2016	# of awk
 out_of_order() {
 	nsexec "$peer" awk '
 		/^TcpExt:/ && !n { for (n = NF; $n != "TCPOFOQueue"; n--); next }

@@ -761,10 +761,10 @@ peer_shown() {
 		peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 \
 		peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 \
 		peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.77 \
-		peer.vpn-ipv6=fd08::2 peer.network.ipv4=10.20.0.0 \
-		peer.network.prefix-len=16 peer.network.ipv6=fd20:: \
-		peer.network.prefix-len=32 peer.mark=5 peer.tcp-mss=1300 \
-		peer.framing=stub peer.keepalive-interval=100 || return
+		peer.vpn-ipv6=fd08::2 peer.mark=5 peer.tcp-mss=1300 \
+		peer.framing=stub peer.keepalive-interval=100 \
+		peer.network.ipv4=10.20.0.0 peer.network.prefix-len=16 \
+		peer.network.ipv6=fd20:: peer.network.prefix-len=32 || return
 	# and the address that it had is free
 	run gwnl peer-new ifindex=tun0 "peer{" id=43 remote-ipv4=192.0.2.9 \
 		remote-port=1 vpn-ipv4=10.8.0.2 "}" &&

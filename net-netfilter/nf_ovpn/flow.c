@@ -124,19 +124,31 @@ cancel:
 	return -EMSGSIZE;
 }
 
-/* One bucket of conntrack's table, from where the last message ended. */
+/* One bucket of conntrack's table, from where the last message ended. The lock
+ * of the namespace is not held: RTNL would wait for it, for all of the table. So
+ * the instance may be gone, or another one.
+ */
 static int dump_bucket(struct sk_buff *skb, struct netlink_callback *cb,
-		       const struct nf_ovpn_instance *inst,
-		       unsigned int bucket, u32 gen)
+		       struct net *net, int ifindex, unsigned int bucket)
 {
 	spinlock_t *lock = &nf_conntrack_locks[bucket % CONNTRACK_LOCKS];
+	const struct nf_ovpn_instance *inst = NULL;
 	struct nf_conntrack_tuple_hash *h;
+	const struct net_device *dev;
 	struct hlist_nulls_node *n;
+	u32 gen = nf_ovpn_gen(net);
 	struct nf_conn *ct;
 	long done = 0;
 	int err = 0;
 
 	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	if (dev)
+		inst = nf_ovpn_instance_by_dev(net, dev);
+	if (!inst) {
+		rcu_read_unlock();
+		return -ENODEV;
+	}
 	local_bh_disable();
 	nf_conntrack_lock(lock);
 	/* The table may have been made smaller. */
@@ -146,7 +158,7 @@ static int dump_bucket(struct sk_buff *skb, struct netlink_callback *cb,
 		ct = nf_ct_tuplehash_to_ctrack(h);
 		if (done++ < cb->args[1] ||
 		    NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
-		    !net_eq(nf_ct_net(ct), inst->net) || nf_ct_is_expired(ct))
+		    !net_eq(nf_ct_net(ct), net) || nf_ct_is_expired(ct))
 			continue;
 		err = fill_flow(skb, cb, inst, ct, gen);
 		if (err) {
@@ -165,24 +177,22 @@ int nf_ovpn_nl_flow_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct net *net = sock_net(skb->sk);
 	struct nf_ovpn_instance *inst;
-	int err;
-	u32 gen;
+	int err = 0, ifindex = 0;
 
 	mutex_lock(&nf_ovpn_pernet(net)->lock);
 	inst = nf_ovpn_nl_instance(genl_info_dump(cb));
-	if (IS_ERR(inst)) {
-		err = PTR_ERR(inst);
-		goto out;
-	}
-	gen = nf_ovpn_gen(net);
+	if (!IS_ERR(inst))
+		ifindex = inst->dev->ifindex;
+	mutex_unlock(&nf_ovpn_pernet(net)->lock);
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+
 	for (; cb->args[0] < READ_ONCE(nf_conntrack_htable_size);
 	     cb->args[0]++, cb->args[1] = 0) {
-		if (dump_bucket(skb, cb, inst, cb->args[0], gen))
+		err = dump_bucket(skb, cb, net, ifindex, cb->args[0]);
+		if (err)
 			break;
 		cond_resched();
 	}
-	err = skb->len;
-out:
-	mutex_unlock(&nf_ovpn_pernet(net)->lock);
-	return err;
+	return skb->len || err == 0 ? skb->len : err;
 }

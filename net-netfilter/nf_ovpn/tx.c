@@ -106,6 +106,7 @@ static void tx_local(struct tx *tx, struct net *net, u32 oif)
 		WRITE_ONCE(ep->foreign, !address_is_ours(net, ep->family,
 							 &ep->local, oif));
 		dst_cache_reset(&ep->dst_cache);
+		/* Pairs with the reader above. */
 		smp_store_release(&ep->genid, genid);
 	}
 	if (unlikely(READ_ONCE(ep->foreign)))
@@ -661,10 +662,10 @@ static struct sk_buff *tx_validate(struct nf_ovpn_instance *inst,
 /* The segments of a packet for which segment.c is not enough, or an error
  * pointer.
  */
-static struct sk_buff *tx_segments(struct sk_buff *skb)
+static struct sk_buff *tx_segments(struct sk_buff *skb, struct net_device *dev)
 {
 	unsigned int off = skb_transport_offset(skb), len = skb->len - off;
-	struct sk_buff *list;
+	struct sk_buff *list, *seg;
 
 	/* Headroom for all of them at once is cheaper than for each. */
 	if (skb_cow_head(skb, LL_MAX_HEADER + TX_HEADROOM))
@@ -694,8 +695,16 @@ static struct sk_buff *tx_segments(struct sk_buff *skb)
 		skb->ip_summed = CHECKSUM_PARTIAL;
 	}
 
+	/* A tunnel in the tunnel: segmentation looks at the device. */
+	skb->dev = dev;
 	list = skb_gso_segment(skb, 0);
-	return list ?: ERR_PTR(-EINVAL);
+	if (!list)
+		return ERR_PTR(-EINVAL);
+	if (!IS_ERR(list)) {
+		for (seg = list; seg; seg = seg->next)
+			seg->dev = NULL;
+	}
+	return list;
 }
 
 /**
@@ -747,7 +756,7 @@ void nf_ovpn_tx(struct nf_ovpn_peer *peer, struct nf_ovpn_key *key,
 		return;
 	}
 
-	list = tx_segments(skb);
+	list = tx_segments(skb, peer->inst->dev);
 	if (IS_ERR(list)) {
 		drop_list(peer->inst, skb, tx_reason(PTR_ERR(list)));
 		return;
