@@ -104,8 +104,9 @@ both_ways() { # ADDRESS PORT
 	tcp_transfer "$peer" "$lan" 198.51.100.2 &&
 		tcp_transfer "$lan" "$peer" "[fd08::2]" || return
 	rx=$(rise vpn-rx-packets) tx=$(rise vpn-tx-packets)
+	# The segments that came as one with a FIN are not short-cut.
 	expect_rise rx-fast-packets -ge $((rx * 99 / 100)) &&
-		expect_rise tx-fast-packets -ge $((tx * 99 / 100)) &&
+		expect_rise tx-fast-packets -ge $((tx * 98 / 100)) &&
 		expect_rise rx-userspace-packets -eq 0 &&
 		expect_wire heard -gt 100 && expect_wire sent -gt 100 &&
 		expect_wire "heard elsewhere" -eq 0 &&
@@ -179,7 +180,7 @@ instances() {
 		pings "$lan" 10.8.0.2 && expect_rise rx-fast-packets -ge 10 &&
 		expect_rise tx-fast-packets -eq 6 &&
 		expect "fast packets received by the second" \
-			$(($(stat_of tun1 rx-fast-packets) - rx)) -ge 5 &&
+			$(($(stat_of tun1 rx-fast-packets) - rx)) -ge 4 &&
 		expect "sent" \
 			$(($(stat_of tun1 tx-fast-packets) - tx)) -eq 3 ||
 		status=1
