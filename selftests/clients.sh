@@ -177,7 +177,7 @@ asks() {
 
 rules() {
 	local status=0
-	refused accepted && refused eager && asks accepted 2 && asks eager 1 &&
+	refused accepted && refused eager && asks accepted 3 && asks eager 2 &&
 		asks off 10 || status=1
 	run gwnl instance-set ifindex=tun0 "instance{" fastpath=accepted "}"
 	nft_gw delete table inet clients

@@ -238,6 +238,7 @@ nft_table() {
 	nft_rt_get_eval		volatile	rt ip nexthop != 0.0.0.7 counter
 	nft_secmark_obj_eval	-
 	nft_socket_eval		-
+	nft_sock_get_eval_cgroupv2	-
 	nft_synproxy_eval	-
 	nft_synproxy_obj_eval	-
 	nft_target_eval_bridge	-
@@ -557,21 +558,28 @@ cgroup_bpf() {
 	begin "$2" local_down && group_sends && group_sends || return
 	"$tool" cgroup "$dir/test" drop || return
 	mark
-	group_sends is_lost && group_sends is_lost &&
+	group_sends lost && group_sends lost &&
 		expect_rise vpn-tx-packets -eq 0 && local_down || status=1
 	"$tool" cgroup "$dir/test" pass
 	group_sends || status=1
 	return $status
 }
 
+# [lost]: a datagram from a process of that group
 group_sends() {
+	local hex
+	printf -v hex '%08x' $((sequence += 1))
 	(
 		echo "$BASHPID" >"$tmp/cgroup/test/cgroup.procs"
-		local_down "$@"
+		"$tool" -n "$gw" send "$gw_inner" 7002 "$a" 7000 "$hex"
 	)
-	local status=$?
-	((sequence += 1))
-	return $status
+	if [ -n "${1-}" ]; then
+		passed_by || return
+		lines_are 0 "^$hex$" peer_udp ||
+			fail "datagram $hex has arrived"
+	else
+		wait_for "datagram $hex" 5 lines_are 1 "^$hex$" peer_udp
+	fi
 }
 
 # FAMILY MODE: one transaction that takes its time, and at its end the policy
