@@ -155,11 +155,22 @@ memory() {
 	     END { print kb * 1024 }' /proc/meminfo
 }
 
+# What a peer has for each processor that there can be, in bytes
+PEER_CPU_BYTES=160
+percpu() { awk '/^Percpu:/ { print $2 * 1024 }' /proc/meminfo; }
+cpus() { awk -F '[-,]' '{ print $NF + 1 }' /sys/devices/system/cpu/possible; }
+
 # Bytes that the peers above the first thousand take
 memory_of_peers() {
-	local before bytes
+	local before bytes before_cpu cpu_bytes
 	before=$(memory)
+	before_cpu=$(percpu)
 	peers_add 1001 "$many" || return
+	cpu_bytes=$((($(percpu) - before_cpu) / (many - 1000) / $(cpus)))
+	echo "# $cpu_bytes of them for each processor, $((cpu_bytes * 64 * 100000 / 1000000)) MB" \
+		"for 100000 peers and 64 processors" >&3
+	expect "bytes for each processor" "$cpu_bytes" -le $PEER_CPU_BYTES ||
+		return
 	bytes=$((($(memory) - before) / (many - 1000)))
 	memory_with_peers=$((before + bytes * (many - 1000)))
 	echo "# $bytes bytes for a peer with one key" >&3
