@@ -93,8 +93,9 @@ client_down() {
 }
 
 # Of a hundred packets each way one looks for the peer: the first that comes
-# finds it by its ID, the first that goes by its address. However many peers
-# there are, all others find it by their flow.
+# finds it by its ID, the first that goes by its address; and the first one behind
+# an answer, as conntrack's state is another then. However many peers there are,
+# all others find it by their flow.
 client_served() { # N
 	local status=0
 	# The client's packet IDs begin anew.
@@ -102,15 +103,16 @@ client_served() { # N
 	mark
 	pings "$peer" 198.51.100.2 -c 100 -i 0.002 &&
 		expect_rise vpn-rx-packets -eq 100 &&
-		expect_rise rx-slow-packets -eq 1 &&
+		expect_rise rx-slow-packets -ge 1 &&
+		expect_rise rx-slow-packets -le 2 &&
 		expect_rise tx-egress-packets -eq 1 &&
 		expect_rise tx-fast-packets -eq 99 || status=1
 	mark
 	pings "$lan" "$(vpn_addr "$1")" -c 100 -i 0.002 &&
 		expect_rise vpn-rx-packets -eq 100 &&
 		expect_rise rx-slow-packets -eq 0 &&
-		expect_rise tx-egress-packets -eq 1 &&
-		expect_rise tx-fast-packets -eq 99 || status=1
+		expect_rise tx-egress-packets -eq 2 &&
+		expect_rise tx-fast-packets -eq 98 || status=1
 	client_down
 	return $status
 }

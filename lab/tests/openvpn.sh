@@ -162,9 +162,9 @@ transfer() {
 stat_in() { ns "$1" ip -j -s ovpn show dev tun0 | jq -r ".[0].stats | $2"; }
 no_instance_in() { [ "$(ns "$1" ip -j ovpn show)" = '[]' ]; }
 
-# by_the_fast_path [NAMESPACE] - more than 97 % of the packets of each direction. A segment that closes a
-# connection takes the normal path, and with it the bundle that it is in, up to 46 of the 1087 segments of
-# a transfer; of long connections it is more than 99 %, which the demo shows.
+# by_the_fast_path [NAMESPACE] - more than 95 % of the packets of each direction. A segment that closes a
+# connection takes the normal path, and so does the first one behind an answer, each with the bundle that it is
+# in: up to 60 of the 1087 segments of a transfer. Of long connections it is more than 99 %, which the demo shows.
 by_the_fast_path() {
 	local way other share
 	for way in rx tx; do
@@ -172,7 +172,7 @@ by_the_fast_path() {
 		share=$(stat_in "${1:-gw}" "[.${way}_fast_packets, .${way}_${other}_packets, .${way}_userspace_packets] |
 			(.[0] * 10000 / add | floor)")
 		echo "$way by the fast path: $share of 10000"
-		expect "$way by the fast path, of 10000 packets" "$share" -gt 9700
+		expect "$way by the fast path, of 10000 packets" "$share" -gt 9500
 	done
 }
 
