@@ -93,8 +93,8 @@ forget_pings() {
 }
 
 # What one client sends, the other gets: one packet each way asks the rules, and
-# the first one behind an answer; all others are short-cut, decrypted with one peer's key and encrypted with the
-# other's.
+# the first one behind an answer; all others are short-cut, decrypted with one
+# peer's key and encrypted with the other's.
 each_other() { # FROM ADDRESS
 	forget_pings && first_packets || return
 	mark

@@ -277,12 +277,12 @@ nft_table() {
 
 # None of this kernel's may be missing there.
 all_expressions() {
-	local name missing=0
+	local eval='(nft_[a-z0-9_]*_eval(_[a-z0-9]+)?)' name missing=0
 	while read -r name; do
 		grep -qP "^$name\t" <<<"$(nft_table)" && continue
 		fail "nothing is known of $name"
 		missing=1
-	done < <(sed -nE 's/^[0-9a-f]+ [tT] (nft_[a-z0-9_]*_eval(_[a-z0-9]+)?)(\.[a-z0-9.]+)?( \[.*)?$/\1/p' \
+	done < <(sed -nE "s/^[0-9a-f]+ [tT] $eval(\.[a-z0-9.]+)?( \[.*)?$/\1/p" \
 		/proc/kallsyms | grep -v 'nft_meta_get_eval_' | sort -u)
 	return $missing
 }

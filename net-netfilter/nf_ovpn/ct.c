@@ -293,8 +293,7 @@ static enum nf_ovpn_unarmed judge(const struct nf_ovpn_instance *inst,
 		return NF_OVPN_UNARMED_PATH;
 	if (note->kind == NF_OVPN_KIND_NONE)
 		return NF_OVPN_UNARMED_PACKET_MARK;
-	/* Pairs with parse_fastpath(). */
-	if (inner &&
+	if (inner && /* pairs with parse_fastpath() */
 	    smp_load_acquire(&inst->fastpath) == NF_OVPN_FASTPATH_MARKED &&
 	    ((u32)note->kind & READ_ONCE(inst->fastpath_mask)) !=
 	     READ_ONCE(inst->fastpath_mark))
