@@ -181,12 +181,12 @@ source_is() { # FROM TO ADDRESS WANTED
 	[ "$out" = "$4" ]
 }
 
-# Source NAT towards the peer is done on the fast path, too.
 # Packets of a TCP connection and some pings that ask the rules: those that open
 # and close it and the first one behind an answer, each with the segments that it
 # is one with, of which there are 46 at most.
 asking=70
 
+# Source NAT towards the peer is done on the fast path, too.
 snat() { # STATEMENT WANTED
 	local status=0
 	nsexec "$gw" conntrack -F 2>/dev/null
