@@ -109,7 +109,8 @@ in_order() { # FROM
 	after=$(out_of_order)
 	nsexec "$gw" tc -s qdisc show dev veth0
 	run nsexec "$gw" tc qdisc del dev veth0 root
-	expect "segments out of order" $((after - before)) -eq 0 && return $status
+	# A sender that moves to another processor may be overtaken.
+	expect "segments out of order" $((after - before)) -le 3 && return $status
 }
 # shellcheck disable=SC2016	# of awk
 out_of_order() {
@@ -156,13 +157,13 @@ mixed() {
 		no_drops
 }
 
-# The control packet of one keeps the header of the link, goes through what comes
-# behind, and arrives once, when the listener is behind DNAT as well, on a flow
-# that is armed and on one that is new.
+# The control packet of one goes through what comes behind, and arrives once, when
+# the listener is behind DNAT as well, on a flow that is armed and on one that is
+# new.
 mixed_behind_dnat() {
 	local control pf=ip status=0
 	[ "$fam" = ipv4 ] || pf=ip6
-	hold 6 || return
+	hold 7 || return
 	control=20${held[0]:2}
 	nsexec "$gw" conntrack -F 2>/dev/null
 	run nsexec "$gw" nft -f - <<-RULES || return
@@ -185,16 +186,20 @@ mixed_behind_dnat() {
 		wait_for "the control packet of a new flow" 5 \
 			lines_are 1 "^$control$" socket &&
 		run "$tool" -n "$peer" segments "$peer_addr" "$PEER_PORT" \
-			"$gw_addr" 1195 "${held[3]}" "${held[4]}" "$control" \
-			"${held[5]}" &&
-		risen_to vpn-rx-packets 6 &&
+			"$gw_addr" 1195 "${held[3]}" &&
+		risen_to vpn-rx-packets 4 &&
+		run "$tool" -n "$peer" segments "$peer_addr" "$PEER_PORT" \
+			"$gw_addr" 1195 "${held[4]}" "${held[5]}" "$control" \
+			"${held[6]}" &&
+		risen_to vpn-rx-packets 7 &&
 		wait_for "the control packet of an armed flow" 5 \
 			lines_are 2 "^$control$" socket &&
 		expect_rise rx-fast-packets -eq 3 &&
 		no_drops || status=1
 	run nsexec "$gw" nft list chain $pf front seen
-	# the first packet with all that is in it, the control packet of the second
-	nsexec "$gw" nft list chain $pf front seen | grep -q "packets 2 " ||
+	# the first packet with all that is in it, the first one behind an answer, and
+	# the control packet of the last
+	nsexec "$gw" nft list chain $pf front seen | grep -q "packets 3 " ||
 		fail "other packets are left to the rules" || status=1
 	nsexec "$gw" nft delete table $pf front
 	nsexec "$gw" conntrack -F 2>/dev/null

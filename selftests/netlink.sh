@@ -745,6 +745,7 @@ instance_shown() {
 }
 
 peer_shown() {
+	local shown
 	says "$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")" \
 		peer.id=42 peer.tx-id=42 peer.remote-ipv4=192.0.2.2 \
 		peer.remote-port=$PEER_PORT peer.local-port=$GW_PORT \
@@ -757,13 +758,14 @@ peer_shown() {
 		"network{" ipv4=10.20.0.0 prefix-len=16 "}" \
 		"network{" ipv6=fd20:: prefix-len=32 "}" mark=5 tcp-mss=1300 \
 		framing=stub keepalive-interval=100 "}" || return
-	says "$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")" \
+	shown=$(gwnl peer-get ifindex=tun0 "peer{" id=42 "}")
+	says "$shown" \
 		peer.id=42 peer.tx-id=7 peer.remote-ipv6=2001:db8:1::2 \
 		peer.local-ipv6=2001:db8:1::1 peer.remote-port=5 \
 		peer.local-port=$GW_PORT peer.vpn-ipv4=10.8.0.77 \
 		peer.vpn-ipv6=fd08::2 peer.mark=5 peer.tcp-mss=1300 \
-		peer.framing=stub peer.keepalive-interval=100 \
-		peer.network.ipv4=10.20.0.0 peer.network.prefix-len=16 \
+		peer.framing=stub peer.keepalive-interval=100 || return
+	says "$shown" peer.network.ipv4=10.20.0.0 peer.network.prefix-len=16 \
 		peer.network.ipv6=fd20:: peer.network.prefix-len=32 || return
 	# and the address that it had is free
 	run gwnl peer-new ifindex=tun0 "peer{" id=43 remote-ipv4=192.0.2.9 \
