@@ -83,7 +83,7 @@ CheckLines check_client_files(const std::string& directory) {
         std::string why;
         const auto text = config::read_file(path, why);
         if (!text)
-            out.emplace_back(path + ": " + why, true);
+            out.emplace_back(std::string(path).append(": ").append(why), true);
         for (const auto& finding :
              text ? config::parse_client_file(*text).findings : std::vector<config::Finding>{})
             out.emplace_back(describe(path, finding), finding.severity == config::Severity::Error);

@@ -98,7 +98,7 @@ int find_place(std::string path, Place& out) {
                 return errno;
             if (++links > kMostLinks || static_cast<std::size_t>(length) == target.size())
                 return ELOOP;
-            path = std::string(target.data(), static_cast<std::size_t>(length)) + path;
+            path.insert(0, target.data(), static_cast<std::size_t>(length));
             if (path.starts_with('/'))
                 out.directory = begin(path);
             continue;

@@ -508,7 +508,9 @@ std::string TlsStream::peer_common_name() const {
 std::vector<Fingerprint> TlsStream::peer_fingerprints() const {
     std::vector<Fingerprint> out;
     const auto* chain = SSL_get0_verified_chain(ssl_.get());
-    for (int depth = 0; depth < sk_X509_num(chain); depth++)
+    const int length = std::max(sk_X509_num(chain), 0);
+    out.reserve(static_cast<std::size_t>(length));
+    for (int depth = 0; depth < length; depth++)
         out.push_back(fingerprint_of(sk_X509_value(chain, depth)).value_or(Fingerprint{}));
     return out;
 }
