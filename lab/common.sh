@@ -85,7 +85,7 @@ step() {
 		while on_terminal && [ -z "${LAB_STEPS_MIX:-}" ] && kill -0 "$_pid" 2>/dev/null; do
 			_shown="$(((${EPOCHREALTIME/./} - _begin) / 1000000)) s"
 			printf '%s%s' "$_shown" "${_shown//?/$'\b'}"
-			sleep 0.2
+			timeout 0.2 tail -f --pid="$_pid" /dev/null || true
 		done
 	fi
 	wait "$_pid" || _rc=$?
