@@ -83,6 +83,11 @@ static int genl_family = -1;
 	GENL_REQUEST(_req, OVPN_BUFLEN, genl_family, 0,			\
 		     NF_OVPN_FAMILY_VERSION, _cmd, _flags)
 
+/* one with room for networks */
+#define OVPN_PEER_REQUEST(_req, _cmd, _flags)				\
+	GENL_REQUEST(_req, OVPN_BUFLEN + OVPN_NETWORKS_BUFLEN,		\
+		     genl_family, 0, NF_OVPN_FAMILY_VERSION, _cmd, _flags)
+
 #define OVPN_ID_MAX		0xffffff
 #define OVPN_KEY_ID_MAX		7
 #define OVPN_CIPHER_KEY_MAX	32
@@ -92,7 +97,11 @@ static int genl_family = -1;
 #define OVPN_EPOCH_MAX		0xffff
 #define OVPN_PACKET_ID_MAX	((1ULL << OVPN_EPOCH_SHIFT) - 1)
 #define OVPN_LISTENERS_MAX	64
-#define OVPN_NETWORKS_MAX	64
+/* of a peer, as the kernel has it, and in one message, a nest of which has 64 KB */
+#define OVPN_NETWORKS_MAX	4096
+#define OVPN_NETWORKS_STEP	1024
+/* three headers of 4 bytes, an address of 16 and the length of a prefix */
+#define OVPN_NETWORKS_BUFLEN	(OVPN_NETWORKS_STEP * 32)
 /* two lines of at most 8 + 64 + 6 + 64 characters, and room for comments */
 #define OVPN_SECRET_FILE_MAX	4096
 
@@ -756,14 +765,43 @@ static int print_instance(struct nlmsghdr *n, void *arg)
 	return 0;
 }
 
-static void print_networks(const struct rtattr *peer)
+/* Networks of the same peer that came in the messages before: the kernel sends
+ * as many as one message holds.
+ */
+static struct {
+	struct nlmsghdr **msgs;
+	unsigned int num;
+} earlier;
+
+static void hold_message(const struct nlmsghdr *n)
+{
+	struct nlmsghdr *copy = malloc(n->nlmsg_len);
+
+	earlier.msgs = realloc(earlier.msgs,
+			       (earlier.num + 1) * sizeof(*earlier.msgs));
+	if (!copy || !earlier.msgs) {
+		fprintf(stderr, "Out of memory\n");
+		exit(-1);
+	}
+	memcpy(copy, n, n->nlmsg_len);
+	earlier.msgs[earlier.num++] = copy;
+}
+
+static void release_messages(void)
+{
+	while (earlier.num)
+		free(earlier.msgs[--earlier.num]);
+	free(earlier.msgs);
+	earlier.msgs = NULL;
+}
+
+static void print_networks_of(const struct rtattr *peer)
 {
 	struct rtattr *net[NF_OVPN_A_NETWORK_MAX + 1], *addr;
 	const struct rtattr *pos;
 	char buf[INET6_ADDRSTRLEN + sizeof("/128")];
 	int family;
 
-	open_json_array(PRINT_JSON, "networks");
 	rtattr_for_each_nested(pos, peer) {
 		if ((pos->rta_type & NLA_TYPE_MASK) != NF_OVPN_A_PEER_NETWORK)
 			continue;
@@ -778,6 +816,18 @@ static void print_networks(const struct rtattr *peer)
 			 rta_getattr_u8(net[NF_OVPN_A_NETWORK_PREFIX_LEN]));
 		print_string(PRINT_ANY, NULL, " network %s", buf);
 	}
+}
+
+static void print_networks(const struct rtattr *peer)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	unsigned int i;
+
+	open_json_array(PRINT_JSON, "networks");
+	for (i = 0; i < earlier.num; i++)
+		if (!parse_msg(earlier.msgs[i], tb) && tb[NF_OVPN_A_PEER])
+			print_networks_of(tb[NF_OVPN_A_PEER]);
+	print_networks_of(peer);
 	close_json_array(PRINT_JSON, NULL);
 }
 
@@ -839,16 +889,28 @@ static int print_peer(struct nlmsghdr *n, void *arg)
 {
 	struct rtattr *tb[NF_OVPN_A_MAX + 1];
 	struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
+	const struct rtattr *networks;
 
 	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] || !tb[NF_OVPN_A_PEER])
 		return 0;
 	parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+	if (p[NF_OVPN_A_PEER_MORE_NETWORKS]) {
+		hold_message(n);
+		return 0;
+	}
+	networks = tb[NF_OVPN_A_PEER];
+	if (earlier.num) {
+		/* All but its networks is in the first message. */
+		parse_msg(earlier.msgs[0], tb);
+		parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+	}
 
 	open_json_object(NULL);
 	print_dev(tb[NF_OVPN_A_IFINDEX], "dev %s");
-	print_peer_attrs(tb[NF_OVPN_A_PEER], p);
+	print_peer_attrs(networks, p);
 	close_json_object();
 	end_line();
+	release_messages();
 	return 0;
 }
 
@@ -1192,15 +1254,46 @@ static int instance_show(int argc, char **argv)
 
 static void add_network(struct nlmsghdr *n, const inet_prefix *network)
 {
-	struct rtattr *net = nest(n, NF_OVPN_A_PEER_NETWORK);
+	unsigned int room = OVPN_BUFLEN + OVPN_NETWORKS_BUFLEN;
+	struct rtattr *net;
 
-	addattr_l(n, OVPN_BUFLEN, network->family == AF_INET ?
-				  NF_OVPN_A_NETWORK_IPV4 :
-				  NF_OVPN_A_NETWORK_IPV6,
+	net = addattr_nest(n, room, NF_OVPN_A_PEER_NETWORK | NLA_F_NESTED);
+	addattr_l(n, room, network->family == AF_INET ?
+			   NF_OVPN_A_NETWORK_IPV4 :
+			   NF_OVPN_A_NETWORK_IPV6,
 		  network->data, network->bytelen);
-	addattr8(n, OVPN_BUFLEN, NF_OVPN_A_NETWORK_PREFIX_LEN,
-		 network->bitlen);
+	addattr8(n, room, NF_OVPN_A_NETWORK_PREFIX_LEN, network->bitlen);
 	addattr_nest_end(n, net);
+}
+
+/* More networks of a peer that has got its first ones */
+static int add_networks(int ifindex, __u32 id, const inet_prefix *networks,
+			unsigned int num)
+{
+	OVPN_PEER_REQUEST(req, NF_OVPN_CMD_PEER_SET, NLM_F_REQUEST);
+	struct rtattr *p;
+	unsigned int i;
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	p = nest(&req.n, NF_OVPN_A_PEER);
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_ID, id);
+	addattr(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_ADD_NETWORKS);
+	for (i = 0; i < num; i++)
+		add_network(&req.n, &networks[i]);
+	addattr_nest_end(&req.n, p);
+	return talk(&req.n);
+}
+
+static int peer_del(int ifindex, __u32 id)
+{
+	OVPN_REQUEST(req, NF_OVPN_CMD_PEER_DEL, NLM_F_REQUEST);
+	struct rtattr *p;
+
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_IFINDEX, ifindex);
+	p = nest(&req.n, NF_OVPN_A_PEER);
+	addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_ID, id);
+	addattr_nest_end(&req.n, p);
+	return talk(&req.n);
 }
 
 /* "[ dev ] NAME" and nothing else: its interface index */
@@ -1234,7 +1327,7 @@ static int flush(int argc, char **argv, int cmd)
 
 static int peer_modify(int argc, char **argv, int cmd)
 {
-	OVPN_REQUEST(req, cmd, NLM_F_REQUEST);
+	OVPN_PEER_REQUEST(req, cmd, NLM_F_REQUEST);
 	bool adding = cmd != NF_OVPN_CMD_PEER_DEL;
 	bool has_dev = false, has_id = false, has_tx_id = false;
 	__u8 vpn4[sizeof(struct in6_addr)], vpn6[sizeof(struct in6_addr)];
@@ -1243,13 +1336,14 @@ static int peer_modify(int argc, char **argv, int cmd)
 	bool has_remote = false, has_local = false, has_keepalive = false;
 	bool has_mark = false, has_mss = false, no_networks = false;
 	bool has_framing = false, data_v1 = false;
-	inet_prefix networks[OVPN_NETWORKS_MAX];
+	static inet_prefix networks[OVPN_NETWORKS_MAX];
 	__u32 id = 0, tx_id = 0, interval = 0, timeout = 0, mark = 0;
 	__u32 framing = 0;
 	unsigned int i, num_networks = 0;
 	struct rtattr *p;
 	int ifindex = 0;
 	__u16 mss = 0;
+	int ret;
 
 	while (argc > 0) {
 		if (option(&argc, &argv, "dev", &has_dev)) {
@@ -1355,18 +1449,62 @@ static int peer_modify(int argc, char **argv, int cmd)
 	}
 	if (no_networks)
 		addattr(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_NO_NETWORKS);
-	for (i = 0; i < num_networks; i++)
+	for (i = 0; i < num_networks && i < OVPN_NETWORKS_STEP; i++)
 		add_network(&req.n, &networks[i]);
 	if (has_mark)
-		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_MARK, mark);
+		addattr32(&req.n, sizeof(req), NF_OVPN_A_PEER_MARK, mark);
 	if (has_mss)
-		addattr16(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_TCP_MSS, mss);
+		addattr16(&req.n, sizeof(req), NF_OVPN_A_PEER_TCP_MSS, mss);
 	if (has_framing)
-		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_FRAMING, framing);
+		addattr32(&req.n, sizeof(req), NF_OVPN_A_PEER_FRAMING, framing);
 	if (data_v1)
-		addattr(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_DATA_V1);
+		addattr(&req.n, sizeof(req), NF_OVPN_A_PEER_DATA_V1);
 	addattr_nest_end(&req.n, p);
-	return talk(&req.n);
+	ret = talk(&req.n);
+
+	for (; !ret && i < num_networks; i += OVPN_NETWORKS_STEP) {
+		ret = add_networks(ifindex, id, &networks[i],
+				   min(num_networks - i,
+				       (unsigned int)OVPN_NETWORKS_STEP));
+		if (ret && cmd == NF_OVPN_CMD_PEER_NEW)
+			peer_del(ifindex, id);
+		else if (ret)
+			fprintf(stderr, "The peer has the first %u networks only.\n",
+				i);
+	}
+	return ret;
+}
+
+/* One peer of a dump, since its networks do not fit into one message */
+static int print_peer_if(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
+	const __u32 *id = arg;
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_PEER])
+		return 0;
+	parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+	if (!p[NF_OVPN_A_PEER_ID] ||
+	    rta_getattr_u32(p[NF_OVPN_A_PEER_ID]) != *id)
+		return 0;
+	return print_peer(n, stdout);
+}
+
+static int print_one_peer(struct nlmsghdr *n, void *arg)
+{
+	struct rtattr *tb[NF_OVPN_A_MAX + 1];
+	struct rtattr *p[NF_OVPN_A_PEER_MAX + 1];
+	__u32 id;
+
+	if (parse_msg(n, tb) || !tb[NF_OVPN_A_IFINDEX] || !tb[NF_OVPN_A_PEER])
+		return 0;
+	parse_rtattr_nested(p, NF_OVPN_A_PEER_MAX, tb[NF_OVPN_A_PEER]);
+	if (!p[NF_OVPN_A_PEER_MORE_NETWORKS] || !p[NF_OVPN_A_PEER_ID])
+		return print_peer(n, arg);
+	id = rta_getattr_u32(p[NF_OVPN_A_PEER_ID]);
+	return dump_peers(rta_getattr_u32(tb[NF_OVPN_A_IFINDEX]), print_peer_if,
+			  &id);
 }
 
 static int peer_show(int argc, char **argv)
@@ -1398,7 +1536,7 @@ static int peer_show(int argc, char **argv)
 		p = nest(&req.n, NF_OVPN_A_PEER);
 		addattr32(&req.n, OVPN_BUFLEN, NF_OVPN_A_PEER_ID, id);
 		addattr_nest_end(&req.n, p);
-		return show_one(&req.n, print_peer);
+		return show_one(&req.n, print_one_peer);
 	}
 
 	new_json_obj(json);
