@@ -169,6 +169,18 @@ TEST(ServerConfig, EverythingSupported) {
     EXPECT_EQ(settings.initial_total.burst, 50);
 }
 
+TEST(ServerConfig, FastPathOfMarkedFlows) {
+    const auto whole = parse(kMinimal + "nf-fastpath marked 0x10\n");
+    ASSERT_TRUE(whole.ok()) << describe("f", whole.findings.at(0));
+    EXPECT_EQ(whole.config.fastpath, Fastpath::Marked);
+    EXPECT_EQ(whole.config.fastpath_mark, 0x10U);
+    EXPECT_EQ(whole.config.fastpath_mask, 0xffffffffU);
+    const auto masked = parse(kMinimal + "nf-fastpath marked 16/0xf0\n");
+    ASSERT_TRUE(masked.ok()) << describe("f", masked.findings.at(0));
+    EXPECT_EQ(masked.config.fastpath_mark, 0x10U);
+    EXPECT_EQ(masked.config.fastpath_mask, 0xf0U);
+}
+
 TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
     struct Case {
         const char* line;
@@ -279,7 +291,12 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
          "f:6: error: plugin: one-time passwords"},
         {"ca missing.crt", "cannot read missing.crt: No such file or directory"},
         {"ifconfig 10.8.0.1 255.255.255.0", "sets ifconfig and ifconfig-pool itself"},
-        {"nf-fastpath maybe", "off, accepted or eager"},
+        {"nf-fastpath maybe", "off, accepted, marked VALUE[/MASK] or eager"},
+        {"nf-fastpath eager 1", "only \"marked\" has a value"},
+        {"nf-fastpath marked", "is not a conntrack mark"},
+        {"nf-fastpath marked 0x1ffffffff", "is not a conntrack mark"},
+        {"nf-fastpath marked 1/", "is not a conntrack mark"},
+        {"nf-fastpath marked 0x11/0x10", "a bit of the value that is not in the mask"},
         {"reneg-sec 2", "less than 5 seconds"},
         {"<port>\n1\n</port>", "cannot be a <block>"},
         {"tls-version-min 1.3\ntls-version-max 1.2", "f: error: tls-version-min is above"},

@@ -25,7 +25,7 @@
 
 namespace nfovpn::config {
 
-enum class Fastpath { Off, Accepted, Eager };
+enum class Fastpath { Off, Accepted, Eager, Marked };
 
 /// What the name of verify-x509-name is compared with.
 enum class NameType { None, Subject, CommonName, Prefix };
@@ -49,9 +49,11 @@ struct CommonConfig {
     std::string device;                 ///< "tun": the kernel numbers it
     std::uint32_t tun_mtu = 1500;
     Fastpath fastpath = Fastpath::Accepted;
-    bool kernel_data_path = true; ///< nf_ovpn, where the kernel has it
-    std::uint32_t mark = 0;       ///< of all packets to peers, for routing; 0: none
-    bool passtos = false;         ///< these have the DSCP of the packet inside
+    std::uint32_t fastpath_mark = 0;          ///< Marked: of flows whose conntrack mark is this ...
+    std::uint32_t fastpath_mask = 0xffffffff; ///< ... in these bits
+    bool kernel_data_path = true;             ///< nf_ovpn, where the kernel has it
+    std::uint32_t mark = 0;                   ///< of all packets to peers, for routing; 0: none
+    bool passtos = false;                     ///< these have the DSCP of the packet inside
 
     std::string ca; ///< PEM; empty only with fingerprints
     /// SHA-256 of the peers' certificates. Empty: any that the authorities have signed.

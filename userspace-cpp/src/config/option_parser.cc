@@ -679,16 +679,58 @@ void OptionParser::nf_seccomp(const Directive& d) {
         error(d, "\"" + d.args[0] + "\" is not understood", "on or off");
 }
 
+namespace {
+
+/// A mark, in decimal or, with "0x", in hexadecimal
+std::optional<std::uint32_t> parse_mark(std::string_view word) {
+    int base = 10;
+    if (word.starts_with("0x") || word.starts_with("0X")) {
+        word.remove_prefix(2);
+        base = 16;
+    }
+    std::uint32_t value = 0;
+    const auto* end = word.data() + word.size();
+    const auto [last, code] = std::from_chars(word.data(), end, value, base);
+    if (code != std::errc() || last != end)
+        return std::nullopt;
+    return value;
+}
+
+} // namespace
+
 void OptionParser::nf_fastpath(const Directive& d) {
+    static constexpr std::array<std::pair<std::string_view, Fastpath>, 4> kModes{{
+        {"off", Fastpath::Off},
+        {"accepted", Fastpath::Accepted},
+        {"eager", Fastpath::Eager},
+        {"marked", Fastpath::Marked},
+    }};
     fastpath_ = d;
-    if (d.args[0] == "off")
-        config().fastpath = Fastpath::Off;
-    else if (d.args[0] == "accepted")
-        config().fastpath = Fastpath::Accepted;
-    else if (d.args[0] == "eager")
-        config().fastpath = Fastpath::Eager;
-    else
-        error(d, "\"" + d.args[0] + "\" is not understood", "off, accepted or eager");
+    const auto* mode = std::ranges::find(kModes, d.args[0], &decltype(kModes)::value_type::first);
+    if (mode == kModes.end())
+        return error(d, "\"" + d.args[0] + "\" is not understood",
+                     "off, accepted, marked VALUE[/MASK] or eager");
+    config().fastpath = mode->second;
+    if (config().fastpath != Fastpath::Marked) {
+        if (d.args.size() > 1)
+            error(d, "\"" + d.args[1] + "\": only \"marked\" has a value");
+        return;
+    }
+
+    // As nft and "ip ovpn" have it: a flow is meant when (mark & MASK) == VALUE.
+    const std::string_view word = d.args.size() > 1 ? std::string_view(d.args[1]) : "";
+    const auto slash = word.find('/');
+    const auto value = parse_mark(word.substr(0, slash));
+    const auto mask =
+        parse_mark(slash == std::string::npos ? "0xffffffff" : word.substr(slash + 1));
+    if (!value || !mask)
+        return error(d, "\"" + std::string(word) + "\" is not a conntrack mark",
+                     "marked VALUE[/MASK], as 0x10/0xf0");
+    if ((*value & ~*mask) != 0)
+        return error(d, "\"" + std::string(word) +
+                            "\": no mark has a bit of the value that is not in the mask");
+    config().fastpath_mark = *value;
+    config().fastpath_mask = *mask;
 }
 
 // Whether programs may run at all; one that gets passwords in its environment needs more.

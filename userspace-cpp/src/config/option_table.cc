@@ -90,8 +90,11 @@ constexpr Option kOptions[] = {
     {"route-ipv6", S, 1, 3, "by the device, without a gateway", "", kServer},
     {"route-ipv6", S, 1, 3, "through the tunnel, or by net_gateway", "", kClient},
     {"route-metric", S, 1, 1, "", ""},
-    {"nf-fastpath", S, 1, 1,
-     "off, accepted (the default) or eager: when the kernel may carry a flow past the rules", ""},
+    {"nf-fastpath", S, 1, 2,
+     "off, accepted (the default), marked VALUE[/MASK] (only flows with that conntrack mark) or "
+     "eager: "
+     "when the kernel may carry a flow past the rules",
+     ""},
     {"disable-dco", S, 0, 0, "data packets go by the daemon's own data path", ""},
     {"tun-ipv6", I, 0, 0, "tun devices always have IPv6", ""},
     {"persist-tun", I, 0, 0, "the device lives as long as the daemon", "", kServer},

@@ -23,6 +23,8 @@ netlink::Fastpath translate(config::Fastpath fastpath) {
         return netlink::Fastpath::Accepted;
     case config::Fastpath::Eager:
         return netlink::Fastpath::Eager;
+    case config::Fastpath::Marked:
+        return netlink::Fastpath::Marked;
     }
     return netlink::Fastpath::Accepted;
 }
@@ -109,6 +111,8 @@ std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& devic
                                                         netlink::InstanceRequest instance,
                                                         const config::CommonConfig& c) {
     instance.fastpath = translate(c.fastpath);
+    instance.fastpath_mark = c.fastpath_mark;
+    instance.fastpath_mask = c.fastpath_mask;
     instance.mark = c.mark;
     instance.inherit_dscp = c.passtos;
     bool missing = false;
