@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -18,9 +19,6 @@
 namespace nfovpn::netlink {
 
 namespace {
-
-// Requests hold at most a few dozen short attributes.
-constexpr std::size_t kRequestSize = 4096;
 
 // The kernel fills dump buffers up to this size (and no socket sends more at once).
 constexpr std::size_t kReceiveSize = 65536;
@@ -51,8 +49,8 @@ std::optional<Error> verdict(const nlmsghdr* message) {
 
 } // namespace
 
-Message::Message(std::uint16_t type, std::uint16_t flags)
-    : buffer_(kRequestSize), message_(mnl_nlmsg_put_header(buffer_.data())) {
+Message::Message(std::uint16_t type, std::uint16_t flags, std::size_t size)
+    : buffer_(std::min(size, kMaxSize)), message_(mnl_nlmsg_put_header(buffer_.data())) {
     message_->nlmsg_type = type;
     message_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
 }

@@ -33,8 +33,14 @@ struct Error {
 /// and a Socket refuses to send it. So whoever builds one need not ask after each attribute.
 class Message {
 public:
-    /// @p type, @p flags: of the netlink header; NLM_F_REQUEST is added.
-    Message(std::uint16_t type, std::uint16_t flags);
+    /// Enough for a few dozen short attributes.
+    static constexpr std::size_t kSize = 4096;
+    /// A nest, whose length has 16 bits, holds no more.
+    static constexpr std::size_t kMaxSize = 65535;
+
+    /// @p type, @p flags: of the netlink header; NLM_F_REQUEST is added. @p size: bytes that the
+    /// whole message may have, at most kMaxSize.
+    Message(std::uint16_t type, std::uint16_t flags, std::size_t size = kSize);
     ~Message();
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;

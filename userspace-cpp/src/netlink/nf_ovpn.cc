@@ -81,6 +81,8 @@ std::uint32_t fastpath_number(Fastpath fastpath) {
         return NF_OVPN_FASTPATH_ACCEPTED;
     case Fastpath::Eager:
         return NF_OVPN_FASTPATH_EAGER;
+    case Fastpath::Marked:
+        return NF_OVPN_FASTPATH_MARKED;
     }
     return NF_OVPN_FASTPATH_ACCEPTED;
 }
@@ -226,8 +228,9 @@ std::optional<PeerReport> report_of(const nlmsghdr* answer) {
 /// A request of the family that names the device.
 class NfOvpn::Request : public Message {
 public:
-    Request(const NfOvpn& family, std::uint8_t command, std::uint16_t flags = 0)
-        : Message(family.family_.id, flags) {
+    Request(const NfOvpn& family, std::uint8_t command, std::uint16_t flags = 0,
+            std::size_t networks = 0)
+        : Message(family.family_.id, flags, request_size(networks)) {
         auto& header = this->header<genlmsghdr>();
         header.cmd = command;
         header.version = NF_OVPN_FAMILY_VERSION;
@@ -261,6 +264,10 @@ std::optional<Error> NfOvpn::new_instance(const InstanceRequest& instance) {
         request.u32(NF_OVPN_A_INSTANCE_MODE,
                     instance.one_peer ? NF_OVPN_MODE_P2P : NF_OVPN_MODE_MP);
         request.u32(NF_OVPN_A_INSTANCE_FASTPATH, fastpath_number(instance.fastpath));
+        if (instance.fastpath == Fastpath::Marked) {
+            request.u32(NF_OVPN_A_INSTANCE_FASTPATH_MARK, instance.fastpath_mark);
+            request.u32(NF_OVPN_A_INSTANCE_FASTPATH_MASK, instance.fastpath_mask);
+        }
         if (instance.mark != 0)
             request.u32(NF_OVPN_A_INSTANCE_MARK, instance.mark);
         if (instance.inherit_dscp)
@@ -323,7 +330,7 @@ void put_peer(Message& request, const PeerRequest& peer) {
 }
 
 std::optional<Error> NfOvpn::new_peer(const PeerRequest& peer) {
-    Request request(*this, NF_OVPN_CMD_PEER_NEW);
+    Request request(*this, NF_OVPN_CMD_PEER_NEW, 0, peer.networks.size());
     put_peer(request, peer);
     return send(request);
 }
@@ -339,6 +346,12 @@ std::optional<Error> NfOvpn::set_keepalive(std::uint32_t id, std::uint32_t inter
     return send(request);
 }
 
+std::size_t request_size(std::size_t networks) {
+    // Three headers of 4 bytes, an address of 16 and the length of a prefix.
+    constexpr std::size_t kNetworkSize = 32;
+    return std::min(Message::kSize + networks * kNetworkSize, Message::kMaxSize);
+}
+
 void put_networks(Message& request, std::uint32_t id, const std::vector<Prefix>& networks) {
     request.nest(NF_OVPN_A_PEER, [&] {
         request.u32(NF_OVPN_A_PEER_ID, id);
@@ -350,7 +363,7 @@ void put_networks(Message& request, std::uint32_t id, const std::vector<Prefix>&
 }
 
 std::optional<Error> NfOvpn::set_networks(std::uint32_t id, const std::vector<Prefix>& networks) {
-    Request request(*this, NF_OVPN_CMD_PEER_SET);
+    Request request(*this, NF_OVPN_CMD_PEER_SET, 0, networks.size());
     put_networks(request, id, networks);
     return send(request);
 }

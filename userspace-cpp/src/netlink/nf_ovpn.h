@@ -22,13 +22,15 @@ struct Listener {
 };
 
 /// When flows inside the tunnel may leave the normal path.
-enum class Fastpath { Off, Accepted, Eager };
+enum class Fastpath { Off, Accepted, Eager, Marked };
 
 struct InstanceRequest {
     bool one_peer = false; ///< which owns every address
     Fastpath fastpath = Fastpath::Accepted;
-    std::uint32_t mark = 0;    ///< of outer packets
-    bool inherit_dscp = false; ///< outer packets have that of the inner one
+    std::uint32_t fastpath_mark = 0;          ///< Marked: the conntrack mark of flows that may
+    std::uint32_t fastpath_mask = 0xffffffff; ///< the bits of it that count
+    std::uint32_t mark = 0;                   ///< of outer packets
+    bool inherit_dscp = false;                ///< outer packets have that of the inner one
     std::vector<Listener> listeners;
 };
 
@@ -132,6 +134,9 @@ private:
     Socket requests_;
     Socket events_;
 };
+
+/// The size of a request for a peer with so many networks.
+std::size_t request_size(std::size_t networks);
 
 /// The attributes of a request for a new peer, and for a new key.
 void put_peer(Message& request, const PeerRequest& peer);
