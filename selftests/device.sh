@@ -59,6 +59,16 @@ filter() { # MODE
 	taken_again && return $status
 }
 
+# A program of tcx that drops all, in the middle of a flow
+program() { # MODE
+	local status=0
+	set_mode "$1" && under_way && run "$tool" -n "$gw" tcx tun0 drop || return
+	left_alone || status=1
+	! pings "$lan" 10.8.0.2 || fail "it has dropped nothing" || status=1
+	run "$tool" -n "$gw" tcx tun0 drop none || status=1
+	taken_again && return $status
+}
+
 # A chain at egress: all packets go through it, and are still encrypted here.
 chain() { # MODE
 	local status=0 table
@@ -122,6 +132,7 @@ for mode in accepted off eager; do
 	check "a qdisc with classes, $mode" qdisc $mode htb
 	check "a qdisc of the default's kind, $mode" qdisc $mode pfifo_fast
 	check "a tc filter, $mode" filter $mode
+	check "a tcx program, $mode" program $mode
 	check "a netdev chain, $mode" chain $mode
 	check "a packet socket, $mode" socket $mode
 done

@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
+#include <netinet/icmp6.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
@@ -1141,9 +1142,12 @@ static void sockaddr_set(struct sockaddr_storage *ss, const char *addr,
 
 /* ADDRESS PORT [REQUEST...]: a UDP socket, and what userspace reads from it.
  * The request is one to the ovpn driver in which "socket=fd" means the socket.
- * With @gro what the network card merges stays merged.
+ * With SOCKET_GRO what the network card merges stays merged, with
+ * SOCKET_TRANSPARENT it takes packets for any address.
  */
-static int cmd_socket(char **words, bool gro)
+enum socket_kind { SOCKET_PLAIN, SOCKET_GRO, SOCKET_TRANSPARENT };
+
+static int cmd_socket(char **words, enum socket_kind kind)
 {
 	static uint8_t buf[DATAGRAM_MAX];
 	struct sockaddr_storage ss;
@@ -1158,8 +1162,14 @@ static int cmd_socket(char **words, bool gro)
 		err(2, "socket");
 	if (ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (gro && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)))
+	if (kind == SOCKET_GRO &&
+	    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)))
 		err(2, "UDP_GRO");
+	if (kind == SOCKET_TRANSPARENT &&
+	    (ss.ss_family == AF_INET ?
+	     setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) :
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof(one))))
+		err(2, "IP_TRANSPARENT");
 	if (bind(fd, (struct sockaddr *)&ss, sizeof(ss)))
 		err(2, "bind %s %s", words[0], words[1]);
 
@@ -1593,40 +1603,129 @@ static void put16(uint8_t *p, uint16_t v)
 	p[1] = v;
 }
 
+#define INSN(op, to, from, offset, value)		\
+	{ .code = (op), .dst_reg = (to), .src_reg = (from), .off = (offset), .imm = (value) }
+#define MOV_IMM(to, value)	INSN(BPF_ALU64 | BPF_MOV | BPF_K, to, 0, 0, value)
+#define MOV_REG(to, from)	INSN(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0)
+#define ADD_IMM(to, value)	INSN(BPF_ALU64 | BPF_ADD | BPF_K, to, 0, 0, value)
+#define STACK_IMM(size, offset, value)	\
+	INSN(BPF_ST | BPF_MEM | (size), BPF_REG_10, 0, offset, value)
+#define SKIP_IF_0(reg, count)	INSN(BPF_JMP | BPF_JEQ | BPF_K, reg, 0, count, 0)
+#define CALL(function)		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, function)
+#define RETURN()		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+
+static int bpf_program(const struct bpf_insn *insns, size_t count, int type,
+		       int attach_type)
+{
+	static char log[16384];
+	union bpf_attr load = {
+		.prog_type = type,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = count,
+		.license = (uintptr_t)"GPL",
+		.expected_attach_type = attach_type,
+		.log_buf = (uintptr_t)log,
+		.log_size = sizeof(log),
+		.log_level = 1,
+	};
+	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+
+	if (fd < 0)
+		err(1, "BPF program: %s", log);
+	return fd;
+}
+
+static void bpf_attach(int target, int attach_type, int program)
+{
+	union bpf_attr attach = {
+		.target_fd = target,
+		.attach_type = attach_type,
+		.attach_bpf_fd = program < 0 ? 0 : program,
+	};
+
+	if (syscall(SYS_bpf, program < 0 ? BPF_PROG_DETACH : BPF_PROG_ATTACH,
+		    &attach, sizeof(attach)) < 0)
+		err(1, "attach");
+}
+
 /* DIRECTORY drop|pass: all that the sockets of a control group send is dropped
  * by a BPF program, or passes again
  */
 static int cmd_cgroup(char **words)
 {
 	static const struct bpf_insn drop[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		MOV_IMM(BPF_REG_0, 0),
+		RETURN(),
 	};
-	union bpf_attr load = {
-		.prog_type = BPF_PROG_TYPE_CGROUP_SKB,
-		.insns = (uintptr_t)drop,
-		.insn_cnt = ARRAY_SIZE(drop),
-		.license = (uintptr_t)"GPL",
-		.expected_attach_type = BPF_CGROUP_INET_EGRESS,
-	};
-	union bpf_attr attach = {
-		.attach_type = BPF_CGROUP_INET_EGRESS,
-	};
-	bool pass = !strcmp(words[1], "pass");
+	int program = -1;
+	int fd = open(words[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	attach.target_fd = open(words[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if ((int)attach.target_fd < 0)
+	if (fd < 0)
 		err(1, "%s", words[0]);
-	if (!pass) {
-		int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	if (strcmp(words[1], "pass"))
+		program = bpf_program(drop, ARRAY_SIZE(drop),
+				      BPF_PROG_TYPE_CGROUP_SKB,
+				      BPF_CGROUP_INET_EGRESS);
+	bpf_attach(fd, BPF_CGROUP_INET_EGRESS, program);
+	return 0;
+}
 
-		if (fd < 0)
-			err(1, "BPF program");
-		attach.attach_bpf_fd = fd;
-	}
-	if (syscall(SYS_bpf, pass ? BPF_PROG_DETACH : BPF_PROG_ATTACH, &attach,
-		    sizeof(attach)) < 0)
-		err(1, "attach");
+/* DEVICE drop: a program of tcx drops all that the device sends.
+ * DEVICE assign ADDRESS PORT: one gives all that the device receives to the
+ * UDP socket of that IPv4 address and port.
+ * DEVICE drop|assign none: it is taken away.
+ */
+static int cmd_tcx(char **words)
+{
+	bool assign = !strcmp(words[1], "assign");
+	bool none = words[2] && !strcmp(words[2], "none");
+	struct sockaddr_storage ss = {};
+	int type = assign ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+	unsigned int ifindex = if_nametoindex(words[0]);
+	struct sockaddr_in *sin = (struct sockaddr_in *)&ss;
+	int program = -1;
+
+	if (!ifindex)
+		err(1, "%s", words[0]);
+	if (assign && !none)
+		sockaddr_set(&ss, words[2], words[3]);
+
+	const struct bpf_insn drop[] = {
+		MOV_IMM(BPF_REG_0, TCX_DROP),
+		RETURN(),
+	};
+	const struct bpf_insn give[] = {
+		MOV_REG(BPF_REG_6, BPF_REG_1),
+		/* struct bpf_sock_tuple: from anybody to that socket */
+		STACK_IMM(BPF_W, -16, 0),
+		STACK_IMM(BPF_W, -12, (int)sin->sin_addr.s_addr),
+		STACK_IMM(BPF_H, -8, 0),
+		STACK_IMM(BPF_H, -6, sin->sin_port),
+		MOV_REG(BPF_REG_2, BPF_REG_10),
+		ADD_IMM(BPF_REG_2, -16),
+		MOV_IMM(BPF_REG_3, 12),
+		MOV_IMM(BPF_REG_4, -1),
+		MOV_IMM(BPF_REG_5, 0),
+		CALL(BPF_FUNC_sk_lookup_udp),
+		SKIP_IF_0(BPF_REG_0, 7),
+		MOV_REG(BPF_REG_7, BPF_REG_0),
+		MOV_REG(BPF_REG_1, BPF_REG_6),
+		MOV_REG(BPF_REG_2, BPF_REG_7),
+		MOV_IMM(BPF_REG_3, 0),
+		CALL(BPF_FUNC_sk_assign),
+		MOV_REG(BPF_REG_1, BPF_REG_7),
+		CALL(BPF_FUNC_sk_release),
+		MOV_IMM(BPF_REG_0, TCX_NEXT),
+		RETURN(),
+	};
+
+	if (!none && assign)
+		program = bpf_program(give, ARRAY_SIZE(give),
+				      BPF_PROG_TYPE_SCHED_CLS, type);
+	else if (!none)
+		program = bpf_program(drop, ARRAY_SIZE(drop),
+				      BPF_PROG_TYPE_SCHED_CLS, type);
+	bpf_attach(ifindex, type, program);
 	return 0;
 }
 
@@ -1884,6 +1983,49 @@ static int cmd_inject(char **words)
 	return 0;
 }
 
+/* DEVICE SECONDS ADDRESS: a router advertisement with a route to one address
+ * (RFC 4861 section 4.2, RFC 4191 section 2.3)
+ */
+static int cmd_advertise(char **words)
+{
+	struct {
+		struct nd_router_advert	head;
+		struct {
+			uint8_t		type;
+			uint8_t		len;	/* in units of 8 bytes */
+			uint8_t		prefix_len;
+			uint8_t		preference;
+			uint32_t	lifetime;
+			struct in6_addr	prefix;
+		} route;
+	} ra = {
+		.head.nd_ra_type = ND_ROUTER_ADVERT,
+		.route = {
+			.type = 24,
+			.len = 3,
+			.prefix_len = 128,
+			.preference = 1 << 3,	/* high */
+			.lifetime = htonl(parse_number(words[1], NULL)),
+		},
+	};
+	struct sockaddr_in6 to = {
+		.sin6_family = AF_INET6,
+		.sin6_scope_id = if_nametoindex(words[0]),
+	};
+	int hops = 255, ifindex = to.sin6_scope_id;
+	int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+
+	inet_pton(AF_INET6, "ff02::1", &to.sin6_addr);
+	if (fd < 0 || inet_pton(AF_INET6, words[2], &ra.route.prefix) != 1)
+		err(2, "%s", words[2]);
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops)) ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &ifindex, sizeof(ifindex)))
+		err(2, "multicast");
+	if (sendto(fd, &ra, sizeof(ra), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		err(1, "send");
+	return 0;
+}
+
 static int usage(void)
 {
 	fprintf(stderr,
@@ -1897,14 +2039,17 @@ static int usage(void)
 		"  tun NAME [tap]		hold a device, print what is read\n"
 		"  socket ADDRESS PORT [REQUEST...]	the same with a UDP socket\n"
 		"  gro-socket ADDRESS PORT		the same, with UDP_GRO\n"
+		"  transparent-socket ADDRESS PORT	the same, for any address\n"
 		"  turns TUN ADDRESS PORT REMOTE PORT ROUNDS KEYCONF...\n"
 		"				both, with the key by turns\n"
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  cgroup DIRECTORY drop|pass\n"
+		"  tcx DEVICE drop|assign [ADDRESS PORT|none]	of what is sent|received\n"
 		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
 		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
+		"  advertise DEVICE SECONDS ADDRESS	a route, as a router\n"
 		"-b: to the background once the device, socket or capture is there\n");
 	return 2;
 }
@@ -1961,9 +2106,11 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[0], "tun") && need >= 1)
 		return cmd_tun(argv + 1);
 	if (!strcmp(argv[0], "socket") && need >= 2)
-		return cmd_socket(argv + 1, false);
+		return cmd_socket(argv + 1, SOCKET_PLAIN);
 	if (!strcmp(argv[0], "gro-socket") && need == 2)
-		return cmd_socket(argv + 1, true);
+		return cmd_socket(argv + 1, SOCKET_GRO);
+	if (!strcmp(argv[0], "transparent-socket") && need == 2)
+		return cmd_socket(argv + 1, SOCKET_TRANSPARENT);
 	if (!strcmp(argv[0], "turns") && need >= 7)
 		return cmd_turns(argv + 1);
 	if (!strcmp(argv[0], "segments") && need >= 5)
@@ -1976,6 +2123,11 @@ int main(int argc, char **argv)
 		return cmd_capture(argv + 1);
 	if (!strcmp(argv[0], "cgroup") && need == 2)
 		return cmd_cgroup(argv + 1);
+	if (!strcmp(argv[0], "tcx") &&
+	    (need == 4 || (need >= 2 && !strcmp(argv[need], need == 2 ? "drop" : "none"))))
+		return cmd_tcx(argv + 1);
+	if (!strcmp(argv[0], "advertise") && need == 3)
+		return cmd_advertise(argv + 1);
 	if (!strcmp(argv[0], "inject") && need >= 3)
 		return cmd_inject(argv + 1);
 	return usage();

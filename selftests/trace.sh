@@ -29,6 +29,25 @@ flow_events() {
 	return $status
 }
 
+# The reason why a flow is not armed
+refuse_event() {
+	local status=0
+	run nsexec "$gw" nft -f - <<-RULES || return
+	table inet own {
+		chain c {
+			type filter hook forward priority 0
+			limit rate 1000/second accept
+		}
+	}
+	RULES
+	echo >"$tracefs/trace"
+	pings "$lan" 10.8.0.2 &&
+		traced 'refuse: ct=.* inner original peer_serial=[1-9].* reason=rule' ||
+		status=1
+	nsexec "$gw" nft delete table inet own
+	return $status
+}
+
 key_events() {
 	local secret
 	echo >"$tracefs/trace"
@@ -98,6 +117,7 @@ echo 1 >"$tracefs/events/nf_ovpn/enable"
 
 require "a tunnel" tunnel_up aes-gcm 256
 check "flows: attach, arm, disarm" flow_events
+check "flows: the reason why one is not armed" refuse_event
 check "keys, without their secrets" key_events
 check "float" float_event
 check "drop reasons by name" drop_names
