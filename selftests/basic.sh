@@ -167,7 +167,7 @@ no_keys() {
 		lines_are 3 "^48${PEER_ID_HEX}" socket || return
 	run nsexec "$lan" ping -q -c 3 -i 0.02 -W 0.1 10.8.0.2
 	wait_for "three packets at the tun device" 5 \
-		lines_are 3 '^45.\{22\}c63364020a080002' tun0 || return
+		lines_are 3 '^45.{22}c63364020a080002' tun0 || return
 	expect_rise rx-userspace-packets -eq 3 &&
 		expect_rise tx-userspace-packets -ge 3 &&
 		gw_key aes-gcm 256 &&

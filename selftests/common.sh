@@ -127,17 +127,30 @@ fail() {
 slow=1
 ! grep -qE ' (kasan_report|lock_acquire)$' /proc/kallsyms || slow=10
 
+# SECONDS: without a process, since most of the time of a test is that of fork()
+pause() { read -rt "$1" -u "$never"; }
+
 # WHAT SECONDS COMMAND...: wait until the command succeeds
 wait_for() {
-	local what=$1 seconds=$(($2 * slow))
+	local what=$1 seconds=$(($2 * slow)) end=$EPOCHSECONDS
+	end=$((end + seconds))
 	shift 2
-	slowwait "$seconds" "$@" >/dev/null 2>&1 ||
-		fail "waited $seconds s for $what"
+	until "$@" >/dev/null 2>&1; do
+		[ "$EPOCHSECONDS" -le "$end" ] ||
+			fail "waited $seconds s for $what" || return
+		pause 0.02
+	done
 }
 
-# COUNT PATTERN LOG: of what a process of ovpn_tool has received
+# COUNT PATTERN LOG: of what a process of ovpn_tool has received; the pattern is an
+# extended regular expression
 lines_are() {
-	[ "$(grep -c "$2" "$tmp/$3.log")" -eq "$1" ]
+	local line lines=() count=0
+	mapfile -t lines <"$tmp/$3.log"
+	for line in "${lines[@]}"; do
+		[[ ! $line =~ $2 ]] || count=$((count + 1))
+	done
+	[ $count -eq "$1" ]
 }
 
 # LOG: forget it
@@ -152,8 +165,9 @@ expect() {
 # --- namespaces and links
 
 # In the background this would be a shell, and to kill it would leave the program:
-# one that is killed is started by "ip netns exec" itself, which becomes it.
-nsexec() { ip netns exec "$@"; }
+# one that is killed is started by "ip netns exec" itself, which becomes it. That
+# mounts /sys anew, which takes longer than most programs.
+nsexec() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 gwnl() { "$tool" -n "$gw" nl nf-ovpn "$@"; }
 peernl() { "$tool" -n "$peer" nl ovpn "$@"; }
@@ -383,49 +397,56 @@ tunnel_down() {
 # --- numbers
 
 # NAME: a counter of the instance on tun0, as "rx-fast-packets", "drops.auth"
-stat() {
-	local answer
-	answer=" $(gwnl instance-get ifindex=tun0) " || return
-	[[ $answer =~ \ instance\.stats\.$1=([0-9]+)\  ]] || return
-	echo "${BASH_REMATCH[1]}"
-}
+stat() { counters && [ -n "${counter[$1]}" ] && echo "${counter[$1]}"; }
 
-declare -A base
+declare -A counter base
 
-# Remember all counters; what "rise NAME" then prints is since then.
-mark() {
-	local word
-	base=()
-	for word in $(gwnl instance-get ifindex=tun0); do
+# All of them into "counter"
+counters() {
+	local word words
+	gwnl instance-get ifindex=tun0 >"$tmp/instance" || return
+	read -rd '' -a words <"$tmp/instance"
+	counter=()
+	for word in "${words[@]}"; do
 		case $word in
 		instance.stats.*)
 			word=${word#instance.stats.}
-			base[${word%%=*}]=${word#*=}
+			counter[${word%%=*}]=${word#*=}
 			;;
 		esac
 	done
 }
 
+# Remember all counters; what "rise NAME" then prints is since then.
+mark() {
+	local name
+	counters || return
+	base=()
+	for name in "${!counter[@]}"; do base[$name]=${counter[$name]}; done
+}
+
 rise() {
-	local now
-	now=$(stat "$1") && echo $((now - ${base[$1]}))
+	counters && [ -n "${counter[$1]}" ] &&
+		echo $((${counter[$1]} - ${base[$1]}))
 }
 
 # NAME OPERATOR WANTED: how much a counter has risen since "mark"
-expect_rise() { expect "rise of $1" "$(rise "$1")" "$2" "$3"; }
+expect_rise() {
+	counters && expect "rise of $1" "$((${counter[$1]} - ${base[$1]}))" \
+		"$2" "$3"
+}
 
-risen() { [ "$(rise "$1")" -ge "$2" ]; }
+risen() { counters && [ $((${counter[$1]} - ${base[$1]})) -ge "$2" ]; }
 
 risen_to() {
 	wait_for "$1 to rise by $2" 5 risen "$1" "$2" && expect_rise "$1" -eq "$2"
 }
 
 drops() {
-	local word sum=0
-	for word in $(gwnl instance-get ifindex=tun0); do
-		case $word in
-		instance.stats.drops.*) sum=$((sum + ${word#*=})) ;;
-		esac
+	local name sum=0
+	counters || return
+	for name in "${!counter[@]}"; do
+		[[ $name != drops.* ]] || sum=$((sum + ${counter[$name]}))
 	done
 	echo "$sum"
 }
@@ -539,6 +560,9 @@ modprobe ovpn 2>/dev/null || [ -d /sys/module/ovpn ] ||
 	skip_all "this kernel has no ovpn driver to test against"
 
 tmp=$(mktemp -d)
+# nobody writes into it
+mkfifo "$tmp/never"
+exec {never}<>"$tmp/never"
 trap cleanup EXIT
 setup_ns gw peer lan || skip_all "no network namespaces"
 head -c 4000000 /dev/urandom >"$tmp/file"

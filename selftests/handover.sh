@@ -61,7 +61,7 @@ given_out() {
 		lines_are 3 "^$hex" socket || return
 	run nsexec "$lan" ping -q -c 3 -i 0.02 -W 0.1 10.8.0.2
 	wait_for "three packets at the tun device" 5 \
-		lines_are 3 '^45.\{22\}c63364020a080002' tun0 || return
+		lines_are 3 '^45.{22}c63364020a080002' tun0 || return
 	restore "${state[@]}" && pings "$peer" 10.8.0.1 &&
 		pings "$lan" 10.8.0.2
 }

@@ -188,7 +188,7 @@ tiny() {
 	forget socket
 	mark
 	inject "$PEER_PORT" 48 4800 480000 && inject $((STRANGER_PORT += 1)) 48 &&
-		wait_for "four datagrams" 5 lines_are 4 '^480\{0,4\}$' socket &&
+		wait_for "four datagrams" 5 lines_are 4 '^480{0,4}$' socket &&
 		expect "drops" "$(drop_sum)" -eq 0
 }
 

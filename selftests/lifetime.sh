@@ -34,8 +34,6 @@ flowing() {
 		"risen rx-fast-packets 500 && risen tx-fast-packets 500"
 }
 
-risen() { [ "$(rise "$1")" -ge "$2" ]; }
-
 traffic_off() {
 	local pid
 	for pid in $traffic "$(tr -d '\0' <"$tmp/iperf3.pid")"; do
