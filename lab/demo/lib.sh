@@ -34,22 +34,23 @@ die() {
 	exit 1
 }
 
-# ns NAMESPACE COMMAND...
-ns() { ip netns exec "$@"; }
+# ns NAMESPACE COMMAND... - "ip netns exec" mounts /sys anew as well, which takes longer than most programs
+ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 # ---- time
-exec {NEVER}<> <(:)
+# In user-mode Linux a fork takes some 10 ms: most of the time of a test is that of fork(), not of what is
+# tested. So nothing here starts a process to wait, or to look at the clock.
+[ -p "$RUN/never" ] || mkfifo "$RUN/never"
+exec {NEVER}<>"$RUN/never"
 # tick - let a twentieth of a second pass between two looks at a condition
 tick() { read -rt 0.05 -u "$NEVER" _ || true; }
-# now - microseconds
-now() { printf '%s\n' "${EPOCHREALTIME/./}"; }
 
 # wait_for SECONDS COMMAND... - until the command succeeds
 wait_for() {
-	local end=$(($(now) + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
 	until "$@"; do
-		[ "$(now)" -lt "$end" ] || return 1
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
 		tick
 	done
 }
@@ -58,26 +59,31 @@ wait_for() {
 alive() { [ -n "${PID[$1]:-}" ] && kill -0 "${PID[$1]}" 2>/dev/null; }
 dead() { ! alive "$1"; }
 
+# gone PID - a child that has ended, whether it was waited for or not
+gone() {
+	local stat
+	read -r stat <"/proc/$1/stat" || return 0
+	[[ ${stat##*) } == [ZX]* ]]
+} 2>/dev/null
+
 # start NAME NAMESPACE COMMAND... - in the background; what it prints goes to $RUN/NAME.log
 start() {
 	local name=$1 space=$2
 	shift 2
 	# emptied here, not in the background: nobody shall read what the one before has printed
 	: >"$RUN/$name.log"
-	ip netns exec "$space" "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
+	nsenter --net="/run/netns/$space" -- "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
 	PID[$name]=$!
 }
 
 # stop NAME [SIGNAL] - and return its exit status
 stop() {
-	local pid=${PID[$1]:-} status=0 killer
+	local pid=${PID[$1]:-} status=0
 	[ -n "$pid" ] || return 0
 	kill -"${2:-TERM}" "$pid" 2>/dev/null || true
 	# whoever does not end in time is a failure, yet must not hold us
-	(wait_for 10 eval "! kill -0 $pid 2>/dev/null" || kill -KILL "$pid") &
-	killer=$!
+	wait_for 10 gone "$pid" || kill -KILL "$pid"
 	wait "$pid" || status=$?
-	wait "$killer" || true
 	unset "PID[$1]"
 	return "$status"
 }
@@ -87,9 +93,9 @@ logged() { grep -qE -- "$2" "$RUN/$1.log" 2>/dev/null; }
 
 # wait_log SECONDS NAME PATTERN - until the process has printed it; shows its log if it does not
 wait_log() {
-	local end=$(($(now) + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	until logged "$2" "$3"; do
-		if dead "$2" || [ "$(now)" -ge "$end" ]; then
+		if dead "$2" || [ "${EPOCHREALTIME/./}" -ge "$end" ]; then
 			logged "$2" "$3" && return
 			printf '%s did not print "%s"; its last lines:\n' "$2" "$3" >&2
 			tail -n 25 "$RUN/$2.log" | sed 's/^/    /' >&2
