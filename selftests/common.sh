@@ -128,7 +128,7 @@ slow=1
 ! grep -qE ' (kasan_report|lock_acquire)$' /proc/kallsyms || slow=10
 
 # SECONDS: without a process, since most of the time of a test is that of fork()
-pause() { read -rt "$1" -u "$never"; }
+pause() { read -rt "$1" -u "$never" || :; }
 
 # WHAT SECONDS COMMAND...: wait until the command succeeds
 wait_for() {

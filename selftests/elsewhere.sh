@@ -71,11 +71,17 @@ begin() {
 	[ "$1" = off ] || by fast "$3"
 }
 
+# 0|1: whether br_netfilter shows bridged frames to the hooks of IP. What a bridge
+# device receives then takes the normal path.
+bridge_hooks() {
+	nsexec "$gw" sysctl -qw net.bridge.bridge-nf-call-iptables="$1" \
+		net.bridge.bridge-nf-call-ip6tables="$1"
+}
+
 # FAMILY MODE: the host on the left sends to the one on the right what has an
-# address behind the tunnel: the bridge hands it on, and br_netfilter shows it to
-# the hooks of IP.
+# address behind the tunnel: the bridge hands it on.
 bridged() {
-	local counter status=0 n
+	local status=0 n
 
 	left_ends "$1"
 	begin "$2" left_up left_down || return
@@ -87,6 +93,7 @@ bridged() {
 		}
 	}
 	RULES
+	bridge_hooks 1 || return
 	run ip -n "$left" neigh replace "$next" dev veth0 \
 		lladdr 02:00:00:00:02:03 nud permanent || return
 	mark
@@ -98,6 +105,7 @@ bridged() {
 	expect_rise vpn-tx-packets -eq 0 || status=1
 	nsexec "$right" nft delete table inet seen
 	ip -n "$left" neigh del "$next" dev veth0
+	bridge_hooks 0 || status=1
 	[ $status -eq 0 ] && left_down
 }
 
@@ -135,7 +143,7 @@ tproxied() {
 
 	ends "$1"
 	[ "$1" = 4 ] || f=-6 any=::
-	begin "$2" up down || return
+	begin "$2" up down && forget sink || return
 	run "$tool" -n "$gw" -b -p "$tmp/sink.pid" transparent-socket $any 9000 \
 		>>"$tmp/sink.log" &&
 		ip -n "$gw" $f rule add fwmark 7 lookup $table &&
@@ -172,20 +180,26 @@ tproxied() {
 # FAMILY MODE: the member of a multipath route that an armed flow uses goes away,
 # and the other one takes the flow.
 multipath() {
-	local status=0 route next=203.0.113.3
+	local status=0 route next=203.0.113.3 member="dev tun0"
 
 	ends "$1"
-	[ "$1" = 4 ] || next=2001:db8:3::3
 	route="$a/32"
-	[ "$1" = 4 ] || route="$a/128"
-	run ip -n "$gw" route add "$route" nexthop dev tun0 weight 255 \
+	if [ "$1" = 6 ]; then
+		next=2001:db8:3::3
+		route="$a/128"
+		# the kernel wants a gateway
+		member="via fe80::99 dev tun0"
+	fi
+	# shellcheck disable=SC2086	# words
+	run ip -n "$gw" route add "$route" nexthop $member weight 255 \
 		nexthop via "$next" dev br0 weight 1 || return
 	# One of 256 hashes leads to the other member.
 	begin "$2" up down || status=1
 	if [ "$1" = 4 ]; then
 		run ip -n "$gw" route replace "$route" via "$next" dev br0
 	else
-		run ip -n "$gw" route del "$route" dev tun0
+		# shellcheck disable=SC2086	# words
+		run ip -n "$gw" route del "$route" $member
 	fi || status=1
 	not_sent || status=1
 	run ip -n "$gw" route del "$route"
@@ -233,9 +247,7 @@ for t in bridge br_netfilter nft_tproxy; do
 done
 
 prepare() {
-	start && bridge_up && nsexec "$gw" sysctl -qw \
-		net.bridge.bridge-nf-call-iptables=1 \
-		net.bridge.bridge-nf-call-ip6tables=1
+	start && bridge_up && bridge_hooks 0
 }
 
 require "a tunnel under rules, and a bridge" prepare
