@@ -228,6 +228,10 @@ ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& 
     : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport), hooks_(hooks),
       cookie_(settings_.session.handshake_window / 2), per_source_(settings_.initial_per_source),
       addresses_(settings_.pool_first, settings_.pool_last, step_of(settings_.topology)) {
+    fit_packets();
+}
+
+void ServerCore::fit_packets() {
     // With tls-crypt-v2 the wrapping is tls-crypt's.
     std::size_t wrapping = 0;
     if (settings_.wrap)
@@ -1130,8 +1134,26 @@ void ServerCore::resynchronize(TimePoint now) {
         notified(dataplane::PeerDeleted{id, true}, now);
 }
 
-void ServerCore::shutdown(TimePoint now) {
+// Sessions have their settings by reference, and ask for them when they need them.
+void ServerCore::reconfigure(const CoreSettings& settings) {
+    settings_ = settings;
+    fit_packets();
+    for (const auto& [id, client] : by_peer_id_) {
+        if (!client->known_to_data_plane || !client->is_up)
+            continue;
+        if (auto failure = data_plane_.set_keepalive(id, settings_.keepalive))
+            log::error("{}: keepalive: {}", client->label(), failure->what);
+    }
+}
+
+void ServerCore::shutdown(TimePoint now, bool keep_credentials) {
     stopping_ = true;
+    // OpenVPN's clients forget passwords and tokens unless a flag says otherwise.
+    auto message = settings_.restart_message;
+    if (keep_credentials && message.ends_with(']'))
+        message.insert(message.size() - 1, "P");
+    else if (keep_credentials && message == "RESTART")
+        message += ",[P]";
     std::vector<Key> all;
     for (const auto& [key, client] : clients_)
         all.push_back(key);
@@ -1143,7 +1165,7 @@ void ServerCore::shutdown(TimePoint now) {
         if (settings_.restart_message.empty())
             client.session.close("server stops");
         else
-            client.session.restart_client(now, settings_.restart_message, "server stops");
+            client.session.restart_client(now, message, "server stops");
         settle(client, now);
     }
 }
@@ -1164,8 +1186,10 @@ std::size_t ServerCore::kill_by_name(const std::string& common_name, TimePoint n
     return kill(victims, now);
 }
 
-std::size_t ServerCore::kill_by_remote(const Endpoint& remote, TimePoint now) {
+std::size_t ServerCore::kill_by_remote(const Endpoint& remote, bool tcp, TimePoint now) {
     std::vector<Client*> victims;
+    if (tcp != settings_.tcp)
+        return 0;
     for (const auto& [id, client] : by_peer_id_) {
         if (client->path.remote == remote)
             victims.push_back(client);

@@ -184,8 +184,14 @@ public:
     /// A client's connection has ended, where there are connections.
     void disconnected(const Path& path, TimePoint now);
 
-    /// Tells every client that the server stops. Done when finished().
-    void shutdown(TimePoint now);
+    /// Tells every client that the server stops. Done when finished(). With @p keep_credentials
+    /// they show the next one the password or token that they have.
+    void shutdown(TimePoint now, bool keep_credentials = false);
+
+    /// Goes on by other settings, which hold for sessions that there are as far as they are not
+    /// agreed upon at their beginning. The addresses and the transport must be the same. Other
+    /// certificates are assigned to the context that was given.
+    void reconfigure(const CoreSettings& settings);
     [[nodiscard]] bool finished() const { return clients_.empty(); }
 
     /// @p observer must outlive the core or be taken back; null: nobody.
@@ -193,7 +199,7 @@ public:
 
     /// Ends sessions without a word to the client, which finds out by its own timeout. How many.
     std::size_t kill_by_name(const std::string& common_name, TimePoint now);
-    std::size_t kill_by_remote(const Endpoint& remote, TimePoint now);
+    std::size_t kill_by_remote(const Endpoint& remote, bool tcp, TimePoint now);
     /// Tells a client @p message ("RESTART", "HALT", …) and ends its session. False if there is no
     /// such client.
     bool kill_by_id(ClientId client_id, const std::string& message, TimePoint now);
@@ -232,6 +238,7 @@ private:
         bool can_resend_key = false;
     };
 
+    void fit_packets();
     void forget_tombstones(TimePoint now);
     void malformed(const Path& path, ByteView datagram, wire::WireError error);
     void known(Client& client, ByteView datagram, TimePoint now);
