@@ -150,7 +150,7 @@ End Daemon::run() {
     log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
     if (reloading_)
         return End::Reload;
-    return core_.failure().empty() && !tun_.gone() ? End::Stop : End::Failed;
+    return core_.failure().empty() && !device_is_gone_ ? End::Stop : End::Failed;
 }
 
 // ---- what the core asks for
@@ -359,7 +359,15 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
 }
 
 bool Daemon::set_up(const Tunnel& tunnel) {
-    return setup_.set_up(tunnel);
+    if (setup_.set_up(tunnel))
+        return true;
+    // The next try would come to the same.
+    if (!tun_.is_here())
+        asio::post(context_, [this] {
+            device_gone();
+            settle();
+        });
+    return false;
 }
 
 void Daemon::take_down() {
@@ -388,6 +396,10 @@ void Daemon::flush() {
 
 // The next try has an instance of its own, or does without.
 void Daemon::kernel_gone(const std::string& why) {
+    if (!tun_.is_here()) {
+        device_gone();
+        return;
+    }
     log::warning("nf_ovpn on {} is gone: {}; connecting again", tun_.name(), why);
     tell(management::State::Reconnecting, "nf_ovpn");
     core_.restart(Clock::now());
@@ -397,6 +409,7 @@ void Daemon::device_gone() {
     if (ending_)
         return;
     log::error("the device {} is gone; ending, to be started anew", tun_.name());
+    device_is_gone_ = true;
     tell(management::State::Exiting, "error");
     ending_ = true;
     reloading_ = false;

@@ -123,6 +123,7 @@ private:
     Bytes tcp_buffer_;
     bool ending_ = false;
     bool reloading_ = false;
+    bool device_is_gone_ = false;
 };
 
 } // namespace nfovpn::client
