@@ -206,7 +206,16 @@ public:
     [[nodiscard]] std::vector<config::OptionChange> changes() const {
         return config::changed_options(now_.options, next_->options);
     }
-    void take_next() { now_ = *std::exchange(next_, std::nullopt); }
+    void take_next() { before_ = std::exchange(now_, *std::exchange(next_, std::nullopt)); }
+    /// The one before that is in force again. False if there is none.
+    bool go_back() {
+        if (!before_)
+            return false;
+        now_ = *std::exchange(before_, std::nullopt);
+        return true;
+    }
+    /// The one that is in force has proved itself.
+    void forget_before() { before_.reset(); }
 
     /// Reads what the file says now. False if it cannot be used, with the reasons in the log. What
     /// this process has given up when it began cannot be taken back.
@@ -232,7 +241,24 @@ private:
     const Source& source_;
     Loaded now_;
     std::optional<Loaded> next_;
+    std::optional<Loaded> before_;
 };
+
+/// A daemon could not begin.
+class CannotBegin : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+// Makes a daemon.
+template <typename Daemon, typename Config, typename Surroundings>
+std::unique_ptr<Daemon> make_daemon(const Config& config, const Surroundings& surroundings) {
+    try {
+        return std::make_unique<Daemon>(config, surroundings);
+    } catch (const std::exception& error) {
+        throw CannotBegin(error.what());
+    }
+}
 
 template <typename Side>
 bool Configurations<Side>::read() {
@@ -406,6 +432,7 @@ struct ServerSide {
                 return std::nullopt;
             return server::Reloaded{configurations.next(), configurations.changes(), [&] {
                                         configurations.take_next();
+                                        configurations.forget_before();
                                         config = configurations.now();
                                     }};
         };
@@ -421,7 +448,9 @@ struct ServerSide {
         while (end == server::End::Restart) {
             if (management && !management->wait(service))
                 return End::Stop;
-            end = server::Daemon(config, surroundings).run();
+            const auto daemon = make_daemon<server::Daemon>(config, surroundings);
+            configurations.forget_before();
+            end = daemon->run();
         }
         if (end == server::End::Failed)
             return End::Failed;
@@ -467,7 +496,9 @@ struct ClientSide {
             for (const auto& text : config->echo)
                 management.protocol().echo(text);
         }
-        switch (client::Daemon(*config, surroundings).run()) {
+        const auto daemon = make_daemon<client::Daemon>(*config, surroundings);
+        configurations.forget_before();
+        switch (daemon->run()) {
         case client::End::Stop:
             return End::Stop;
         case client::End::Reload:
@@ -507,7 +538,15 @@ int run(Configurations<Side>& configurations) {
             if (first)
                 begin(*config, service);
             keeper.begin();
-            const auto end = side.run(keeper, configurations, service);
+            auto end = End::Reload;
+            try {
+                end = side.run(keeper, configurations, service);
+            } catch (const CannotBegin& error) {
+                if (!configurations.go_back())
+                    throw;
+                log::error("{}; going on with the configuration before", error.what());
+                continue;
+            }
             if (end != End::Reload)
                 return end == End::Stop ? kOk : kFailed;
             log_before = configurations.now()->log;

@@ -9,6 +9,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 using namespace nfovpn;
@@ -52,11 +53,26 @@ TEST_F(KeeperTest, TheNextDaemonGetsTheSame) {
     EXPECT_FALSE(keeper.has("socket", "443"));
 }
 
-// A port that is the same by another name could not be bound otherwise.
-TEST_F(KeeperTest, WhatIsReplacedGoesFirst) {
+TEST_F(KeeperTest, WhatIsReplacedGoes) {
     keep("socket", "1194");
     keep("socket", "443");
-    EXPECT_THAT(said, ElementsAre("+socket1194", "-socket1194", "+socket443"));
+    EXPECT_THAT(said, ElementsAre("+socket1194", "+socket443", "-socket1194"));
+}
+
+// A port that is the same by another name could not be bound otherwise.
+TEST_F(KeeperTest, WhatIsInTheWayGoesFirst) {
+    keep("socket", "1194");
+    const auto make = [&] {
+        if (said.size() == 1)
+            throw std::system_error(std::make_error_code(std::errc::address_in_use), "bind");
+        return std::make_unique<Thing>(said, "socket1194 and a mark");
+    };
+    keeper.keep<Thing>("socket", "1194 and a mark", make);
+    EXPECT_THAT(said, ElementsAre("+socket1194", "-socket1194", "+socket1194 and a mark"));
+    // Nothing of ours is in the way.
+    keeper.drop("socket");
+    said.resize(1);
+    EXPECT_THROW(keeper.keep<Thing>("socket", "1194", make), std::system_error);
 }
 
 TEST_F(KeeperTest, WhatNobodyAsksForGoes) {
@@ -71,14 +87,15 @@ TEST_F(KeeperTest, WhatNobodyAsksForGoes) {
     EXPECT_EQ(said.back(), "-socket1194");
 }
 
-TEST_F(KeeperTest, WhatCannotBeMadeIsNotKept) {
+// For a daemon by the configuration before.
+TEST_F(KeeperTest, WhatWasThereStaysIfTheNextCannotBeMade) {
     keep("socket", "1194");
     EXPECT_THROW(keeper.keep<Thing>(
                      "socket", "443",
                      []() -> std::unique_ptr<Thing> { throw std::runtime_error("no rights"); }),
                  std::runtime_error);
     EXPECT_FALSE(keeper.has("socket", "443"));
-    EXPECT_FALSE(keeper.has("socket", "1194"));
-    keep("socket", "443");
-    EXPECT_TRUE(keeper.has("socket", "443"));
+    EXPECT_TRUE(keeper.has("socket", "1194"));
+    keep("socket", "1194");
+    EXPECT_THAT(said, ElementsAre("+socket1194"));
 }

@@ -20,13 +20,16 @@
 // What no daemon has asked for since begin() goes with drop_unwanted(). All of it goes with the
 // process.
 //
+// A daemon that cannot have what it asks for leaves what was there for one by the configuration
+// before. Only where both cannot be at once, as with sockets of one port, the old one goes first.
+//
 // The log's file is the log's own, see log::open().
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <system_error>
 
 namespace nfovpn::host {
 
@@ -43,13 +46,13 @@ public:
     }
 
     /// What is kept as @p what under that name. Else @p make returns it, by a std::unique_ptr, and
-    /// what was kept as that before goes first. Whatever make() throws.
+    /// what was kept as that before goes; first, if make() throws that an address is in use.
+    /// Whatever else it throws.
     template <typename T, typename Make>
     T& keep(const std::string& what, const std::string& name, Make&& make) {
         auto& place = places_[what];
         if (!place.object || place.name != name) {
-            place.object.reset();
-            place.object = std::shared_ptr<T>(make());
+            place.object = made<T>(place, make);
             place.name = name;
         }
         place.wanted = true;
@@ -75,6 +78,18 @@ private:
         std::shared_ptr<void> object;
         bool wanted = false;
     };
+
+    template <typename T, typename Make>
+    static std::shared_ptr<T> made(Place& place, Make& make) {
+        try {
+            return make();
+        } catch (const std::system_error& error) {
+            if (!place.object || error.code() != std::errc::address_in_use)
+                throw;
+        }
+        place.object.reset();
+        return make();
+    }
 
     std::map<std::string, Place> places_;
 };

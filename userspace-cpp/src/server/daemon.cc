@@ -275,7 +275,12 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
         log::info("{}: {} of {} addresses are of the pool", config_->pool_file, taken,
                   leases.size());
     }
-    set_up_device();
+    try {
+        set_up_device();
+    } catch (const std::exception&) {
+        clear_device();
+        throw;
+    }
     surroundings_.keeper->drop_unwanted();
 }
 
