@@ -151,6 +151,7 @@ private:
     dataplane::DataPlane& data_plane() override { return plane_; }
     bool set_up(const client::Tunnel&) override { return true; }
     bool keep(const client::Tunnel&) override { return true; }
+    void announce(std::uint32_t) override {}
     void take_down() override {}
     void connected() override {
         was_up_ = true;

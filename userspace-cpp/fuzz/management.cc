@@ -25,7 +25,7 @@ public:
     std::size_t kill_by_name(const std::string& common_name) override {
         return common_name == "a" ? 1 : 0;
     }
-    std::size_t kill_by_remote(const Endpoint& remote) override {
+    std::size_t kill_by_remote(const Endpoint& remote, bool) override {
         fuzz::check(remote.port != 0);
         return 1;
     }

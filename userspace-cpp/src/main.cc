@@ -7,21 +7,26 @@
 //     nf-ovpnd --help-options      say what becomes of which option of OpenVPN
 //
 // A daemon runs until a signal ends it. After SIGUSR1 another one begins with the same
-// configuration, after SIGHUP one with what the file says now; the management interface stays open
-// from one to the next in the first case. A client goes on by itself after SIGUSR1.
+// configuration. After SIGHUP a server takes on what the file says now, or where it cannot, another
+// one begins with it. A client goes on by itself after SIGUSR1, and begins anew after SIGHUP. What
+// one has from the one before is in host/keeper.h.
 //
 // Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
 // would · 2 the command line or the configuration is wrong.
 
 #include "client/daemon.h"
+#include "config/changes.h"
 #include "config/client_config.h"
 #include "config/server_config.h"
 #include "host/files.h"
+#include "host/keeper.h"
+#include "host/settings.h"
 #include "management/client_protocol.h"
 #include "management/server.h"
 #include "management/server_protocol.h"
 #include "pam/helper.h"
 #include "server/daemon.h"
+#include "util/descriptor.h"
 #include "util/log.h"
 #include "util/secret.h"
 #include "util/service_notify.h"
@@ -29,13 +34,16 @@
 #include <CLI/CLI.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
+#include <fmt/ranges.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -44,8 +52,10 @@
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -91,6 +101,11 @@ CheckLines check_client_files(const std::string& directory) {
     return out;
 }
 
+void enter(const std::string& directory) {
+    if (!directory.empty() && chdir(directory.c_str()) != 0)
+        throw std::system_error(errno, std::generic_category(), "cd " + directory);
+}
+
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
 template <typename Side>
@@ -102,6 +117,13 @@ int check(const std::string& file, const typename Side::Parsed& parsed) {
         return kFailed;
     }
     bool usable = true;
+    try {
+        // Where its relative paths begin.
+        enter(parsed.config.directory);
+    } catch (const std::system_error& error) {
+        std::printf("%s: error: %s\n", file.c_str(), error.what());
+        usable = false;
+    }
     for (const auto& [line, is_error] : Side::check_more(parsed.config)) {
         std::printf("%s\n", line.c_str());
         usable = usable && !is_error;
@@ -168,65 +190,142 @@ private:
     int start_;
 };
 
-void enter(const std::string& directory) {
-    if (!directory.empty() && chdir(directory.c_str()) != 0)
-        throw std::system_error(errno, std::generic_category(), "cd " + directory);
+/// The configuration that is in force, and the next one.
+template <typename Side>
+class Configurations {
+public:
+    using Config = decltype(Side::Parsed::config);
+
+    /// @p text is wiped.
+    Configurations(const Source& source, std::string& text) : source_(source), now_(load(text)) {}
+
+    [[nodiscard]] const Source& source() const { return source_; }
+    [[nodiscard]] const typename Side::Parsed& parsed() const { return *now_.parsed; }
+    [[nodiscard]] std::shared_ptr<const Config> now() const { return config_of(now_); }
+    [[nodiscard]] std::shared_ptr<const Config> next() const { return config_of(*next_); }
+    [[nodiscard]] std::vector<config::OptionChange> changes() const {
+        return config::changed_options(now_.options, next_->options);
+    }
+    void take_next() { before_ = std::exchange(now_, *std::exchange(next_, std::nullopt)); }
+    /// The one before that is in force again. False if there is none.
+    bool go_back() {
+        if (!before_)
+            return false;
+        now_ = *std::exchange(before_, std::nullopt);
+        return true;
+    }
+    /// The one that is in force has proved itself.
+    void forget_before() { before_.reset(); }
+
+    /// Reads what the file says now. False if it cannot be used, with the reasons in the log. What
+    /// this process has given up when it began cannot be taken back.
+    bool read();
+
+private:
+    struct Loaded {
+        std::shared_ptr<const typename Side::Parsed> parsed;
+        std::vector<config::OptionDigest> options;
+    };
+
+    static Loaded load(std::string& text) {
+        Loaded out{std::make_shared<const typename Side::Parsed>(Side::parse(text)),
+                   config::digest_options(text)};
+        wipe(text);
+        return out;
+    }
+    static std::shared_ptr<const Config> config_of(const Loaded& loaded) {
+        return {loaded.parsed, &loaded.parsed->config};
+    }
+    [[nodiscard]] bool suits(const Config& c) const;
+
+    const Source& source_;
+    Loaded now_;
+    std::optional<Loaded> next_;
+    std::optional<Loaded> before_;
+};
+
+/// A daemon could not begin.
+class CannotBegin : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+// Makes a daemon.
+template <typename Daemon, typename Config, typename Surroundings>
+std::unique_ptr<Daemon> make_daemon(const Config& config, const Surroundings& surroundings) {
+    try {
+        return std::make_unique<Daemon>(config, surroundings);
+    } catch (const std::exception& error) {
+        throw CannotBegin(error.what());
+    }
 }
 
 template <typename Side>
-typename Side::Parsed parse(std::string& text) {
-    auto parsed = Side::parse(text);
-    wipe(text);
-    return parsed;
-}
-
-/// What the file says now. Nothing if it cannot be used, with the reasons in the log. What this
-/// process has given up when it began by @p now the first time it cannot take back.
-template <typename Side>
-std::optional<typename Side::Parsed> read_again(const Source& source,
-                                                const config::CommonConfig& now) {
+bool Configurations<Side>::read() {
     std::string why;
     std::optional<std::string> text;
-    if (source.go_back())
-        text = source.text(why);
+    if (source_.go_back())
+        text = source_.text(why);
     else
         why = std::strerror(errno);
-    std::optional<typename Side::Parsed> next;
+    std::optional<Loaded> loaded;
     if (text)
-        next = parse<Side>(*text);
+        loaded = load(*text);
     else
-        log::error("{}: {}", source.file(), why);
-    for (const auto& finding : next ? next->findings : std::vector<config::Finding>{})
+        log::error("{}: {}", source_.file(), why);
+    for (const auto& finding : loaded ? loaded->parsed->findings : std::vector<config::Finding>{})
         log::emit(finding.severity == config::Severity::Error ? log::Level::Error
                                                               : log::Level::Warning,
-                  "{}", describe(source.file(), finding));
-    bool usable = next && next->ok();
-    if (usable) {
-        auto tls = Side::make_tls(next->config);
-        if (!tls)
-            log::error("{}: {}", source.file(), tls.error().what);
-        usable = static_cast<bool>(tls);
-        const auto& c = next->config;
-        if (c.runs_programs && !now.runs_programs && now.seccomp) {
-            log::error("{}: programs cannot be run before a new start (nf-seccomp)", source.file());
-            usable = false;
-        }
-        if (c.starts_helper && !now.starts_helper) {
-            log::error("{}: users cannot be verified by PAM before a new start (plugin)",
-                       source.file());
-            usable = false;
-        }
-        if (c.run_as != now.run_as || c.seccomp != now.seccomp || c.mlock != now.mlock ||
-            c.nice != now.nice)
-            log::warning("{}: user, group, nf-seccomp, mlock and nice have effect at a new start "
-                         "only",
-                         source.file());
+                  "{}", describe(source_.file(), finding));
+    bool usable = loaded && loaded->parsed->ok();
+    try {
+        // Where its relative paths begin.
+        if (usable)
+            enter(loaded->parsed->config.directory);
+        usable = usable && suits(loaded->parsed->config);
+    } catch (const std::system_error& error) {
+        log::error("{}: {}", source_.file(), error.what());
+        usable = false;
     }
-    enter(now.directory);
+    if (!source_.go_back())
+        throw std::system_error(errno, std::generic_category(), "where it was started");
+    enter(now()->directory);
     if (usable)
-        return next;
-    log::error("{}: cannot be used, and so nothing is changed", source.file());
-    return std::nullopt;
+        next_ = std::move(loaded);
+    else
+        log::error("{}: cannot be used, and so nothing is changed", source_.file());
+    return usable;
+}
+
+// What "--check" would say besides, and what this process cannot do any more.
+template <typename Side>
+bool Configurations<Side>::suits(const Config& c) const {
+    bool good = true;
+    const auto bad = [&](const std::string& what) {
+        log::error("{}: {}", source_.file(), what);
+        good = false;
+    };
+    if (auto tls = Side::make_tls(c); !tls)
+        bad(tls.error().what);
+    for (const auto& [line, is_error] : Side::check_more(c))
+        log::emit(is_error ? log::Level::Error : log::Level::Warning, "{}", line);
+    const auto before = now();
+    if (c.runs_programs && !before->runs_programs && before->seccomp)
+        bad("programs cannot be run before a new start (nf-seccomp)");
+    if (c.starts_helper && !before->starts_helper)
+        bad("users cannot be verified by PAM before a new start (plugin)");
+    if (c.log.file != before->log.file && !c.log.file.empty()) {
+        constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+        if (const auto why = host::why_not_to_write(c.log.file))
+            bad("log: " + *why);
+        else if (!Descriptor(open(c.log.file.c_str(), kFlags, 0600)))
+            bad("log: " + c.log.file + ": " + std::strerror(errno));
+    }
+    if (c.run_as != before->run_as || c.seccomp != before->seccomp || c.mlock != before->mlock ||
+        c.nice != before->nice)
+        log::warning("{}: user, group, nf-seccomp, mlock and nice have effect at a new start only",
+                     source_.file());
+    return good;
 }
 
 management::Settings management_settings(const config::ManagementConfig& c) {
@@ -245,8 +344,8 @@ management::Settings management_settings(const config::ManagementConfig& c) {
 template <typename Protocol>
 class Management {
 public:
-    Management(const config::ManagementConfig& c, management::Settings settings)
-        : sockets_(where(c)), protocol_(std::move(settings)) {
+    Management(management::Sockets& sockets, management::Settings settings)
+        : sockets_(sockets), protocol_(std::move(settings)) {
         log::set_listener(
             [this](log::Level level, std::string_view text) { protocol_.log_line(level, text); });
         protocol_.state(management::State::Connecting);
@@ -275,13 +374,42 @@ public:
     Protocol& protocol() { return protocol_; }
 
 private:
-    static management::Listen where(const config::ManagementConfig& c) {
-        return {c.socket_path, c.listen, !c.password.empty(), c.client_user, c.client_group};
-    }
-
-    management::Sockets sockets_;
+    management::Sockets& sockets_;
     Protocol protocol_;
 };
+
+// Of a secret, by which it is known again.
+std::string digest_of(ByteView secret) {
+    std::array<unsigned char, 32> digest{};
+    if (EVP_Digest(secret.data(), secret.size(), digest.data(), nullptr, EVP_sha256(), nullptr) !=
+        1)
+        throw std::runtime_error("no SHA-256");
+    return fmt::format("{:02x}", fmt::join(digest, ""));
+}
+
+// With its client, as long as the configuration says the same about it.
+template <typename Protocol>
+Management<Protocol>& kept_management(host::Keeper& keeper, const config::ManagementConfig& c,
+                                      management::Settings settings) {
+    const auto number = [](const std::optional<std::uint32_t>& id) {
+        return id ? std::to_string(*id) : "*";
+    };
+    const auto where =
+        fmt::format("{} {} {} {} {}", c.socket_path, c.listen ? to_string(*c.listen) : "*",
+                    c.password.empty(), number(c.client_user), number(c.client_group));
+    auto& sockets = keeper.keep<management::Sockets>("management sockets", where, [&] {
+        return std::make_unique<management::Sockets>(management::Listen{
+            c.socket_path, c.listen, !c.password.empty(), c.client_user, c.client_group});
+    });
+    const auto how =
+        fmt::format("{} {} {} {} {} {}", where, digest_of(c.password.view()), c.log_cache, c.hold,
+                    c.restart_on_disconnect, settings.forget_on_disconnect);
+    return keeper.keep<Management<Protocol>>("management", how, [&] {
+        // Whoever was there has not said a password that is new.
+        sockets.close_client();
+        return std::make_unique<Management<Protocol>>(sockets, std::move(settings));
+    });
+}
 
 /// The server's side.
 struct ServerSide {
@@ -292,24 +420,37 @@ struct ServerSide {
         return check_client_files(config.client_config_dir);
     }
 
-    /// Serves by one configuration. @p reload reads the next one.
-    End run(const config::ServerConfig& config, ServiceNotify& service,
-            std::function<bool()> reload) {
-        std::optional<Management<management::ServerProtocol>> management;
+    /// Serves by one configuration after the other, as far as one daemon can.
+    End run(host::Keeper& keeper, Configurations<ServerSide>& configurations,
+            ServiceNotify& service) {
+        auto config = configurations.now();
         server::Surroundings surroundings;
+        surroundings.keeper = &keeper;
         surroundings.service = &service;
-        surroundings.reload = std::move(reload);
-        if (config.management) {
-            management.emplace(*config.management, management_settings(*config.management));
+        surroundings.reload = [&]() -> std::optional<server::Reloaded> {
+            if (!configurations.read())
+                return std::nullopt;
+            return server::Reloaded{configurations.next(), configurations.changes(), [&] {
+                                        configurations.take_next();
+                                        configurations.forget_before();
+                                        config = configurations.now();
+                                    }};
+        };
+        Management<management::ServerProtocol>* management = nullptr;
+        if (config->management) {
+            management = &kept_management<management::ServerProtocol>(
+                keeper, *config->management, management_settings(*config->management));
             surroundings.sockets = &management->sockets();
             surroundings.protocol = &management->protocol();
         }
-        surroundings.pam = pam_process(config.pam);
+        surroundings.pam = pam_process(config->pam);
         auto end = server::End::Restart;
         while (end == server::End::Restart) {
             if (management && !management->wait(service))
                 return End::Stop;
-            end = server::Daemon(config, surroundings).run();
+            const auto daemon = make_daemon<server::Daemon>(config, surroundings);
+            configurations.forget_before();
+            end = daemon->run();
         }
         if (end == server::End::Failed)
             return End::Failed;
@@ -338,22 +479,26 @@ struct ClientSide {
     static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
     static CheckLines check_more(const config::ClientConfig&) { return {}; }
 
-    End run(const config::ClientConfig& config, ServiceNotify& service,
-            std::function<bool()> reload) {
-        std::optional<Management<management::ClientProtocol>> management;
+    End run(host::Keeper& keeper, Configurations<ClientSide>& configurations,
+            ServiceNotify& service) {
+        const auto config = configurations.now();
         client::Surroundings surroundings;
+        surroundings.keeper = &keeper;
         surroundings.service = &service;
-        surroundings.reload = std::move(reload);
-        if (config.management) {
-            auto settings = management_settings(*config.management);
-            settings.forget_on_disconnect = config.forget_on_disconnect;
-            management.emplace(*config.management, std::move(settings));
-            surroundings.sockets = &management->sockets();
-            surroundings.protocol = &management->protocol();
-            for (const auto& text : config.echo)
-                management->protocol().echo(text);
+        surroundings.reload = [&] { return configurations.read(); };
+        if (config->management) {
+            auto settings = management_settings(*config->management);
+            settings.forget_on_disconnect = config->forget_on_disconnect;
+            auto& management = kept_management<management::ClientProtocol>(
+                keeper, *config->management, std::move(settings));
+            surroundings.sockets = &management.sockets();
+            surroundings.protocol = &management.protocol();
+            for (const auto& text : config->echo)
+                management.protocol().echo(text);
         }
-        switch (client::Daemon(config, surroundings).run()) {
+        const auto daemon = make_daemon<client::Daemon>(*config, surroundings);
+        configurations.forget_before();
+        switch (daemon->run()) {
         case client::End::Stop:
             return End::Stop;
         case client::End::Reload:
@@ -366,10 +511,11 @@ struct ClientSide {
 };
 
 template <typename Side>
-int run(const Source& source, typename Side::Parsed parsed) {
-    for (const auto& finding : parsed.findings)
+int run(Configurations<Side>& configurations) {
+    const auto& source = configurations.source();
+    for (const auto& finding : configurations.parsed().findings)
         std::fprintf(stderr, "%s\n", describe(source.file(), finding).c_str());
-    if (!parsed.ok())
+    if (!configurations.parsed().ok())
         return kBadConfiguration;
     auto service = ServiceNotify::from_environment();
     // Between two daemons nobody waits for signals; these are then kept for the next one.
@@ -378,28 +524,33 @@ int run(const Source& source, typename Side::Parsed parsed) {
     kept.add(SIGTERM);
     kept.add(SIGINT);
     try {
+        host::Keeper keeper;
         Side side;
+        log::Target log_before;
         for (bool first = true;; first = false) {
-            const auto& config = parsed.config;
+            const auto config = configurations.now();
             if (!source.go_back())
                 throw std::system_error(errno, std::generic_category(), "where it was started");
-            enter(config.directory);
-            auto target = config.log;
-            target.append = target.append || !first;
-            if (const auto why = host::why_not_to_write(target.file); why && !target.file.empty())
-                throw std::runtime_error(*why);
-            log::open(target);
-            log::set_verb(config.verb);
+            enter(config->directory);
+            host::open_log(config->log, first, log_before);
+            log_before = config->log;
+            log::set_verb(config->verb);
             if (first)
-                begin(config, service);
-            std::optional<typename Side::Parsed> next;
-            const auto end = side.run(config, service, [&] {
-                next = read_again<Side>(source, config);
-                return next.has_value();
-            });
+                begin(*config, service);
+            keeper.begin();
+            auto end = End::Reload;
+            try {
+                end = side.run(keeper, configurations, service);
+            } catch (const CannotBegin& error) {
+                if (!configurations.go_back())
+                    throw;
+                log::error("{}; going on with the configuration before", error.what());
+                continue;
+            }
             if (end != End::Reload)
                 return end == End::Stop ? kOk : kFailed;
-            parsed = std::move(*next);
+            log_before = configurations.now()->log;
+            configurations.take_next();
         }
     } catch (const std::exception& e) {
         log::error("{}", e.what());
@@ -409,8 +560,9 @@ int run(const Source& source, typename Side::Parsed parsed) {
 
 template <typename Side>
 int check_or_run(const Source& source, std::string& text, bool only_check) {
-    auto parsed = parse<Side>(text);
-    return only_check ? check<Side>(source.file(), parsed) : run<Side>(source, std::move(parsed));
+    Configurations<Side> configurations(source, text);
+    return only_check ? check<Side>(source.file(), configurations.parsed())
+                      : run<Side>(configurations);
 }
 
 } // namespace
@@ -432,8 +584,8 @@ int main(int argc, char** argv) {
                  "say what becomes of each option of the configuration, and stop");
     app.add_flag("--help-options", help_options, "say what becomes of which option of OpenVPN");
     app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
-    app.footer("Signals: TERM, INT stop; HUP reads the configuration again, USR1 does not, and\n"
-               "both let clients connect anew; USR2 writes the status to the log.\n"
+    app.footer("Signals: TERM, INT stop; HUP reads the configuration again, and clients stay if\n"
+               "they can; USR1 lets clients connect anew; USR2 writes the status to the log.\n"
                "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
                "command line.");
     try {

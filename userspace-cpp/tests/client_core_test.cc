@@ -420,6 +420,36 @@ TEST_F(ClientCoreTest, TunnelMayStayMeanwhile) {
     EXPECT_TRUE(c.core->finished());
 }
 
+TEST_F(ClientCoreTest, AnotherAddressOfItsOwnEndsNoSession) {
+    settings.keep_tunnel = true;
+    sim.start_server();
+    auto& c = start();
+    c.core->own_address_changed(true, sim.now); // a handshake begins anew
+    ASSERT_TRUE(connect(c));
+    c.calls.clear();
+    c.core->own_address_changed(true, sim.now);
+    EXPECT_TRUE(c.up());
+    EXPECT_THAT(c.calls, ElementsAre("announce 0"));
+    // The route past the tunnel is gone: it has to be set up again, and goes first.
+    c.core->own_address_changed(false, sim.now);
+    EXPECT_FALSE(c.tunnel);
+    ASSERT_TRUE(connect(c));
+    EXPECT_THAT(c.calls, Contains("set up 10.8.0.2"));
+}
+
+TEST_F(ClientCoreTest, AConnectionDoesNotOutliveItsAddress) {
+    settings.remotes = {remote("vpn", true)};
+    sim.settings.tcp = true;
+    sim.settings.session.negotiation.tcp = true;
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    c.core->own_address_changed(true, sim.now);
+    EXPECT_FALSE(c.up());
+    EXPECT_THAT(c.calls, testing::Not(Contains("announce 0")));
+    EXPECT_TRUE(connect(c));
+}
+
 // Nothing is taken from the device and given again when what is pushed is the same: packets would
 // go past the tunnel meanwhile.
 TEST_F(ClientCoreTest, TunnelStaysWhereNothingHasChanged) {

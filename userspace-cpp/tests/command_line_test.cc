@@ -8,10 +8,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -115,6 +119,60 @@ TEST_F(CommandLine, CheckSaysWhatWouldNot) {
     EXPECT_THAT(wrong_key.output, HasSubstr("error: "));
 
     EXPECT_EQ(nf_ovpnd({"--check", directory_ + "/missing.conf"}).status, 1);
+}
+
+// An unknown line is one that OpenVPN logs, and goes on; so it is told, and usable.
+TEST_F(CommandLine, CheckLooksIntoTheDirectoryOfClients) {
+    std::filesystem::create_directory(directory_ + "/ccd");
+    write("ccd/alice", "push \"route 10.77.0.0 255.255.0.0\"\n");
+    write("ccd/bob", "no-such-option 1\n");
+    auto usable = nf_ovpnd({"--check", configuration("client-config-dir ccd\n")});
+    EXPECT_EQ(usable.status, 0) << usable.output;
+    EXPECT_THAT(usable.output, HasSubstr("ccd/bob:1: warning: no-such-option"));
+    EXPECT_THAT(usable.output, testing::Not(HasSubstr("ccd/alice")));
+    write("ccd/carol", "ifconfig-push nowhere\n");
+    auto locked_out = nf_ovpnd({"--check", configuration("client-config-dir ccd\n")});
+    EXPECT_EQ(locked_out.status, 1);
+    EXPECT_THAT(locked_out.output, HasSubstr("ccd/carol:1: error: ifconfig-push"));
+    auto missing = nf_ovpnd({"--check", configuration("client-config-dir nowhere\n")});
+    EXPECT_EQ(missing.status, 1);
+}
+
+// Who starts services must not take it for one that hangs.
+TEST_F(CommandLine, AHoldIsReadyAndAlive) {
+    const auto manager = directory_ + "/notify";
+    const int heard = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    manager.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
+    ASSERT_EQ(bind(heard, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    const timeval limit{10, 0};
+    ASSERT_EQ(setsockopt(heard, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    const auto file = configuration("management " + directory_ +
+                                    "/management unix\nmanagement-hold\nlog /dev/null\n");
+    const pid_t child = fork();
+    if (child == 0) {
+        setenv("NOTIFY_SOCKET", manager.c_str(), 1);
+        setenv("WATCHDOG_USEC", "200000", 1);
+        execl(NF_OVPND, NF_OVPND, file.c_str(), nullptr);
+        _exit(127);
+    }
+    int ready = 0;
+    int alive = 0;
+    while (alive < 5) {
+        std::array<char, 512> text{};
+        const auto n = recv(heard, text.data(), text.size(), 0);
+        ASSERT_GT(n, 0) << "nothing is heard; ready " << ready << ", alive " << alive;
+        const std::string said(text.data(), static_cast<std::size_t>(n));
+        ready += said.find("READY=1") != std::string::npos ? 1 : 0;
+        alive += said.find("WATCHDOG=1") != std::string::npos ? 1 : 0;
+    }
+    EXPECT_EQ(ready, 1);
+    kill(child, SIGTERM);
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(heard);
 }
 
 TEST_F(CommandLine, WrongConfigurationsAreNotServed) {

@@ -213,22 +213,18 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
     config::ServerConfig c;
     c.client_config_dir = closed;
     c.crl_file = closed + "/crl.pem";
-    c.status_file = closed + "/status";
     c.pid_file = closed + "/pid";
     c.control_socket = closed + "/control";
     EXPECT_THAT(host::unusable_paths(server::later_paths(c)), IsEmpty()) << "for root";
     config::ServerConfig open;
     open.client_config_dir = scratch.path();
-    open.status_file = scratch.path() + "/status";
-    open.pid_file = "pid";        // in the current directory
-    open.pool_file = "/dev/null"; // written in place
-    open.pool_file_seconds = 1;
+    open.pid_file = "pid"; // in the current directory
     EXPECT_EQ(
         in_child([&] {
             if (chdir(scratch.path().c_str()) != 0 || drop_privileges(Identity{kNobody, kNobody}))
                 return false;
             auto found = host::unusable_paths(server::later_paths(c));
-            if (!expect(found.size() == 5, "five paths"))
+            if (!expect(found.size() == 4, "four paths"))
                 return false;
             auto begins = [&](std::size_t i, const std::string& text) {
                 return expect(found[i].starts_with(text), text.c_str());
@@ -236,8 +232,7 @@ TEST(Confinement, PathsOutOfReachAreNamed) {
             return begins(0, "crl-verify: " + closed + "/crl.pem: Permission denied: when") &&
                    begins(1, "writepid: " + closed + ": Permission denied: ") &&
                    begins(2, "client-config-dir: " + closed + ": Permission denied: no client") &&
-                   begins(3, "status: " + closed + ": Permission denied: ") &&
-                   begins(4, "nf-control: " + closed + ": Permission denied: ") &&
+                   begins(3, "nf-control: " + closed + ": Permission denied: ") &&
                    expect(host::unusable_paths(server::later_paths(open)).empty(),
                           "those are in reach");
         }),

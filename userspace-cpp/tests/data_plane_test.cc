@@ -200,6 +200,19 @@ TEST_F(UserPlane, FollowsAPeerThatMoves) {
     EXPECT_TRUE(plane.take_notifications().empty());
 }
 
+// By a packet that its keepalive would not have sent.
+TEST_F(UserPlane, AnnouncesAnotherAddress) {
+    EXPECT_FALSE(plane.announce(kId, now));
+    ASSERT_EQ(sink.datagrams.size(), 1U);
+    EXPECT_EQ(sink.paths[0].remote, kPath.remote);
+    EXPECT_EQ(sink.paths[0].local.address, Address(Ipv4{})) << "which it is is the system's choice";
+    EXPECT_EQ(sink.paths[0].local.port, kPath.local.port);
+    auto text = test::decrypt_data(keys_of(1), sink.datagrams[0]);
+    ASSERT_TRUE(text);
+    EXPECT_EQ(*text, test::kPing);
+    EXPECT_TRUE(plane.announce(99, now)) << "nobody";
+}
+
 TEST_F(UserPlane, WithoutPeerIds) {
     auto peer = a_peer(7);
     peer.data_v1 = true;
@@ -475,6 +488,15 @@ TEST_F(Movable, WhereThePeerIsGoesAlong) {
     ASSERT_FALSE(plane.move(kId, Holder::Kernel));
     transmit(ipv4(1, kId));
     EXPECT_EQ(sink.paths.back(), kPath);
+}
+
+TEST_F(Movable, AnnouncesWithThePacketIdsOfTheKernel) {
+    ASSERT_EQ(plane.holder(kId), Holder::Kernel);
+    EXPECT_FALSE(plane.announce(kId, now));
+    ASSERT_EQ(sink.datagrams.size(), 1U);
+    EXPECT_EQ(kernel.path(kId)->local.address, Address(Ipv4{}));
+    EXPECT_EQ(kernel.path(kId)->remote, kPath.remote);
+    EXPECT_EQ(kernel.reserved, 1);
 }
 
 TEST_F(Movable, RenegotiatesWhereverTheKeysAre) {

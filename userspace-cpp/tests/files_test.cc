@@ -11,9 +11,11 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -65,6 +67,54 @@ protected:
 
 } // namespace
 
+// A daemon that has become nobody goes on writing what root has opened, in a directory where it may
+// make nothing, and over any number of its own restarts.
+TEST_F(Files, KeptOnesAreWrittenWithoutRights) {
+    NEEDS_ROOT();
+    put(at("pool"), "alice,10.8.0.4\n");
+    chmod(at("pool").c_str(), 0600);
+    host::KeptFile status(at("status"), true);
+    host::KeptFile pool(at("pool"), true);
+    host::KeptFile gone(at("gone"), true);
+    fs::remove(at("gone"));
+    EXPECT_FALSE(status.write("as root, and longer"));
+    chmod(directory.c_str(), 0755);
+    const pid_t child = fork();
+    if (child == 0) {
+        bool good = setgroups(0, nullptr) == 0 && setresgid(kNobody, kNobody, kNobody) == 0 &&
+                    setresuid(kNobody, kNobody, kNobody) == 0;
+        good = good && host::write_file(at("status"), "x").has_value();
+        good = good && !status.write("as nobody") && !pool.write("bob,10.8.0.5\n");
+        const auto text = pool.read();
+        good = good && text && *text == "bob,10.8.0.5\n";
+        good = good && gone.write("x").has_value();
+        _exit(good ? 0 : 1);
+    }
+    int status_of_child = 0;
+    ASSERT_EQ(waitpid(child, &status_of_child, 0), child);
+    EXPECT_EQ(status_of_child, 0);
+    EXPECT_EQ(get(at("status")), "as nobody");
+    EXPECT_EQ(get(at("pool")), "bob,10.8.0.5\n");
+    EXPECT_EQ(mode(at("status")), mode_t{S_IFREG | 0600});
+    EXPECT_FALSE(fs::exists(at("gone"))) << "a name that is taken away stays free";
+}
+
+TEST_F(Files, KeptOnesFollowNobody) {
+    NEEDS_ROOT();
+    put(at("victim"), "root's");
+    ASSERT_EQ(symlink("victim", at("status").c_str()), 0);
+    ASSERT_EQ(lchown(at("status").c_str(), kNobody, kNobody), 0);
+    host::KeptFile status(at("status"), true);
+    EXPECT_TRUE(status.write("x"));
+    EXPECT_FALSE(status.read());
+    EXPECT_EQ(get(at("victim")), "root's");
+    host::KeptFile device("/dev/null", true);
+    EXPECT_FALSE(device.write("x"));
+    ASSERT_TRUE(device.read());
+    EXPECT_EQ(*device.read(), "");
+    EXPECT_EQ(mode("/dev/null") & S_IFMT, mode_t{S_IFCHR});
+}
+
 TEST_F(Files, RegularOnesAreReplacedWhole) {
     EXPECT_FALSE(host::write_file(at("status"), "one"));
     EXPECT_EQ(get(at("status")), "one");
@@ -112,7 +162,8 @@ TEST_F(Files, DevicesAndPipesStayWhatTheyAre) {
         EXPECT_TRUE(S_ISCHR(mode(at("null"))));
     }
     EXPECT_TRUE(S_ISCHR(mode(at("null")))) << "removed at the end";
-    server::LeaseFile leases(at("null"), [] {
+    host::KeptFile kept(at("null"), true);
+    server::LeaseFile leases(kept, [] {
         return std::vector<server::Lease>{{"alice", {0x0a080002}, std::nullopt}};
     });
     EXPECT_TRUE(leases.read().empty());

@@ -122,6 +122,38 @@ TEST_F(HooksTest, WhoVerifiesAUserMayHaveMoreToSay) {
     EXPECT_EQ(host.client->pushed("ping"), "9");
 }
 
+// Whoever is asked in the middle of it answers to the settings that there are by then.
+TEST_F(HooksTest, UsersMayBeGivenUpAndAskedForWhileItRuns) {
+    const auto without = sim.settings;
+    verify_users(true);
+    const auto with = sim.settings;
+    sim.start_server();
+    auto& alice = user("alice");
+    answer_user();
+    ASSERT_TRUE(up(alice));
+    auto& bob = user("bob");
+    ASSERT_TRUE(asked_for_user());
+    sim.core->reconfigure(without);
+    hooks.next_user().done(server::ClientSettings{}, sim.now);
+    EXPECT_TRUE(up(bob));
+    EXPECT_EQ(bob.client->pushed("auth-token"), "") << "nobody would know it";
+    sim.run(3s);
+    alice.client->messages.clear();
+    alice.client->renegotiate(sim.now);
+    ASSERT_TRUE(sim.run_until([&] { return alice.client->keys_generated == 2; }, 30s));
+    sim.run(1s);
+    EXPECT_THAT(alice.client->messages, IsEmpty());
+    auto& carol = sim.add_client("carol");
+    EXPECT_TRUE(up(carol)) << "nobody is asked";
+
+    sim.core->reconfigure(with);
+    sim.run(3s);
+    carol.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_THAT(carol.client->messages.back(), HasSubstr("AUTH_FAILED,this server asks"));
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 2U);
+}
+
 TEST_F(HooksTest, UsersMayBeOptional) {
     verify_users();
     sim.settings.users->required = false;

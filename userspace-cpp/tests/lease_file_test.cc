@@ -81,10 +81,11 @@ TEST(LeaseFile, NamesThatAreNoPartOfALine) {
 }
 
 TEST_F(LeaseFileTest, WrittenOnlyWhenSomethingChanged) {
-    LeaseFile file(path(), [this] { return leases_; });
+    host::KeptFile kept(path(), true);
+    LeaseFile file(kept, [this] { return leases_; });
     EXPECT_TRUE(file.read().empty()) << "there is none yet";
     file.write();
-    EXPECT_FALSE(std::filesystem::exists(path())) << "nothing to tell";
+    EXPECT_EQ(text_of_file(path()), "") << "nothing to tell";
     leases_ = {lease("alice", "10.8.0.4")};
     file.write();
     EXPECT_EQ(text_of_file(path()), "alice,10.8.0.4\n");
@@ -93,7 +94,8 @@ TEST_F(LeaseFileTest, WrittenOnlyWhenSomethingChanged) {
     EXPECT_FALSE(std::filesystem::exists(path())) << "no change";
 
     write("bob,10.8.0.5\n");
-    LeaseFile next(path(), [this] { return leases_; });
+    host::KeptFile again(path(), true);
+    LeaseFile next(again, [this] { return leases_; });
     EXPECT_THAT(next.read(), ElementsAre(lease("bob", "10.8.0.5")));
     next.write();
     EXPECT_EQ(text_of_file(path()), "alice,10.8.0.4\n");
@@ -101,12 +103,14 @@ TEST_F(LeaseFileTest, WrittenOnlyWhenSomethingChanged) {
 
 TEST_F(LeaseFileTest, OneThatCannotBeReadIsAnError) {
     std::filesystem::create_directory(path());
-    LeaseFile file(path(), [this] { return leases_; });
+    host::KeptFile kept(path(), true);
+    LeaseFile file(kept, [this] { return leases_; });
     EXPECT_THROW(file.read(), std::runtime_error);
 }
 
 TEST_F(LeaseFileTest, OneThatCannotBeWrittenIsTriedAgain) {
-    LeaseFile file(directory_ / "later" / "pool", [this] { return leases_; });
+    host::KeptFile kept(directory_ / "later" / "pool", true);
+    LeaseFile file(kept, [this] { return leases_; });
     EXPECT_TRUE(file.read().empty());
     leases_ = {lease("alice", "10.8.0.4")};
     file.write();

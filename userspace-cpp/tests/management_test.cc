@@ -48,7 +48,7 @@ public:
     MOCK_METHOD(Load, load, (), (override));
     MOCK_METHOD(std::vector<Traffic>, traffic, (), (override));
     MOCK_METHOD(std::size_t, kill_by_name, (const std::string&), (override));
-    MOCK_METHOD(std::size_t, kill_by_remote, (const Endpoint&), (override));
+    MOCK_METHOD(std::size_t, kill_by_remote, (const Endpoint&, bool), (override));
     MOCK_METHOD(bool, kill_by_id, (std::uint64_t, const std::string&), (override));
 };
 
@@ -329,16 +329,23 @@ TEST_F(ManagementTest, Kill) {
     EXPECT_CALL(actions, kill_by_name("bob")).WillOnce(Return(0));
     EXPECT_EQ(ask("kill bob"), "ERROR: common name 'bob' not found\r\n");
     const Endpoint v4 = {Ipv4{0xc0000201}, 1194};
-    EXPECT_CALL(actions, kill_by_remote(v4)).Times(3).WillRepeatedly(Return(1));
+    EXPECT_CALL(actions, kill_by_remote(v4, false)).Times(3).WillRepeatedly(Return(1));
     for (const char* where : {"192.0.2.1:1194", "udp:192.0.2.1:1194", "udp4:192.0.2.1:1194"})
         EXPECT_EQ(ask(std::string("kill ") + where),
                   "SUCCESS: 1 client(s) at address udp4:192.0.2.1:1194 killed\r\n");
-    EXPECT_CALL(actions, kill_by_remote(Endpoint{*parse_ipv6("2001:db8::1"), 5}))
+    EXPECT_CALL(actions, kill_by_remote(Endpoint{*parse_ipv6("2001:db8::1"), 5}, false))
         .WillOnce(Return(0));
     EXPECT_EQ(ask("kill udp6:[2001:db8::1]:5"),
               "ERROR: client at address udp6:[2001:db8::1]:5 not found\r\n");
-    EXPECT_EQ(ask("kill tcp:192.0.2.1:1194"),
-              "ERROR: client at address tcp4:192.0.2.1:1194 not found\r\n");
+    // As "status" has it, and shorter.
+    EXPECT_CALL(actions, kill_by_remote(v4, true)).Times(3).WillRepeatedly(Return(1));
+    for (const char* where :
+         {"tcp:192.0.2.1:1194", "tcp4:192.0.2.1:1194", "tcp4-server:192.0.2.1:1194"})
+        EXPECT_EQ(ask(std::string("kill ") + where),
+                  "SUCCESS: 1 client(s) at address tcp4-server:192.0.2.1:1194 killed\r\n");
+    EXPECT_CALL(actions, kill_by_remote(testing::_, true)).WillOnce(Return(0));
+    EXPECT_EQ(ask("kill tcp6:[2001:db8::1]:5"),
+              "ERROR: client at address tcp6-server:[2001:db8::1]:5 not found\r\n");
     // Not an address, so a name.
     for (const char* name : {"udp:x", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:65536", "[]:1", ":"}) {
         EXPECT_CALL(actions, kill_by_name(name)).WillOnce(Return(1));

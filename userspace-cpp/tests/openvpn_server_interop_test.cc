@@ -190,6 +190,7 @@ protected:
     }
     void take_down() override { tunnel_.reset(); }
     bool keep(const client::Tunnel&) override { return false; }
+    void announce(std::uint32_t) override {}
     void connected() override {}
 
     std::string program_;

@@ -666,6 +666,85 @@ TEST_F(ServerCoreTest, ShutdownTellsClientsAndWaitsForThem) {
     EXPECT_TRUE(sim.plane.peers.empty());
 }
 
+TEST_F(ServerCoreTest, ShutdownMayLeaveClientsTheirCredentials) {
+    for (const auto& [message, told] :
+         {std::pair("RESTART", "RESTART,[P]"), std::pair("RESTART,[N]", "RESTART,[NP]")}) {
+        Simulation again;
+        again.settings.restart_message = message;
+        again.start_server();
+        auto& a = again.add_client("alice");
+        ASSERT_TRUE(again.run_until([&] { return a.client->connected(); }, 60s));
+        again.run(1s);
+        again.core->shutdown(again.now, true);
+        again.run(1s);
+        EXPECT_THAT(a.client->messages, Contains(told));
+    }
+}
+
+// New certificates, pushed options and limits, and nobody is thrown out.
+TEST_F(ServerCoreTest, OtherSettingsWhileItRuns) {
+    sim.settings.session.push = {"route 10.1.0.0 255.255.0.0"};
+    sim.settings.keepalive = {10, 60};
+    sim.start_server();
+    auto& alice = sim.add_client("alice");
+    ASSERT_TRUE(connect(alice));
+    sim.run(3s);
+    EXPECT_EQ(alice.client->tls().peer_common_name(), "server");
+
+    sim.server_tls() = std::move(
+        *session::TlsContext::create(sim.authority.config(wire::Role::Server, "renewed")));
+    auto settings = sim.settings;
+    settings.session.push = {"route 10.2.0.0 255.255.0.0"};
+    settings.keepalive = {5, 20};
+    settings.max_clients = 2;
+    settings.client_lookup = [](const std::string& name) {
+        server::ClientSettings special;
+        special.disabled = name == "mallory";
+        return std::optional(special);
+    };
+    sim.core->reconfigure(settings);
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 1U);
+    EXPECT_EQ(sim.plane.peers.at(0).keepalive.interval, 5U);
+    EXPECT_EQ(sim.plane.peers.at(0).keepalive.timeout, 20U);
+
+    alice.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_EQ(alice.client->keys_generated, 2U);
+    EXPECT_EQ(alice.client->tls().peer_common_name(), "renewed");
+    const auto before = sim.at_server.size();
+    alice.client->send_data(kPacket);
+    sim.run(1s);
+    EXPECT_EQ(sim.at_server.size(), before + 1);
+
+    auto& mallory = sim.add_client("mallory");
+    EXPECT_FALSE(connect(mallory, 10s));
+    auto& bob = sim.add_client("bob");
+    ASSERT_TRUE(connect(bob));
+    EXPECT_EQ(bob.client->pushed("route"), "10.2.0.0 255.255.0.0");
+    EXPECT_FALSE(connect(sim.add_client("carol"), 10s)) << "there is room for two";
+    EXPECT_EQ(sim.core->clients(sim.now).size(), 2U);
+}
+
+// A handshake ends by what it has begun with; whatever begins later is by what there is then.
+TEST_F(ServerCoreTest, AnotherAuthorityWhileItRuns) {
+    sim.start_server();
+    auto& alice = sim.add_client("alice");
+    ASSERT_TRUE(connect(alice));
+    sim.run(3s);
+    auto& bob = sim.add_client("bob");
+    ASSERT_TRUE(sim.run_until([&] { return sim.core->half_open() > 0; }, 5s));
+    Authority other("other authority");
+    auto config = sim.authority.config(wire::Role::Server, "server");
+    config.ca = other.certificate();
+    sim.server_tls() = std::move(*session::TlsContext::create(config));
+    sim.core->reconfigure(sim.settings);
+    EXPECT_TRUE(connect(bob)) << "it has begun before";
+    EXPECT_FALSE(connect(sim.add_client("carol"), 10s));
+    alice.client->renegotiate(sim.now);
+    sim.run(5s);
+    EXPECT_EQ(alice.client->keys_generated, 1U) << "its certificate counts no more";
+}
+
 TEST_F(ServerCoreTest, ShutdownWaitsForNobodyForEver) {
     sim.start_server();
     auto& a = sim.add_client("alice");
@@ -1032,6 +1111,36 @@ TEST_F(WrappedTest, BothKindsOfTlsCryptSideBySide) {
     expect_a_whole_life(sim.add_wrapped_client("bob", {tls_crypt(wire::Role::Client), {}, true}));
 }
 
+// Whoever hears packets that are wrapped takes none that is older than another one.
+TEST_F(WrappedTest, TheClockMayBeSetBackAmidAHandshake) {
+    sim.settings.wrap = tls_crypt(wire::Role::Server);
+    auto zero = std::chrono::seconds(1'000'000);
+    sim.settings.ask_unix_time_of_zero = [&] { return zero; };
+    sim.start_server();
+    auto& host = sim.add_wrapped_client("alice", {tls_crypt(wire::Role::Client), {}, true});
+    ASSERT_TRUE(sim.run_until([&] { return sim.core->counters().initial > 0; }, 5s));
+    zero -= 3600s;
+    expect_a_whole_life(host);
+}
+
+// A machine that has slept, or whose clock was wrong, knows the time again.
+TEST_F(WrappedTest, AgesAreOfTheClockAsItIsNow) {
+    use_v2(false, 24h);
+    auto zero = std::chrono::seconds(1'000'000);
+    sim.settings.unix_time_of_zero = zero;
+    sim.settings.ask_unix_time_of_zero = [&] { return zero; };
+    sim.start_server();
+    const auto made = 1'000'000 + 3600;
+    EXPECT_TRUE(connect(sim.add_wrapped_client("alice", v2_client(timestamp_metadata(made)))));
+    EXPECT_NEAR(static_cast<double>(sim.core->clients(sim.now).at(0).connected_since), made, 60);
+    zero += 48h;
+    EXPECT_FALSE(connect(sim.add_wrapped_client("bob", v2_client(timestamp_metadata(made))), 10s));
+    EXPECT_TRUE(
+        connect(sim.add_wrapped_client("carol", v2_client(timestamp_metadata(made + 48 * 3600)))));
+    EXPECT_NEAR(static_cast<double>(sim.core->clients(sim.now).at(1).connected_since),
+                made + 48 * 3600, 60);
+}
+
 TEST_F(WrappedTest, AgeOfClientKeys) {
     use_v2(false, 24h);
     sim.settings.unix_time_of_zero = 1'000'000s;
@@ -1222,9 +1331,10 @@ TEST_F(ServerCoreTest, KillsByNameAddressAndNumber) {
     EXPECT_EQ(sim.core->kill_by_name("twin", sim.now), 2U);
     EXPECT_THAT(hosts[0]->client->messages, Not(Contains("RESTART"))) << "nothing is said";
     auto elsewhere = hosts[2]->endpoint;
+    EXPECT_EQ(sim.core->kill_by_remote(elsewhere, true, sim.now), 0U) << "nobody is there by TCP";
     elsewhere.port++;
-    EXPECT_EQ(sim.core->kill_by_remote(elsewhere, sim.now), 0U);
-    EXPECT_EQ(sim.core->kill_by_remote(hosts[2]->endpoint, sim.now), 1U);
+    EXPECT_EQ(sim.core->kill_by_remote(elsewhere, false, sim.now), 0U);
+    EXPECT_EQ(sim.core->kill_by_remote(hosts[2]->endpoint, false, sim.now), 1U);
     ASSERT_EQ(sim.core->clients(sim.now).size(), 1U);
     const auto carol = sim.core->clients(sim.now)[0];
     EXPECT_EQ(carol.common_name, "carol");

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -238,7 +239,8 @@ TEST(UdpSocket, AnswersLeaveFromWhereTheDatagramArrived) {
 
 TEST_F(ControlSocketTest, AnswersItsOwnerOnly) {
     asio::io_context context;
-    ControlSocket socket(context, path, echo);
+    const io::UnixListener listener(path, ControlSocket::kMask, ControlSocket::kMaxConnections);
+    ControlSocket socket(context, listener, echo);
     struct stat file {};
     ASSERT_EQ(stat(path.c_str(), &file), 0);
     EXPECT_EQ(file.st_mode & 0777U, 0600U);
@@ -257,12 +259,44 @@ TEST_F(ControlSocketTest, TakesTheNameOfADeadOneOnly) {
     }
     ASSERT_TRUE(std::filesystem::exists(path));
     {
-        ControlSocket socket(context, path, echo);
-        EXPECT_EQ(ask(context, "a\n"), "1 a\n");
-        EXPECT_THROW(ControlSocket(context, path, echo), std::system_error);
+        const io::UnixListener listener(path, ControlSocket::kMask, 1);
+        {
+            ControlSocket socket(context, listener, echo);
+            EXPECT_EQ(ask(context, "a\n"), "1 a\n");
+            EXPECT_THROW(io::UnixListener(path, ControlSocket::kMask, 1), std::system_error);
+        }
+        ControlSocket socket(context, listener, echo); // of the next daemon
         EXPECT_EQ(ask(context, "b\n"), "1 b\n") << "the living one is not disturbed";
     }
     EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(ControlSocketTest, AcceptsAgainAfterAnError) {
+    log::set_level(log::Level::Off);
+    asio::io_context context;
+    const io::UnixListener listener(path, ControlSocket::kMask, ControlSocket::kMaxConnections);
+    ControlSocket socket(context, listener, echo);
+    asio::local::stream_protocol::socket client(context);
+    client.connect(asio::local::stream_protocol::endpoint(path));
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int next = dup(0);
+    ASSERT_GE(next, 0);
+    close(next);
+    const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    context.run_one_for(std::chrono::seconds(5)); // no descriptor for it
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    asio::write(client, asio::buffer("a\n", 2));
+    std::string answer;
+    bool ended = false;
+    asio::async_read(client, asio::dynamic_buffer(answer),
+                     [&](const asio::error_code&, std::size_t) { ended = true; });
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!ended && std::chrono::steady_clock::now() < until)
+        context.run_one_until(until);
+    EXPECT_EQ(answer, "1 a\n");
+    EXPECT_EQ(ask(context, "b\n"), "1 b\n");
 }
 
 // ---- TCP

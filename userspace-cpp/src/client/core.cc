@@ -561,6 +561,24 @@ void ClientCore::restart(TimePoint now) {
     begin(now, Duration::zero());
 }
 
+// A session over UDP goes on, as its server follows authentic packets. A connection cannot, and a
+// handshake is bound to the address that it began from.
+void ClientCore::own_address_changed(bool past_tunnel, TimePoint now) {
+    if (leaving_ || !session_)
+        return;
+    if (phase_ == Phase::Up && !remote().tcp && past_tunnel) {
+        log::info("{}: this host has another address, the server is told", label());
+        host_.announce(*peer_id_);
+        return;
+    }
+    log::info("{}: this host has another address, connecting again", label());
+    // What leads past the tunnel went with the old address.
+    if (!past_tunnel)
+        drop_tunnel();
+    tell(management::State::Reconnecting, "address-change");
+    restart(now);
+}
+
 void ClientCore::stop(TimePoint now) {
     const bool again = std::exchange(leaving_, true);
     if (session_ && !again) {

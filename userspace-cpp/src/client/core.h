@@ -107,6 +107,9 @@ public:
     /// A tunnel that is set up is to stay; inside it is as @p tunnel says. False if that cannot be,
     /// and it must be set up again.
     virtual bool keep(const Tunnel& tunnel) = 0;
+    /// This host has another address: lets the data plane tell the server, see
+    /// dataplane::MovableDataPlane.
+    virtual void announce(std::uint32_t peer_id) = 0;
     /// The session is up: packets may flow.
     virtual void connected() = 0;
 };
@@ -202,6 +205,9 @@ public:
 
     /// Ends the session, and begins anew at once.
     void restart(TimePoint now);
+    /// What goes to the server leaves from another address of this host now. @p past_tunnel: it
+    /// does not go into the tunnel itself.
+    void own_address_changed(bool past_tunnel, TimePoint now);
     /// Ends the session, with a good-bye where that is wanted, and then everything.
     void stop(TimePoint now);
 

@@ -15,6 +15,9 @@
 
 #include <asio/post.hpp>
 
+#include <linux/netlink.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <utility>
@@ -27,6 +30,13 @@ using Clock = std::chrono::steady_clock;
 
 // Of one name.
 constexpr std::size_t kMaxAddresses = 16;
+
+// Addresses and routes change together, and some of them back at once.
+constexpr auto kSettled = std::chrono::milliseconds(300);
+
+// The packets that tell the server.
+constexpr unsigned kAnnouncements = 3;
+constexpr auto kAnnounceAgain = std::chrono::seconds(1);
 
 bool suits(const config::Remote& remote, const Address& address) {
     return remote.family == config::RemoteFamily::Any ||
@@ -102,12 +112,18 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 }
 
 Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
-    : EventLoop(config.device, surroundings.service), config_(config),
-      surroundings_(std::move(surroundings)), tls_(host::require(make_tls(config))),
+    : EventLoop(host::kept_device(*surroundings.keeper, config.device), surroundings.service),
+      config_(config), surroundings_(std::move(surroundings)),
+      tls_(host::require(make_tls(config))),
       setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,
              [this] { settle(); }),
-      resolver_(context_), core_(client_settings(config), tls_, *this),
-      tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {
+      resolver_(context_), route_(NETLINK_ROUTE), route_changes_(NETLINK_ROUTE),
+      route_events_(context_, dup(route_changes_.fd())), way_timer_(context_),
+      announce_timer_(context_), core_(client_settings(config), tls_, *this),
+      tcp_buffer_(io::kTcpReadSize) {
+    surroundings_.keeper->keep<host::PidFile>(
+        "pid", config.pid_file, [&] { return std::make_unique<host::PidFile>(config.pid_file); });
+    surroundings_.keeper->drop_unwanted();
     if (surroundings_.protocol)
         management_link_.emplace(*surroundings_.protocol, core_, config_.static_challenge,
                                  [this] { settle(); });
@@ -126,12 +142,15 @@ End Daemon::run() {
     log::info("device {}, {} {} to try", tun_.name(), config_.remotes.size(),
               config_.remotes.size() == 1 ? "server" : "servers");
     begin(config_, host::later_paths(config_), config_.ask_remote || looks_names_up(config_));
+    if (const auto failed = netlink::join_changes(route_changes_))
+        log::warning("changes of addresses are not heard of: {}", failed->what);
+    watch_addresses();
     core_.start(Clock::now());
     serve();
     log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
     if (reloading_)
         return End::Reload;
-    return core_.failure().empty() && !tun_.gone() ? End::Stop : End::Failed;
+    return core_.failure().empty() && !device_is_gone_ ? End::Stop : End::Failed;
 }
 
 // ---- what the core asks for
@@ -175,7 +194,63 @@ void Daemon::resolve(const config::Remote& remote) {
         });
 }
 
+void Daemon::watch_addresses() {
+    route_events_.async_wait(
+        asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
+            if (error)
+                return;
+            // What has changed does not matter, and neither does what was lost.
+            while (!route_changes_.receive([](const nlmsghdr*) {})) {
+            }
+            if (!std::exchange(way_is_due_, true)) {
+                way_timer_.expires_after(kSettled);
+                way_timer_.async_wait([this](const asio::error_code& cancelled) {
+                    way_is_due_ = false;
+                    if (!cancelled)
+                        look_at_way();
+                });
+            }
+            watch_addresses();
+        });
+}
+
+void Daemon::look_at_way() {
+    // With "local" it is not the system's choice.
+    if (!remote_ || config_.local)
+        return;
+    const auto way = netlink::find_route(route_, *remote_);
+    // None: there will be another change when there is one.
+    if (!way || !way->source || way->source == source_)
+        return;
+    announcements_left_ = kAnnouncements - 1;
+    const bool known = source_.has_value();
+    source_ = way->source;
+    if (known)
+        core_.own_address_changed(way->ifindex != tun_.ifindex(), Clock::now());
+    settle();
+}
+
+void Daemon::announce(std::uint32_t peer_id) {
+    if (auto failure = data_plane_ ? data_plane_->announce(peer_id, Clock::now()) : std::nullopt)
+        log::warning("the server cannot be told where this host is: {}", failure->what);
+    // Nobody acknowledges it.
+    if (announcements_left_ == 0)
+        return;
+    announcements_left_--;
+    announce_timer_.expires_after(kAnnounceAgain);
+    announce_timer_.async_wait([this, peer_id, which = try_](const asio::error_code& cancelled) {
+        if (cancelled || which != try_)
+            return;
+        announce(peer_id);
+        settle();
+    });
+}
+
 void Daemon::open(const Endpoint& remote, bool tcp) {
+    remote_ = remote.address;
+    source_.reset();
+    if (const auto way = netlink::find_route(route_, *remote_))
+        source_ = way->source;
     try {
         if (tcp)
             open_tcp(remote);
@@ -233,6 +308,7 @@ void Daemon::open_tcp(const Endpoint& remote) {
 
 void Daemon::close() {
     try_++;
+    remote_.reset();
     resolver_.cancel();
     close_data_plane();
     connecting_.reset();
@@ -283,7 +359,15 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
 }
 
 bool Daemon::set_up(const Tunnel& tunnel) {
-    return setup_.set_up(tunnel);
+    if (setup_.set_up(tunnel))
+        return true;
+    // The next try would come to the same.
+    if (!tun_.is_here())
+        asio::post(context_, [this] {
+            device_gone();
+            settle();
+        });
+    return false;
 }
 
 void Daemon::take_down() {
@@ -312,6 +396,10 @@ void Daemon::flush() {
 
 // The next try has an instance of its own, or does without.
 void Daemon::kernel_gone(const std::string& why) {
+    if (!tun_.is_here()) {
+        device_gone();
+        return;
+    }
     log::warning("nf_ovpn on {} is gone: {}; connecting again", tun_.name(), why);
     tell(management::State::Reconnecting, "nf_ovpn");
     core_.restart(Clock::now());
@@ -321,6 +409,7 @@ void Daemon::device_gone() {
     if (ending_)
         return;
     log::error("the device {} is gone; ending, to be started anew", tun_.name());
+    device_is_gone_ = true;
     tell(management::State::Exiting, "error");
     ending_ = true;
     reloading_ = false;

@@ -6,6 +6,10 @@
 //
 // Names are looked up in a thread of Asio's, at each try anew.
 //
+// Whenever addresses or routes change, the system is asked from which address packets to the server
+// leave now. If that is another one the core is told, so that the server hears of it at once and
+// not at the next ping.
+//
 //     SIGTERM, SIGINT   say good-bye where that is wanted, remove everything; a second one does not
 //                       wait
 //     SIGUSR1           connect again
@@ -41,6 +45,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 
 /// What there is besides a daemon, and outlives it.
 struct Surroundings {
+    host::Keeper* keeper = nullptr;         ///< always there
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::ClientProtocol* protocol = nullptr;
     ServiceNotify* service = nullptr; ///< the service manager; null: there is none
@@ -69,6 +74,7 @@ private:
     bool set_up(const Tunnel& tunnel) override;
     void take_down() override;
     bool keep(const Tunnel& tunnel) override { return setup_.keep(tunnel); }
+    void announce(std::uint32_t peer_id) override;
     void connected() override;
 
     host::Core& core() override { return core_; }
@@ -84,6 +90,8 @@ private:
     void open_tcp(const Endpoint& remote);
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void later(std::function<void()> what);
+    void watch_addresses();
+    void look_at_way();
     void log_status();
     void tell(management::State state, const std::string& reason);
     void tell_up_down(bool up);
@@ -93,11 +101,20 @@ private:
     session::TlsContext tls_;
     TunnelSetup setup_;
     asio::ip::udp::resolver resolver_;
+    netlink::Socket route_;         ///< asked
+    netlink::Socket route_changes_; ///< heard
+    asio::posix::stream_descriptor route_events_;
+    asio::steady_timer way_timer_;
+    bool way_is_due_ = false;
+    asio::steady_timer announce_timer_;
+    unsigned announcements_left_ = 0;
     std::uint64_t try_ = 0; ///< what is answered for an earlier one counts no more
     // of one try
     std::unique_ptr<io::UdpSocket> udp_;
     std::optional<asio::ip::tcp::socket> connecting_;
     std::shared_ptr<io::TcpStream> tcp_;
+    std::optional<Address> remote_; ///< where it goes
+    std::optional<Address> source_; ///< and where that leaves from; none: not known
 
     ClientCore core_;
     std::optional<ManagementLink> management_link_;
@@ -106,7 +123,7 @@ private:
     Bytes tcp_buffer_;
     bool ending_ = false;
     bool reloading_ = false;
-    host::PidFile pid_file_;
+    bool device_is_gone_ = false;
 };
 
 } // namespace nfovpn::client

@@ -110,6 +110,14 @@ Failure MovableDataPlane::delete_key(std::uint32_t peer_id, KeySlot slot) {
     return user_.delete_key(peer_id, slot);
 }
 
+// The ping is sent by this process in either case, as the kernel sends one only when it is time for
+// it. Its packet ID is the kernel's if the key is.
+Failure MovableDataPlane::announce(std::uint32_t id, TimePoint now) {
+    if (auto failure = user_.announce(id, now); failure || !in_kernel(id))
+        return failure;
+    return kernel_->set_path(id, user_.peer(id)->path);
+}
+
 std::optional<std::vector<PeerStats>> MovableDataPlane::stats() {
     auto out = *user_.stats();
     if (!kernel_)

@@ -53,6 +53,9 @@ public:
     /// Nothing if there is no such peer.
     [[nodiscard]] std::optional<Holder> holder(std::uint32_t id) const;
 
+    /// This host has another address: see UserDataPlane.
+    Failure announce(std::uint32_t id, TimePoint now);
+
     /// The kernel has said something. To be called before anybody else acts upon it, who must not
     /// if it is false: it is about an older peer of the same ID.
     bool kernel_notified(const Notification& notification);

@@ -174,6 +174,15 @@ Failure UserDataPlane::delete_key(std::uint32_t peer_id, KeySlot slot) {
     return std::nullopt;
 }
 
+Failure UserDataPlane::announce(std::uint32_t id, TimePoint now) {
+    auto* entry = find(id);
+    if (!entry)
+        return error(ENOENT);
+    auto& local = entry->peer.path.local.address;
+    local = local.is_ipv4() ? Address(Ipv4{}) : Address(Ipv6{});
+    return send(*entry, kPing, 0, now) ? std::nullopt : Failure(error(ENOKEY));
+}
+
 std::optional<std::vector<PeerStats>> UserDataPlane::stats() {
     std::vector<PeerStats> out;
     for (const auto& [id, entry] : peers_)

@@ -89,6 +89,10 @@ public:
     /// The address of everybody in the tunnel's network; nothing if it has none.
     void set_broadcast(std::optional<Ipv4> address) { broadcast_ = address; }
 
+    /// This host has another address. The choice of it is the system's from now on, and the peer is
+    /// sent a ping, by which it learns where we are.
+    Failure announce(std::uint32_t id, TimePoint now);
+
     /// Takes a packet that came by the device. What is for all peers goes to each of them.
     void transmit(std::span<std::uint8_t> packet, TimePoint now);
 

@@ -34,7 +34,12 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 
 } // namespace
 
-EventLoop::EventLoop(const std::string& device, ServiceNotify* service)
+io::TunDevice& kept_device(Keeper& keeper, const std::string& name) {
+    return keeper.keep<io::TunDevice>("device", name,
+                                      [&] { return std::make_unique<io::TunDevice>(name); });
+}
+
+EventLoop::EventLoop(io::TunDevice& device, ServiceNotify* service)
     : tun_(device), service_(service), tun_events_(context_, dup(tun_.fd())),
       signals_(context_, SIGTERM, SIGINT, SIGHUP), timer_(context_, [this] { due(); }),
       manager_timer_(context_), kernel_timer_(context_), tun_buffer_(kMaxPacket) {

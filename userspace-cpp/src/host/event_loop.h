@@ -17,6 +17,7 @@
 #include "dataplane/movable.h"
 #include "host/confinement.h"
 #include "host/core.h"
+#include "host/keeper.h"
 #include "io/deadline_timer.h"
 #include "io/tun_device.h"
 #include "util/service_notify.h"
@@ -33,15 +34,17 @@
 
 namespace nfovpn::host {
 
+/// The device of that name, of the process.
+io::TunDevice& kept_device(Keeper& keeper, const std::string& name);
+
 class EventLoop : protected dataplane::PacketOutput {
 public:
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
 
 protected:
-    /// Makes the device. @p service may be null: there is no service manager. Throws
-    /// std::system_error.
-    EventLoop(const std::string& device, ServiceNotify* service);
+    /// All must outlive the object. @p service may be null: there is no service manager.
+    EventLoop(io::TunDevice& device, ServiceNotify* service);
     ~EventLoop() override = default;
 
     /// The data plane until close_data_plane(); the kernel's part of it where @p kernel is not
@@ -82,9 +85,9 @@ protected:
 
     void to_device(ByteView packet) override { tun_.write(packet); }
 
-    // in the order in which they are made; the device goes behind the kernel's instance
+    // in the order in which they are made
     asio::io_context context_;
-    io::TunDevice tun_;
+    io::TunDevice& tun_;
     std::unique_ptr<dataplane::KernelDataPlane> kernel_;      ///< null: everything is done here
     std::unique_ptr<dataplane::MovableDataPlane> data_plane_; ///< null: packets go nowhere
 

@@ -4,6 +4,7 @@
 
 #include "host/files.h"
 
+#include "util/descriptor.h"
 #include "util/log.h"
 
 #include <climits>
@@ -25,27 +26,6 @@ namespace {
 
 // As the kernel's limit.
 constexpr int kMostLinks = 40;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0)
-            close(fd_);
-    }
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    explicit operator bool() const { return fd_ >= 0; }
-
-private:
-    int fd_;
-};
 
 /// A name in a directory that is open.
 struct Place {
@@ -194,6 +174,77 @@ std::optional<std::string> why_not_to_write(const std::string& path) {
     if (const int error = find_place(path, place); error != 0)
         return path + ": " + std::strerror(error);
     return std::nullopt;
+}
+
+KeptFile::KeptFile(std::string path, bool writable)
+    : path_(std::move(path)), writable_(writable), error_(reopen()) {}
+
+int KeptFile::reopen() {
+    file_.close();
+    Place place;
+    if (const int error = find_place(path_, place); error != 0)
+        return error;
+    struct stat there {};
+    const bool exists =
+        fstatat(place.directory.get(), place.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
+    // A pipe or a device is opened each time, and another one's file may be a link to any other.
+    if (exists && !S_ISREG(there.st_mode))
+        return S_ISDIR(there.st_mode) ? EISDIR : 0;
+    if (exists && there.st_uid != 0 && there.st_uid != geteuid())
+        return EACCES;
+    if (exists && there.st_nlink != 1)
+        return EMLINK;
+    const int flags = (writable_ ? O_RDWR | (exists ? 0 : O_CREAT | O_EXCL) : O_RDONLY) |
+                      O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    file_.reset(openat(place.directory.get(), place.name.c_str(), flags, 0600));
+    return file_ ? 0 : errno;
+}
+
+std::optional<std::string> KeptFile::write(const std::string& text) {
+    auto failed = write_file(path_, text);
+    if (!failed) {
+        // It is another file now, as a rule.
+        error_ = reopen();
+        return std::nullopt;
+    }
+    if (!file_)
+        return failed;
+    Place place;
+    struct stat own {};
+    struct stat there {};
+    // Somebody has taken it away, or put another one there; which cannot be seen in a directory that
+    // may not be looked into.
+    if (fstat(file_.get(), &own) != 0 || own.st_nlink == 0)
+        return failed;
+    if (find_place(path_, place) == 0 &&
+        (fstatat(place.directory.get(), place.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+         there.st_dev != own.st_dev || there.st_ino != own.st_ino))
+        return failed;
+    if (lseek(file_.get(), 0, SEEK_SET) != 0 || ftruncate(file_.get(), 0) != 0)
+        return path_ + ": " + std::strerror(errno);
+    if (const int error = write_all(file_.get(), text); error != 0)
+        return path_ + ": " + std::strerror(error);
+    return std::nullopt;
+}
+
+Result<std::string, FileError> KeptFile::read() const {
+    if (!file_ && error_ != 0 && error_ != ENOENT)
+        return FileError{std::strerror(error_)};
+    std::string out;
+    if (!file_)
+        return out;
+    std::array<char, 4096> part{};
+    for (off_t at = 0;;) {
+        const auto n = pread(file_.get(), part.data(), part.size(), at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return FileError{std::strerror(errno)};
+        if (n == 0)
+            return out;
+        out.append(part.data(), static_cast<std::size_t>(n));
+        at += n;
+    }
 }
 
 PidFile::PidFile(std::string path) : path_(std::move(path)) {

@@ -10,6 +10,9 @@
 //   the user that a daemon runs as cannot lead its root to another file.
 #pragma once
 
+#include "util/descriptor.h"
+#include "util/result.h"
+
 #include <sys/types.h>
 
 #include <optional>
@@ -22,6 +25,37 @@ std::optional<std::string> write_file(const std::string& path, const std::string
 
 /// Why a path must not be opened for writing; nothing if it may.
 std::optional<std::string> why_not_to_write(const std::string& path);
+
+/// Why a file cannot be read.
+struct FileError {
+    std::string what;
+};
+
+/// A file that is written again and again, also when there are no rights any more to make another
+/// one in its directory: it is opened while there are. Then it is written in place, and whoever
+/// reads it at that moment may see a part.
+class KeptFile {
+public:
+    /// Opens a regular file, and makes it if it is to be written and is not there. Whether that is
+    /// possible write() and read() say.
+    KeptFile(std::string path, bool writable);
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    /// Makes @p text its contents, see write_file(). An error text if that fails.
+    std::optional<std::string> write(const std::string& text);
+    /// What it has; empty if it is not there, or no regular file. An error text if it cannot be
+    /// read.
+    [[nodiscard]] Result<std::string, FileError> read() const;
+
+private:
+    int reopen();
+
+    std::string path_;
+    bool writable_;
+    Descriptor file_; ///< a regular one, or none
+    int error_ = 0;   ///< why it is not open
+};
 
 /// The file of writepid, as long as the object lives; an empty path is none.
 class PidFile {

@@ -5,6 +5,7 @@
 #include "host/settings.h"
 
 #include "config/watched_file.h"
+#include "host/files.h"
 #include "util/log.h"
 
 #include <unistd.h>
@@ -137,6 +138,21 @@ Environment environment(const config::CommonConfig& c, const std::string& device
         {"dev", device},
         {"dev_type", "tun"},
     };
+}
+
+void open_log(const log::Target& wanted, bool first, const log::Target& before) {
+    auto target = wanted;
+    target.append = target.append || !first;
+    try {
+        const auto why = target.file.empty() ? std::nullopt : why_not_to_write(target.file);
+        if (why)
+            throw std::runtime_error(*why);
+        log::open(target);
+    } catch (const std::runtime_error& error) {
+        if (first || target.file != before.file || !log::reformat(target))
+            throw;
+        log::warning("log: {}: the file that is open is written on", error.what());
+    }
 }
 
 void check(const std::optional<netlink::Error>& failed, const std::string& what) {

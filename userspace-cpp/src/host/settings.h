@@ -45,6 +45,11 @@ std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& devic
 /// What programs are told by every daemon.
 Environment environment(const config::CommonConfig& config, const std::string& device);
 
+/// Opens the log. At the @p first start a file that is not appended to is emptied. Later on one
+/// that cannot be opened again is gone on with, if it is the same as that of @p before. Throws
+/// std::runtime_error.
+void open_log(const log::Target& target, bool first, const log::Target& before = {});
+
 /// Throws std::runtime_error with what failed.
 void check(const std::optional<netlink::Error>& failed, const std::string& what);
 

@@ -54,6 +54,10 @@ std::optional<std::size_t> TunDevice::read(std::span<std::uint8_t> buffer) {
     return n < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(n));
 }
 
+bool TunDevice::is_here() const {
+    return if_nametoindex(name_.c_str()) == ifindex_;
+}
+
 void TunDevice::write(ByteView packet) {
     if (::write(fd_, packet.data(), packet.size()) < 0)
         write_errors_++;

@@ -31,6 +31,8 @@ public:
     /// Lets the system receive a packet. What it refuses is lost, and counted.
     void write(ByteView packet);
     [[nodiscard]] std::uint64_t write_errors() const { return write_errors_; }
+    /// Whether it is in this network namespace.
+    [[nodiscard]] bool is_here() const;
     /// Somebody has deleted the device, as read() has found.
     [[nodiscard]] bool gone() const { return gone_; }
 

@@ -136,40 +136,56 @@ private:
 
 } // namespace
 
-UdpSocket::UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-                     std::uint16_t port, std::uint32_t mark)
-    : socket_(context), ipv6_(family != Family::Ipv4), port_(port), buffer_(kBufferSize) {
-    using asio::ip::udp;
-    const Address address = local.value_or(ipv6_ ? Address(Ipv6{}) : Address(Ipv4{}));
+Descriptor UdpSocket::bind(Family family, std::optional<Address> local, std::uint16_t port,
+                           std::uint32_t mark) {
+    const bool ipv6 = family != Family::Ipv4;
+    const Address address = local.value_or(ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
     const auto what = "UDP " + to_string(Endpoint{address, port});
+    Descriptor out(socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     auto option = [&](int level, int name, int value) {
-        return setsockopt(socket_.native_handle(), level, name, &value, sizeof(value)) == 0;
+        return setsockopt(out.get(), level, name, &value, sizeof(value)) == 0;
     };
-    auto check = [&](bool good) {
+    auto check = [&](bool good, const std::string& failed) {
         if (!good)
-            throw std::system_error(errno, std::generic_category(), what);
+            throw std::system_error(errno, std::generic_category(), failed);
     };
-    asio::error_code error;
-    socket_.open(ipv6_ ? udp::v6() : udp::v4(), error);
-    if (error)
-        throw std::system_error(error.value(), std::generic_category(), what);
-    if (ipv6_) {
-        check(option(IPPROTO_IPV6, IPV6_V6ONLY, family == Family::Ipv6 ? 1 : 0));
-        check(option(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
+    check(out.valid(), what);
+    if (ipv6) {
+        check(option(IPPROTO_IPV6, IPV6_V6ONLY, family == Family::Ipv6 ? 1 : 0), what);
+        check(option(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1), what);
     } else {
-        check(option(IPPROTO_IP, IP_PKTINFO, 1));
+        check(option(IPPROTO_IP, IP_PKTINFO, 1), what);
     }
     if (!option(IPPROTO_UDP, UDP_GRO, 1))
         log::warning("no UDP_GRO: {}", std::strerror(errno));
-    set_mark(socket_.native_handle(), mark);
-    socket_.non_blocking(true);
-    if (ipv6_)
-        socket_.bind(udp::endpoint(asio::ip::address_v6(address.ipv6().bytes), port), error);
-    else
-        socket_.bind(udp::endpoint(asio::ip::address_v4(address.ipv4().value), port), error);
-    if (error)
-        throw std::system_error(error.value(), std::generic_category(), "binding to " + what);
-    port_ = socket_.local_endpoint().port();
+    set_mark(out.get(), mark);
+    SocketAddress here{};
+    socklen_t length = sizeof(here.ipv4);
+    if (ipv6) {
+        here.ipv6.sin6_family = AF_INET6;
+        here.ipv6.sin6_addr = in6_of(address);
+        here.ipv6.sin6_port = htons(port);
+        length = sizeof(here.ipv6);
+    } else {
+        here.ipv4.sin_family = AF_INET;
+        here.ipv4.sin_addr.s_addr = htonl(address.ipv4().value);
+        here.ipv4.sin_port = htons(port);
+    }
+    check(::bind(out.get(), reinterpret_cast<const sockaddr*>(&here), length) == 0,
+          "binding to " + what);
+    return out;
+}
+
+UdpSocket::UdpSocket(asio::io_context& context, Descriptor bound)
+    : socket_(context), ipv6_(false), port_(0), buffer_(kBufferSize) {
+    using asio::ip::udp;
+    SocketAddress here{};
+    socklen_t length = sizeof(here);
+    if (getsockname(bound.get(), reinterpret_cast<sockaddr*>(&here), &length) != 0)
+        throw std::system_error(errno, std::generic_category(), "UDP");
+    ipv6_ = here.ipv4.sin_family == AF_INET6;
+    port_ = ntohs(ipv6_ ? here.ipv6.sin6_port : here.ipv4.sin_port);
+    socket_.assign(ipv6_ ? udp::v6() : udp::v4(), bound.release());
 }
 
 void UdpSocket::start(Handler handler, std::function<void()> idle) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The server's UDP socket. Three things set it apart from a plain one:
+// The server's UDP socket, which may be older than the object that reads it. Three things set it
+// apart from a plain one:
 //
 // - Answers leave from the address at which the client's datagram arrived (IP_PKTINFO): a client
 //   that reached us at our second address takes nothing from our first.
@@ -11,6 +12,7 @@
 #pragma once
 
 #include "io/link.h"
+#include "util/descriptor.h"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/udp.hpp>
@@ -22,7 +24,14 @@ public:
     /// Binds to the port, or with 0 to any, of one address of the family or of every one. Packets
     /// have the mark, see set_mark(). Throws std::system_error.
     UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-              std::uint16_t port, std::uint32_t mark = 0);
+              std::uint16_t port, std::uint32_t mark = 0)
+        : UdpSocket(context, bind(family, local, port, mark)) {}
+    /// With one that bind() has given.
+    UdpSocket(asio::io_context& context, Descriptor bound);
+
+    /// The socket alone, as above.
+    static Descriptor bind(Family family, std::optional<Address> local, std::uint16_t port,
+                           std::uint32_t mark = 0);
 
     void start(Handler handler, std::function<void()> idle) override;
 

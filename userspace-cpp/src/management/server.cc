@@ -13,8 +13,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,73 +37,32 @@ constexpr int kLastHandlers = 100;
     throw std::system_error(errno, std::generic_category(), "management " + what);
 }
 
-sockaddr_un unix_address(const std::string& path) {
-    sockaddr_un out{};
-    out.sun_family = AF_UNIX;
-    path.copy(out.sun_path, sizeof(out.sun_path) - 1);
-    return out;
-}
-
-// A socket that is left from a daemon that was killed refuses connections.
-void remove_stale(const std::string& path) {
-    const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    const auto address = unix_address(path);
-    if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
-        errno == ECONNREFUSED)
-        unlink(path.c_str());
-}
-
 } // namespace
 
-void Descriptor::reset(int fd) {
-    if (fd_ >= 0)
-        ::close(fd_);
-    fd_ = fd;
-}
-
 Sockets::Sockets(const Listen& listen) : listen_(listen) {
-    if (listen_.address)
-        open_tcp();
-    else
-        open_unix();
     // Who comes while somebody is served waits there.
-    if (::listen(listener_.get(), 1) != 0)
-        fail("listen");
-}
-
-Sockets::~Sockets() {
-    if (!listen_.address)
-        unlink(listen_.socket_path.c_str());
-}
-
-void Sockets::open_unix() {
-    const auto& path = listen_.socket_path;
-    remove_stale(path);
-    listener_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!listener_.valid())
-        fail(path);
-    const auto address = unix_address(path);
+    constexpr int kBacklog = 1;
+    if (listen_.address) {
+        open_tcp();
+        if (::listen(tcp_.get(), kBacklog) != 0)
+            fail("listen");
+        return;
+    }
     const bool checked = listen_.has_password || listen_.user || listen_.group;
-    // Before anybody can connect.
-    const auto before = umask(checked ? 0111 : 0177);
-    const int failed =
-        bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-    const int why = errno;
-    umask(before);
-    errno = why;
-    if (failed != 0)
-        fail(path);
+    try {
+        unix_.emplace(listen_.socket_path, checked ? 0111 : 0177, kBacklog);
+    } catch (const std::system_error& error) {
+        throw std::system_error(error.code(), "management " + listen_.socket_path);
+    }
 }
 
 void Sockets::open_tcp() {
     const auto& where = *listen_.address;
     const auto name = to_string(where);
     const bool ipv4 = where.address.is_ipv4();
-    listener_.reset(
-        socket(ipv4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    tcp_.reset(socket(ipv4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     const int on = 1;
-    if (!listener_.valid() ||
-        setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+    if (!tcp_.valid() || setsockopt(tcp_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
         fail(name);
     int failed = 0;
     if (ipv4) {
@@ -113,16 +70,14 @@ void Sockets::open_tcp() {
         address.sin_family = AF_INET;
         address.sin_port = htons(where.port);
         address.sin_addr.s_addr = htonl(where.address.ipv4().value);
-        failed =
-            bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+        failed = bind(tcp_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
     } else {
         sockaddr_in6 address{};
         address.sin6_family = AF_INET6;
         address.sin6_port = htons(where.port);
         const auto& bytes = where.address.ipv6().bytes;
         std::copy(bytes.begin(), bytes.end(), std::begin(address.sin6_addr.s6_addr));
-        failed =
-            bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+        failed = bind(tcp_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
     }
     if (failed != 0)
         fail(name);
@@ -131,7 +86,7 @@ void Sockets::open_tcp() {
 std::uint16_t Sockets::port() const {
     sockaddr_storage address{};
     socklen_t length = sizeof(address);
-    if (getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    if (getsockname(listener(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
         return 0;
     // The port is at the same place in both families.
     return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
@@ -154,7 +109,7 @@ bool Sockets::may_connect(int client) const {
 }
 
 bool Sockets::accept() {
-    const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = accept4(listener(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
             log::warning("management: no connection: {}", std::strerror(errno));

@@ -11,7 +11,9 @@
 #pragma once
 
 #include "io/deadline_timer.h"
+#include "io/unix_listener.h"
 #include "management/protocol.h"
+#include "util/descriptor.h"
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -32,31 +34,12 @@ struct Listen {
     std::optional<std::uint32_t> group;
 };
 
-/// A file descriptor, or none (-1).
-class Descriptor {
-public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] bool valid() const { return fd_ >= 0; }
-    void reset(int fd);
-    void close() { reset(-1); }
-
-private:
-    int fd_;
-};
-
 /// See the head of this file.
 class Sockets {
 public:
     /// Listens; a unix socket that nobody listens on any more is replaced. Throws
     /// std::system_error.
     explicit Sockets(const Listen& listen);
-    /// Removes a unix socket.
-    ~Sockets();
     Sockets(const Sockets&) = delete;
     Sockets& operator=(const Sockets&) = delete;
 
@@ -64,18 +47,18 @@ public:
     bool accept();
     void close_client() { client_.close(); }
 
-    [[nodiscard]] int listener() const { return listener_.get(); }
+    [[nodiscard]] int listener() const { return unix_ ? unix_->fd() : tcp_.get(); }
     [[nodiscard]] int client() const { return client_.get(); }
     /// Where it listens by TCP.
     [[nodiscard]] std::uint16_t port() const;
 
 private:
-    void open_unix();
     void open_tcp();
     [[nodiscard]] bool may_connect(int client) const;
 
     Listen listen_;
-    Descriptor listener_;
+    std::optional<io::UnixListener> unix_; ///< one of the two
+    Descriptor tcp_;
     Descriptor client_;
 };
 

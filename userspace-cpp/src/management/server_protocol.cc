@@ -31,18 +31,17 @@ std::string shown(const Prefix& network) {
 
 // What "kill" is given, where that is an address.
 struct Victim {
-    std::string protocol; ///< without the family
+    bool tcp = false; ///< OpenVPN's default is UDP
     Endpoint remote;
 };
 
 // "udp:192.0.2.1:1194", "192.0.2.1:1194", "udp6:[2001:db8::1]:1194"
 std::optional<Victim> parse_victim(std::string_view word) {
     Victim out;
-    out.protocol = "udp";
     for (std::string_view name :
          {"udp:", "udp4:", "udp6:", "tcp:", "tcp4:", "tcp6:", "tcp4-server:", "tcp6-server:"}) {
         if (word.starts_with(name)) {
-            out.protocol = name.substr(0, 3);
+            out.tcp = name.starts_with("tcp");
             word.remove_prefix(name.size());
         }
     }
@@ -82,7 +81,7 @@ std::span<const Protocol::Command> ServerProtocol::role_commands() const {
          "end a client, which is told M [RESTART]"},
         {"client-pending-auth", 4, true, handler(&ServerProtocol::client_pending_auth),
          "client-pending-auth CID KID MSG T", "tell a client MSG and to wait for T seconds"},
-        {"kill", 1, true, handler(&ServerProtocol::kill), "kill CN|[udp:]IP:PORT",
+        {"kill", 1, true, handler(&ServerProtocol::kill), "kill CN|[udp:|tcp:]IP:PORT",
          "end the clients of that name or address"},
         {"nclients", 0, false, handler(&ServerProtocol::nclients), "nclients",
          "how many clients there are"},
@@ -186,9 +185,10 @@ void ServerProtocol::kill(const Words& words) {
         return;
     const auto& word = words[1];
     if (auto victim = parse_victim(word)) {
-        const auto where = victim->protocol + (victim->remote.address.is_ipv4() ? "4:" : "6:") +
+        const std::string family = victim->remote.address.is_ipv4() ? "4" : "6";
+        const auto where = (victim->tcp ? "tcp" + family + "-server:" : "udp" + family + ":") +
                            to_string(victim->remote);
-        const auto count = victim->protocol == "udp" ? server_->kill_by_remote(victim->remote) : 0;
+        const auto count = server_->kill_by_remote(victim->remote, victim->tcp);
         if (count > 0)
             success(fmt::format("{} client(s) at address {} killed", count, where));
         else

@@ -33,7 +33,8 @@ public:
     virtual std::vector<Traffic> traffic() = 0;
     /// How many clients were killed.
     virtual std::size_t kill_by_name(const std::string& common_name) = 0;
-    virtual std::size_t kill_by_remote(const Endpoint& remote) = 0;
+    /// Of those who are there by UDP, or with @p tcp by TCP.
+    virtual std::size_t kill_by_remote(const Endpoint& remote, bool tcp) = 0;
     /// Tells a client @p message first. False if there is none of that number.
     virtual bool kill_by_id(std::uint64_t client_id, const std::string& message) = 0;
 };

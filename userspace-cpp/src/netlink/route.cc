@@ -45,6 +45,17 @@ void fill_route(Message& request, const NextHop& by, const Prefix& network, std:
         request.u32(RTA_PRIORITY, metric);
 }
 
+std::optional<Address> address_in(const Attributes& attributes, std::uint16_t type) {
+    const auto bytes = attributes.bytes(type);
+    if (bytes && bytes->size() == 4)
+        return Ipv4{ByteReader(*bytes).u32().value_or(0)};
+    Ipv6 ipv6;
+    if (!bytes || bytes->size() != ipv6.bytes.size())
+        return std::nullopt;
+    std::copy(bytes->begin(), bytes->end(), ipv6.bytes.begin());
+    return ipv6;
+}
+
 } // namespace
 
 std::optional<Error> set_link_up(Socket& route, unsigned ifindex, std::uint32_t mtu) {
@@ -93,14 +104,8 @@ Result<NextHop, Error> find_route(Socket& route, const Address& host) {
     auto failed = route.request(request, [&](const nlmsghdr* answer) {
         const Attributes attributes(answer, sizeof(rtmsg));
         out.ifindex = static_cast<unsigned>(attributes.number(RTA_OIF).value_or(0));
-        const auto gateway = attributes.bytes(RTA_GATEWAY);
-        if (gateway && gateway->size() == 4)
-            out.gateway = Ipv4{ByteReader(*gateway).u32().value_or(0)};
-        Ipv6 ipv6;
-        if (gateway && gateway->size() == ipv6.bytes.size()) {
-            std::copy(gateway->begin(), gateway->end(), ipv6.bytes.begin());
-            out.gateway = ipv6;
-        }
+        out.gateway = address_in(attributes, RTA_GATEWAY);
+        out.source = address_in(attributes, RTA_PREFSRC);
     });
     if (failed)
         return *failed;
@@ -121,6 +126,15 @@ std::optional<Error> delete_route(Socket& route, const NextHop& by, const Prefix
     Message request(RTM_DELROUTE, 0);
     fill_route(request, by, network, metric);
     return route.request(request);
+}
+
+std::optional<Error> join_changes(Socket& route) {
+    for (const auto group :
+         {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE}) {
+        if (auto failed = route.join(group))
+            return failed;
+    }
+    return std::nullopt;
 }
 
 std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,

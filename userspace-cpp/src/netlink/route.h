@@ -30,6 +30,8 @@ std::optional<Error> delete_address(Socket& route, unsigned ifindex, const Prefi
 struct NextHop {
     unsigned ifindex = 0;
     std::optional<Address> gateway; ///< none: it is on the link
+    std::optional<Address> source =
+        {}; ///< what packets then come from; not of routes that are added
 };
 
 /// Where packets to that host leave now.
@@ -40,5 +42,8 @@ std::optional<Error> add_route(Socket& route, const NextHop& by, const Prefix& n
                                std::uint32_t metric);
 std::optional<Error> delete_route(Socket& route, const NextHop& by, const Prefix& network,
                                   std::uint32_t metric);
+
+/// Hears of addresses and routes that come and go, of both families.
+std::optional<Error> join_changes(Socket& route);
 
 } // namespace nfovpn::netlink

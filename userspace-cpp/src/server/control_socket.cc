@@ -12,14 +12,9 @@
 #include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
 
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <sstream>
-#include <system_error>
 
 namespace nfovpn::server {
 
@@ -27,19 +22,9 @@ namespace {
 
 using Protocol = asio::local::stream_protocol;
 
-constexpr std::size_t kMaxConnections = 8;
 constexpr std::size_t kMaxLine = 256;
 constexpr auto kPause = std::chrono::milliseconds(200);
 constexpr auto kPatience = std::chrono::seconds(5);
-
-// A socket that is left from a daemon that was killed refuses connections.
-void remove_stale(asio::io_context& context, const std::string& path) {
-    asio::error_code error;
-    Protocol::socket probe(context);
-    probe.connect(Protocol::endpoint(path), error);
-    if (error == asio::error::connection_refused)
-        unlink(path.c_str());
-}
 
 } // namespace
 
@@ -91,26 +76,11 @@ private:
     std::string text_;
 };
 
-ControlSocket::ControlSocket(asio::io_context& context, const std::string& path, Handler handler)
-    : context_(context), path_(path), handler_(std::move(handler)), acceptor_(context),
-      pause_(context) {
-    remove_stale(context, path);
-    acceptor_.open();
-    // Before anybody can connect.
-    const auto before = umask(0177);
-    asio::error_code error;
-    acceptor_.bind(Protocol::endpoint(path), error);
-    umask(before);
-    if (!error)
-        acceptor_.listen(static_cast<int>(kMaxConnections), error);
-    if (error)
-        throw std::system_error(error.value(), std::generic_category(), "nf-control " + path);
+ControlSocket::ControlSocket(asio::io_context& context, const io::UnixListener& listener,
+                             Handler handler)
+    : context_(context), handler_(std::move(handler)),
+      acceptor_(context, Protocol(), dup(listener.fd())), pause_(context) {
     accept();
-}
-
-ControlSocket::~ControlSocket() {
-    if (unlink(path_.c_str()) != 0)
-        log::warning("nf-control: {} is left over: {}", path_, std::strerror(errno));
 }
 
 void ControlSocket::accept() {
@@ -127,7 +97,7 @@ void ControlSocket::accept() {
             });
             return;
         }
-        if (!error && *connections_ < kMaxConnections)
+        if (!error && *connections_ < std::size_t{kMaxConnections})
             std::make_shared<Connection>(*this, std::move(socket))->start();
         accept();
     });

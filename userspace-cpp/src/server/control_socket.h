@@ -5,6 +5,8 @@
 // nothing is not waited for.
 #pragma once
 
+#include "io/unix_listener.h"
+
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/steady_timer.hpp>
@@ -21,10 +23,12 @@ public:
     /// Answers the words of a line.
     using Handler = std::function<std::string(const std::vector<std::string>&)>;
 
-    /// Listens; a socket that nobody listens on any more is replaced. Throws std::system_error.
-    ControlSocket(asio::io_context& context, const std::string& path, Handler handler);
-    /// Removes the socket.
-    ~ControlSocket();
+    /// For whom the socket is: the user of the daemon (and root).
+    static constexpr mode_t kMask = 0177;
+    static constexpr int kMaxConnections = 8;
+
+    /// Answers those who connect there. The listener stays as it is when this one goes.
+    ControlSocket(asio::io_context& context, const io::UnixListener& listener, Handler handler);
     ControlSocket(const ControlSocket&) = delete;
     ControlSocket& operator=(const ControlSocket&) = delete;
 
@@ -34,7 +38,6 @@ private:
     void accept();
 
     asio::io_context& context_;
-    std::string path_;
     Handler handler_;
     asio::local::stream_protocol::acceptor acceptor_;
     asio::steady_timer pause_; ///< after an error of the acceptor

@@ -19,22 +19,6 @@
 
 namespace nfovpn::server {
 
-void ClientSettings::merge(const ClientSettings& more) {
-    if (more.address) {
-        address = more.address;
-        netmask = more.netmask;
-    }
-    if (more.address6)
-        address6 = more.address6;
-    networks.insert(networks.end(), more.networks.begin(), more.networks.end());
-    if (more.push_reset) {
-        push_reset = true;
-        push.clear();
-    }
-    push.insert(push.end(), more.push.begin(), more.push.end());
-    disabled = disabled || more.disabled;
-}
-
 namespace {
 
 double milliseconds(Duration d) {
@@ -52,31 +36,17 @@ constexpr std::size_t kLeastPayload = 64;
 constexpr std::uint64_t kManyBytes = std::uint64_t{1} << 35;
 constexpr std::uint64_t kManyPackets = std::uint64_t{1} << 31;
 
-// Of common names, as in certificates (RFC 5280).
-constexpr std::size_t kLongestName = 64;
-
-// Of one client, from all that have something to say about it.
-constexpr std::size_t kMaxNetworks = 1000;
-
-// Each client of topology net30 has a network of four addresses, and the third of them.
-constexpr std::uint32_t kNet30 = 4;
-constexpr std::uint32_t kInNet30 = 2;
-
-std::uint32_t step_of(wire::Topology topology) {
-    return topology == wire::Topology::Net30 ? kNet30 : 1;
-}
-
 // Ended sessions that are remembered; more than that and the oldest are forgotten early.
 constexpr std::size_t kMaxTombstones = 65536;
 
 } // namespace
 
 /// A session with its place in the world.
-class ServerCore::Client final : public session::ServerSessionHost {
+class ServerCore::Client final : public session::ServerSessionHost, public Applicant {
 public:
     Client(ServerCore& server, Stranger& from, const wire::SessionId& local_id,
            std::optional<wire::Opcode> reset, TimePoint now)
-        : id(server.next_client_id_++), path(from.path), created(now),
+        : Applicant(server.next_client_id_++), path(from.path), created(now),
           connected_since(server.unix_time(now)), channel(std::move(from.channel)),
           session(server.settings_.session, server.tls_, *this, from.packet.session_id, local_id,
                   now, reset),
@@ -85,8 +55,10 @@ public:
     [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
     [[nodiscard]] std::uint32_t peer_id() const { return granted->peer_id; }
 
-    /// For log lines.
-    [[nodiscard]] std::string label() const {
+    session::ServerSession& its_session() override { return session; }
+    [[nodiscard]] Environment environment() const override;
+    [[nodiscard]] Environment pool_environment() const;
+    [[nodiscard]] std::string label() const override {
         auto where = to_string(path.remote);
         return session.common_name().empty() ? where : session.common_name() + " " + where;
     }
@@ -96,15 +68,11 @@ public:
     }
     void asks_admission(session::ServerSession&, const wire::KeyMethod2& theirs,
                         TimePoint now) override {
-        core_.verify_user(*this, theirs, now, [this](Client& client, auto refusal, TimePoint then) {
-            core_.verified(client, std::move(refusal), then);
-        });
+        core_.admission_.ask(*this, theirs, now);
     }
     void asks_confirmation(session::ServerSession&, std::uint8_t key_id,
                            const wire::KeyMethod2& theirs, TimePoint now) override {
-        core_.verify_user(*this, theirs, now, [key_id](Client& client, auto refusal, TimePoint) {
-            client.session.confirm(key_id, std::move(refusal));
-        });
+        core_.admission_.confirm(*this, key_id, theirs, now);
     }
     bool add_peer(session::Session&) override;
     bool install_key(session::Session&, KeySlot slot, std::uint8_t key_id,
@@ -127,7 +95,6 @@ public:
         notices_ = std::min(notices_ + 1, kMostNotices);
     }
 
-    ClientId id;
     Path path;
     TimePoint created;
     std::int64_t connected_since; ///< Unix time
@@ -137,18 +104,6 @@ public:
     bool half_open = true;
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
-    bool connected = false;           ///< the hooks have let it in
-    std::optional<std::string> user;  ///< that was verified; may be empty where none is required
-    std::optional<AuthToken> token;   ///< the one it has
-    ClientSettings of_user;           ///< what who verified its user has to say
-    ClientSettings special;
-    std::optional<session::Assignment> granted; ///< what it has, before the session is told
-    std::optional<Ipv6> address6;               ///< its own inside the tunnel
-    std::vector<Prefix> networks;               ///< behind it, unless a newer client has them
-    std::set<Prefix> unconfirmed;               ///< of these, what the hooks are asked about again
-    bool may_have_address = true;               ///< the hooks have not refused it
-    bool may_have_address6 = true;
-    std::vector<std::string> learned; ///< of these, what the hooks know and have not refused
     dataplane::PeerStats traffic;     ///< as it was last known
     dataplane::PeerStats at_last_key; ///< when its key was new
 
@@ -179,7 +134,7 @@ bool ServerCore::Client::add_peer(session::Session&) {
     core_.take_networks(*this);
     if (choice.data_v1)
         core_.make_way(*this, created + session.handshake_time());
-    peer.networks = core_.networks_of(*this);
+    peer.networks = core_.networks_.of(id);
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
     peer.tcp_mss = tcp_mss(core_.settings_.mss_fix, choice.format, choice.framing, choice.data_v1,
@@ -210,8 +165,8 @@ void ServerCore::Client::renegotiated(session::Session&, Duration took) {
               session::derivation_name(session.choice().derivation), session.tls().version(),
               session.tls().cipher(), milliseconds(took));
     at_last_key = core_.data_plane_.peer_stats(peer_id()).value_or(at_last_key);
-    if (token)
-        session.send_message("PUSH_REPLY," + core_.token_option(*this));
+    if (token && core_.gives_tokens())
+        session.send_message("PUSH_REPLY," + core_.admission_.token_option(*this));
 }
 
 std::size_t ServerCore::KeyHash::operator()(const Key& key) const noexcept {
@@ -227,7 +182,11 @@ ServerCore::ServerCore(const CoreSettings& settings, const session::TlsContext& 
                        dataplane::DataPlane& data_plane, Transport& transport, ClientHooks* hooks)
     : settings_(settings), tls_(tls), data_plane_(data_plane), transport_(transport), hooks_(hooks),
       cookie_(settings_.session.handshake_window / 2), per_source_(settings_.initial_per_source),
-      addresses_(settings_.pool_first, settings_.pool_last, step_of(settings_.topology)) {
+      addresses_(settings_), admission_(settings_, addresses_, networks_, hooks_, *this) {
+    fit_packets();
+}
+
+void ServerCore::fit_packets() {
     // With tls-crypt-v2 the wrapping is tls-crypt's.
     std::size_t wrapping = 0;
     if (settings_.wrap)
@@ -451,80 +410,14 @@ void ServerCore::begin(Stranger& from, const wire::SessionId& local_id,
     settle(client, now);
 }
 
-// Calls back at once unless somebody else has to be asked.
-void ServerCore::verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now,
-                             Then then) {
-    const auto password = theirs.password.view();
-    const auto username = wire::clean_name(theirs.username);
-    if (!settings_.users) {
-        then(client, std::nullopt, now);
-    } else if (settings_.users->required && !theirs.has_credentials) {
-        then(client, session::Refusal{"this server asks for user name and password"}, now);
-    } else if (client.user && username != *client.user) {
-        then(client, session::Refusal{"another user name at renegotiation"}, now);
-    } else if (settings_.users->as_common_name && username.size() > kLongestName) {
-        then(client, session::Refusal{"the user name is too long for a common name"}, now);
-    } else if (settings_.users->tokens && is_auth_token(password)) {
-        verify_token(client, username, password, now, then);
-    } else {
-        // Who verifies decides about empty ones too.
-        auto answered = [this, id = client.id, username, then = std::move(then)](
-                            Result<ClientSettings, session::Refusal> answer, TimePoint when) {
-            auto* found = by_client_id(id);
-            if (!found)
-                return;
-            std::optional<session::Refusal> refusal;
-            if (answer) {
-                found->user = username;
-                found->of_user = std::move(*answer);
-                if (settings_.users->tokens && !username.empty())
-                    found->token = new_auth_token(unix_time(when));
-            } else {
-                refusal = answer.error();
-            }
-            then(*found, std::move(refusal), when);
-            told(*found, when);
-        };
-        hooks_->verify_user(client.id, environment(client), username, password,
-                            std::move(answered));
-    }
+Applicant* ServerCore::applicant(ClientId id) {
+    return by_client_id(id);
 }
 
-void ServerCore::verify_token(Client& client, const std::string& username, ByteView password,
-                              TimePoint now, const Then& then) {
-    auto token = read_auth_token(*settings_.users->tokens, password, username, unix_time(now));
-    if (!token) {
-        const bool expired = token.error() == AuthTokenFault::Expired;
-        log::peer_warning("{}: token of user {}: {}", client.label(), username,
-                          expired ? "expired" : "not authentic");
-        // By that word a client forgets its token, and asks for a password.
-        then(client, session::Refusal{expired ? "SESSION:token expired" : "SESSION:token unknown"},
-             now);
-        return;
-    }
-    client.user = username;
-    client.token = *token;
-    client.token->renewed = unix_time(now);
-    then(client, std::nullopt, now);
-}
-
-// A decision was made for a session that was not waiting in the middle of a call.
-void ServerCore::told(Client& client, TimePoint now) {
+void ServerCore::decided(Applicant& who, TimePoint now) {
+    auto& client = static_cast<Client&>(who);
     client.session.tick(now);
     settle(client, now);
-}
-
-void ServerCore::verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now) {
-    if (!refusal) {
-        if (settings_.users && settings_.users->as_common_name)
-            client.session.rename(client.user.value_or(""));
-        if (client.session.common_name().empty())
-            client.session.rename("UNDEF"); // OpenVPN's word for clients without a name
-    }
-    if (refusal)
-        client.session.admit(*refusal);
-    else
-        let_in(client, now);
 }
 
 // Of clients with the same name only the newest stays; of point-to-point peers in any case.
@@ -546,7 +439,9 @@ void ServerCore::replace_others(Client& client, TimePoint now) {
     }
 }
 
-std::optional<session::Refusal> ServerCore::give_address(Client& client) {
+std::optional<session::Refusal> ServerCore::give_place(Applicant& who, TimePoint now) {
+    auto& client = static_cast<Client&>(who);
+    replace_others(client, now);
     const auto& name = client.session.common_name();
     if (by_peer_id_.size() >= settings_.max_clients)
         return session::Refusal{"the server is full (max-clients)", true};
@@ -555,7 +450,7 @@ std::optional<session::Refusal> ServerCore::give_address(Client& client) {
         if (!addresses_.reserve(*own))
             return session::Refusal{"the client's own address is in use", true};
         granted.address = *own;
-    } else if (auto address = addresses_.allocate(settings_.duplicate_cn ? "" : name)) {
+    } else if (auto address = addresses_.give(settings_.duplicate_cn ? "" : name)) {
         granted.address = *address;
     } else {
         return session::Refusal{"no address is left in the server's pool", true};
@@ -583,264 +478,69 @@ void ServerCore::take_peer_id(Client& client, std::uint32_t id) {
     by_peer_id_.emplace(id, &client);
 }
 
-std::optional<session::Refusal> ServerCore::change_address(Client& client, Ipv4 address) {
-    if (address == client.granted->address)
-        return std::nullopt;
-    if (!addresses_.reserve(address))
-        return session::Refusal{"the client's own address is in use", true};
-    addresses_.release(client.granted->address);
-    client.granted->address = address;
-    return std::nullopt;
-}
-
-void ServerCore::let_in(Client& client, TimePoint now) {
-    if (settings_.client_lookup) {
-        auto found = settings_.client_lookup(client.session.common_name());
-        if (!found) {
-            client.session.admit(
-                session::Refusal{"the server cannot read its settings for this client", true});
-            return;
-        }
-        client.special = std::move(*found);
-    }
-    client.special.merge(client.of_user);
-    if (client.special.disabled) {
-        client.session.admit(session::Refusal{"this client is disabled"});
-        return;
-    }
-    if (hooks_ && hooks_->busy()) {
-        client.session.admit(session::Refusal{"the server is busy", true});
-        return;
-    }
-    replace_others(client, now);
-    if (auto refusal = give_address(client)) {
-        client.session.admit(*refusal);
-        return;
-    }
-    if (!settings_.hooks_connect) {
-        connected(client, now);
-        return;
-    }
-    hooks_->connect(client.id, environment(client),
-                    [this, id = client.id](std::optional<ClientSettings> more, TimePoint when) {
-                        auto* found = by_client_id(id);
-                        if (!found)
-                            return;
-                        found->connected = more.has_value();
-                        if (more)
-                            found->special.merge(*more);
-                        if (!more || found->special.disabled)
-                            found->session.admit(
-                                session::Refusal{"the server's administrator does not let it in"});
-                        else
-                            connected(*found, when);
-                        told(*found, when);
-                    });
-}
-
-void ServerCore::connected(Client& client, TimePoint) {
-    const auto& special = client.special;
-    if (special.address) {
-        if (auto refusal = change_address(client, *special.address)) {
-            client.session.admit(*refusal);
-            return;
-        }
-    }
-    const bool subnet = settings_.topology == wire::Topology::Subnet;
-    if (special.netmask && prefix_length(*special.netmask).has_value() != subnet) {
-        log::peer_error("{}: ifconfig-push: {} is {} netmask, with this topology it must be {}",
-                        client.label(), to_string(*special.netmask), subnet ? "no" : "a",
-                        subnet ? "one" : "the other end's address");
-        client.session.admit(session::Refusal{"the server has no fitting address for this client"});
-        return;
-    }
-    if (special.networks.size() > kMaxNetworks) {
-        log::peer_error("{}: more than {} networks", client.label(), kMaxNetworks);
-        client.session.admit(session::Refusal{"the server has too many networks for this client"});
-        return;
-    }
-    auto& granted = *client.granted;
-    granted.second = second_of(client);
-    client.address6 = special.address6 ? special.address6 : pool_address6(granted.address);
-    want_networks(client, special.networks);
-    if (settings_.hooks_addresses)
-        learn(client);
-    else
-        give(client);
-}
-
 // The client is told what it has.
-void ServerCore::give(Client& client) {
+void ServerCore::let_in(Applicant& who) {
+    auto& client = static_cast<Client&>(who);
     client.granted->push = push_for(client, client.special);
     client.session.admit(*client.granted);
 }
 
-// Asks whether it may have its addresses. One that is refused stays its own, but no packet has it:
-// as with OpenVPN the client is in and cannot use it.
-void ServerCore::learn(Client& client) {
-    auto& addresses = client.learned;
-    addresses = {to_string(client.granted->address)};
-    if (client.address6)
-        addresses.push_back(to_string(*client.address6));
-    for (const auto& network : client.networks)
-        addresses.push_back(to_string(network));
-    hooks_->learn_addresses(client.id, addresses, environment(client),
-                            [this, id = client.id](const auto& accepted, TimePoint when) {
-                                auto* found = by_client_id(id);
-                                if (!found)
-                                    return;
-                                addresses_learned(*found, accepted);
-                                give(*found);
-                                told(*found, when);
-                            });
-}
-
-void ServerCore::addresses_learned(Client& client, const std::vector<bool>& accepted) {
-    const auto networks = std::exchange(client.networks, {});
-    const std::size_t own = client.address6 ? 2 : 1;
-    std::vector<std::string> left;
-    for (std::size_t i = 0; i < client.learned.size(); i++) {
-        const bool good = i < accepted.size() && accepted[i];
-        if (good)
-            left.push_back(client.learned[i]);
-        else
-            log::peer_warning("{}: learn-address refuses {}", client.label(), client.learned[i]);
-        if (i == 0)
-            client.may_have_address = good;
-        else if (i < own)
-            client.may_have_address6 = good;
-        else if (good)
-            client.networks.push_back(networks[i - own]);
-    }
-    client.learned = std::move(left);
-}
-
-// The second word of a client's ifconfig.
-Ipv4 ServerCore::second_of(const Client& client) const {
-    if (client.special.netmask)
-        return *client.special.netmask;
-    switch (settings_.topology) {
-    case wire::Topology::Subnet:
-        return settings_.netmask;
-    case wire::Topology::P2p:
-        return settings_.address;
-    case wire::Topology::Net30:
-        break;
-    }
-    // The other one of the two that a network of four has for hosts.
-    return Ipv4{client.granted->address.value ^ 3};
-}
-
-// The n-th of one pool goes with the n-th of the other.
-std::optional<Ipv6> ServerCore::pool_address6(Ipv4 address) const {
-    const auto place = addresses_.place_of(address);
-    if (!settings_.ipv6 || !place)
-        return std::nullopt;
-    return settings_.ipv6->first + *place;
-}
-
 std::size_t ServerCore::remember(const std::vector<Lease>& leases, bool keep) {
-    std::size_t taken = 0;
-    const auto ahead = settings_.topology == wire::Topology::Net30 ? kInNet30 : 0;
-    for (const auto& lease : leases)
-        taken += addresses_.remember(lease.owner, {lease.address.value + ahead}, keep) ? 1 : 0;
-    return taken;
+    return addresses_.remember(leases, keep);
 }
 
 std::vector<Lease> ServerCore::leases() const {
-    auto out = addresses_.leases();
-    for (auto& lease : out) {
-        lease.address6 = pool_address6(lease.address);
-        if (settings_.topology == wire::Topology::Net30)
-            lease.address.value -= kInNet30;
-    }
-    return out;
-}
-
-void ServerCore::want_networks(Client& client, const std::vector<Prefix>& networks) {
-    std::set<Prefix> seen;
-    for (const auto& network : networks) {
-        if (seen.insert(network).second)
-            client.networks.push_back(network);
-    }
+    return addresses_.leases();
 }
 
 // As OpenVPN: the newest has a network. Other than with OpenVPN the one before has it again.
 void ServerCore::take_networks(Client& client) {
-    std::set<Client*> losers;
-    for (const auto& network : client.networks) {
-        auto& all = networks_[network];
-        if (!all.empty()) {
-            losers.insert(all.back());
-            log::info("{}: iroute {} was behind {}", client.label(), to_string(network),
-                      all.back()->label());
-        }
-        all.push_back(&client);
+    std::set<ClientId> losers;
+    for (const auto& change : networks_.take(client.id)) {
+        const auto* loser = by_client_id(change.client);
+        log::info("{}: iroute {} was behind {}", client.label(), to_string(change.network),
+                  loser ? loser->label() : "nobody");
+        losers.insert(change.client);
     }
-    for (auto* loser : losers)
-        apply_networks(*loser);
+    for (auto id : losers)
+        apply_networks(id);
 }
 
 void ServerCore::leave_networks(Client& client) {
-    const auto networks = std::exchange(client.networks, {});
-    for (const auto& network : networks) {
-        const auto found = networks_.find(network);
-        if (found == networks_.end())
-            continue; // it has not come that far
-        auto& all = found->second;
-        const bool had_it = all.back() == &client;
-        std::erase(all, &client);
-        if (all.empty()) {
-            networks_.erase(found);
-            continue;
-        }
-        if (!had_it)
-            continue;
-        auto& heir = *all.back();
+    for (const auto& [network, heir] : networks_.leave(client.id)) {
         if (!settings_.hooks_addresses) {
             regain_network(heir, network, true);
             continue;
         }
-        heir.unconfirmed.insert(network);
-        hooks_->learn_addresses(heir.id, {to_string(network)}, environment(heir),
-                                [this, id = heir.id, network](const auto& accepted, TimePoint) {
-                                    if (auto* client_again = by_client_id(id))
-                                        regain_network(*client_again, network,
-                                                       !accepted.empty() && accepted.front());
+        networks_.doubt(heir, network);
+        const auto* found = by_client_id(heir);
+        hooks_->learn_addresses(heir, {to_string(network)},
+                                found ? found->environment() : Environment{},
+                                [this, id = heir, what = network](const auto& accepted, TimePoint) {
+                                    regain_network(id, what, !accepted.empty() && accepted.front());
                                 });
     }
 }
 
-void ServerCore::regain_network(Client& client, const Prefix& network, bool accepted) {
-    client.unconfirmed.erase(network);
-    const auto found = networks_.find(network);
-    if (found == networks_.end() || found->second.back() != &client)
+void ServerCore::regain_network(ClientId id, const Prefix& network, bool accepted) {
+    const auto* client = by_client_id(id);
+    if (!client || !networks_.is_newest(id, network))
         return;
     if (!accepted) {
-        log::peer_warning("{}: learn-address refuses {}", client.label(), to_string(network));
-        client.unconfirmed.insert(network);
+        log::peer_warning("{}: learn-address refuses {}", client->label(), to_string(network));
         return;
     }
-    log::info("{}: iroute {} is behind it again", client.label(), to_string(network));
-    apply_networks(client);
+    networks_.confirm(id, network);
+    log::info("{}: iroute {} is behind it again", client->label(), to_string(network));
+    apply_networks(id);
 }
 
-std::vector<Prefix> ServerCore::networks_of(const Client& client) const {
-    std::vector<Prefix> out;
-    for (const auto& network : client.networks) {
-        const auto found = networks_.find(network);
-        if (found != networks_.end() && found->second.back() == &client &&
-            !client.unconfirmed.contains(network))
-            out.push_back(network);
-    }
-    return out;
-}
-
-void ServerCore::apply_networks(Client& client) {
-    if (!client.known_to_data_plane)
+void ServerCore::apply_networks(ClientId id) {
+    auto* client = by_client_id(id);
+    if (!client || !client->known_to_data_plane)
         return;
-    if (auto failure = data_plane_.set_networks(client.peer_id(), networks_of(client)))
-        log::error("{}: networks: {}", client.label(), failure->what);
+    if (auto failure = data_plane_.set_networks(client->peer_id(), networks_.of(id)))
+        log::error("{}: networks: {}", client->label(), failure->what);
 }
 
 // Two clients whose packets bear no peer ID cannot be at one address.
@@ -858,48 +558,43 @@ void ServerCore::make_way(Client& client, TimePoint now) {
 }
 
 // What OpenVPN tells programs of a client; what is the same for all of them is the hooks' to add.
-Environment ServerCore::environment(const Client& client) const {
-    auto out = client.session.tls().peer_environment();
-    const auto& lines = client.session.peer_info().lines;
+Environment ServerCore::Client::environment() const {
+    auto out = session.tls().peer_environment();
+    const auto& lines = session.peer_info().lines;
     out.insert(out.end(), lines.begin(), lines.end());
-    const auto& remote = client.path.remote;
+    const auto& remote = path.remote;
     const std::string family = remote.address.is_ipv4() ? "" : "6";
     const auto put_address = [&](const std::string& kind) {
         out.emplace_back(kind + "_ip" + family, to_string(remote.address));
         out.emplace_back(kind + "_port", std::to_string(remote.port));
     };
     put_address("untrusted");
-    if (client.granted)
+    if (granted)
         put_address("trusted");
-    out.emplace_back("common_name", client.session.common_name());
-    if (client.user && !client.user->empty())
-        out.emplace_back("username", *client.user);
-    if (client.granted) {
-        const auto pool = pool_environment(client);
+    out.emplace_back("common_name", session.common_name());
+    if (user && !user->empty())
+        out.emplace_back("username", *user);
+    if (granted) {
+        const auto pool = pool_environment();
         out.insert(out.end(), pool.begin(), pool.end());
     }
     return out;
 }
 
-Environment ServerCore::pool_environment(const Client& client) const {
-    Environment out = {{"ifconfig_pool_remote_ip", to_string(client.granted->address)},
-                       {settings_.topology == wire::Topology::Subnet ? "ifconfig_pool_netmask"
-                                                                     : "ifconfig_pool_local_ip",
-                        to_string(second_of(client))}};
-    if (client.address6)
-        out.emplace_back("ifconfig_pool_remote_ip6", to_string(*client.address6));
+Environment ServerCore::Client::pool_environment() const {
+    Environment out = {
+        {"ifconfig_pool_remote_ip", to_string(granted->address)},
+        {core_.settings_.topology == wire::Topology::Subnet ? "ifconfig_pool_netmask"
+                                                            : "ifconfig_pool_local_ip",
+         to_string(special.netmask.value_or(core_.addresses_.second_of(granted->address)))}};
+    if (address6)
+        out.emplace_back("ifconfig_pool_remote_ip6", to_string(*address6));
     return out;
 }
 
 ServerCore::Client* ServerCore::by_client_id(ClientId id) {
     auto found = by_client_id_.find(id);
     return found == by_client_id_.end() ? nullptr : found->second;
-}
-
-std::string ServerCore::token_option(const Client& client) const {
-    const auto text =
-        write_auth_token(*settings_.users->tokens, *client.token, client.user.value_or(""));
-    return "auth-token " + std::string(as_text(text.view()));
 }
 
 // Those who know a client are told that it leaves.
@@ -910,9 +605,9 @@ void ServerCore::goes(Client& client, TimePoint now) {
     if (client.is_up && observer_)
         observer_->disconnected(status_of(client, now));
     for (const auto& address : client.learned)
-        hooks_->forget_address(address, environment(client));
+        hooks_->forget_address(address, client.environment());
     if (client.connected) {
-        auto all = environment(client);
+        auto all = client.environment();
         const auto seconds =
             std::chrono::duration_cast<std::chrono::seconds>(now - client.created).count();
         all.emplace_back("bytes_received", std::to_string(client.traffic.rx_bytes));
@@ -927,7 +622,7 @@ void ServerCore::goes(Client& client, TimePoint now) {
 std::optional<std::vector<std::string>> ServerCore::push_for(const Client& client,
                                                              const ClientSettings& special) const {
     if (special.networks.empty() && special.push.empty() && !special.push_reset &&
-        !client.address6 && !client.token)
+        !client.address6 && !(client.token && gives_tokens()))
         return std::nullopt;
     // A network behind the client is not to be reached through the tunnel.
     auto unsuitable = [&](const std::string& option) {
@@ -944,8 +639,8 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const Client& clien
         out.push_back("ifconfig-ipv6 " + to_string(*client.address6) + "/" +
                       std::to_string(settings_.ipv6->length) + " " +
                       to_string(settings_.ipv6->server));
-    if (client.token)
-        out.push_back(token_option(client));
+    if (client.token && gives_tokens())
+        out.push_back(admission_.token_option(client));
     return out;
 }
 
@@ -1130,8 +825,26 @@ void ServerCore::resynchronize(TimePoint now) {
         notified(dataplane::PeerDeleted{id, true}, now);
 }
 
-void ServerCore::shutdown(TimePoint now) {
+// Sessions have their settings by reference, and ask for them when they need them.
+void ServerCore::reconfigure(const CoreSettings& settings) {
+    settings_ = settings;
+    fit_packets();
+    for (const auto& [id, client] : by_peer_id_) {
+        if (!client->known_to_data_plane || !client->is_up)
+            continue;
+        if (auto failure = data_plane_.set_keepalive(id, settings_.keepalive))
+            log::error("{}: keepalive: {}", client->label(), failure->what);
+    }
+}
+
+void ServerCore::shutdown(TimePoint now, bool keep_credentials) {
     stopping_ = true;
+    // OpenVPN's clients forget passwords and tokens unless a flag says otherwise.
+    auto message = settings_.restart_message;
+    if (keep_credentials && message.ends_with(']'))
+        message.insert(message.size() - 1, "P");
+    else if (keep_credentials && message == "RESTART")
+        message += ",[P]";
     std::vector<Key> all;
     for (const auto& [key, client] : clients_)
         all.push_back(key);
@@ -1143,7 +856,7 @@ void ServerCore::shutdown(TimePoint now) {
         if (settings_.restart_message.empty())
             client.session.close("server stops");
         else
-            client.session.restart_client(now, settings_.restart_message, "server stops");
+            client.session.restart_client(now, message, "server stops");
         settle(client, now);
     }
 }
@@ -1164,8 +877,10 @@ std::size_t ServerCore::kill_by_name(const std::string& common_name, TimePoint n
     return kill(victims, now);
 }
 
-std::size_t ServerCore::kill_by_remote(const Endpoint& remote, TimePoint now) {
+std::size_t ServerCore::kill_by_remote(const Endpoint& remote, bool tcp, TimePoint now) {
     std::vector<Client*> victims;
+    if (tcp != settings_.tcp)
+        return 0;
     for (const auto& [id, client] : by_peer_id_) {
         if (client->path.remote == remote)
             victims.push_back(client);
@@ -1201,9 +916,9 @@ ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
     status.remote = client.path.remote;
     status.tcp = settings_.tcp;
     status.address = client.granted->address;
-    status.pool = pool_environment(client);
+    status.pool = client.pool_environment();
     status.address6 = client.address6;
-    status.networks = networks_of(client);
+    status.networks = networks_.of(client.id);
     status.peer_id = client.granted->peer_id;
     status.connected_since = client.connected_since;
     status.connected_for = now - client.created;

@@ -16,10 +16,8 @@
 // that one begins a session, without a cookie. Whoever floods the server by that way needs a client
 // key, and gets no further than the limit of half-open sessions.
 //
-// A session's admission takes several steps, each of which may end it: user name and password
-// (verify_user), the server's own limits, an address and a peer ID (let_in), the administrator's
-// program (connected). The first and the last are the hooks' and may come back later; the client is
-// then found by its ID, if it is still there.
+// How a client is let in is in admission.h; some steps come back later, and the client is then
+// found by its ID, if it is still there.
 //
 // In point-to-point mode there is one client, the peer: whoever proves to be it takes the place of
 // the session that was there, all packets of the tunnel are its own, and it is pushed nothing.
@@ -28,17 +26,15 @@
 // one, which is dropped only when the new one has proved to be of the same name: neither a forged
 // hard reset nor somebody who was given that port by a carrier's NAT ends anybody's session. Where
 // packets bear no peer ID the address is all that tells clients apart, and the newer one has it.
-//
-// A network may be behind several clients, as with redundant sites. The newest has it; when that
-// one goes, the one before it has it again.
 #pragma once
 
 #include "dataplane/dataplane.h"
 #include "host/core.h"
 #include "io/transport.h"
-#include "server/auth_token.h"
-#include "server/client_settings.h"
+#include "server/addresses.h"
+#include "server/admission.h"
 #include "server/hooks.h"
+#include "server/networks.h"
 #include "server/pool.h"
 #include "server/rate_limit.h"
 #include "session/cookie.h"
@@ -59,16 +55,6 @@ namespace nfovpn::server {
 using io::Transport;
 using nfovpn::Path;
 
-/// Finds what is special about the client of that name; nothing if that cannot be read.
-using ClientLookup = std::function<std::optional<ClientSettings>(const std::string& common_name)>;
-
-/// Whether clients have a user name and password, to be verified by the hooks.
-struct UserSettings {
-    bool required = true;        ///< else who gives none is verified with empty ones
-    bool as_common_name = false; ///< the user name is the client's name
-    std::shared_ptr<const AuthTokenSettings> tokens; ///< in place of the password, later on
-};
-
 /// How clients' own keys are opened.
 struct TlsCryptV2 {
     wire::TlsCryptV2Key key;
@@ -77,38 +63,20 @@ struct TlsCryptV2 {
     std::chrono::seconds max_age{0};
 };
 
-/// Addresses of IPv6 that clients get besides those of IPv4: the n-th of one with the n-th of the
-/// other.
-struct Ipv6Pool {
-    Ipv6 server;
-    Ipv6 first;
-    int length = 64; ///< of their network
-};
-
 /// What a server is told by its configuration.
-struct CoreSettings {
+struct CoreSettings : AddressSettings, AdmissionSettings {
     session::ServerSessionSettings session;
     std::shared_ptr<const wire::ControlWrap> wrap;  ///< tls-auth or tls-crypt
     std::shared_ptr<const TlsCryptV2> tls_crypt_v2; ///< beside that one, or alone
     std::chrono::seconds unix_time_of_zero{0};      ///< when TimePoint{} was
     /// The same asked for anew, as clocks are set and machines sleep; empty: it stays.
     std::function<std::chrono::seconds()> ask_unix_time_of_zero;
-    wire::Topology topology = wire::Topology::Subnet;
-    Ipv4 address; ///< the server's own, inside the tunnel
-    Ipv4 netmask;
-    Ipv4 pool_first; ///< of the clients' addresses; with topology net30 each fourth is one
-    Ipv4 pool_last;
-    std::optional<Ipv6Pool> ipv6;
     MssFix mss_fix;
     bool tcp = false;               ///< datagrams come by TCP
     dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
     std::size_t max_clients = 1024;
     bool duplicate_cn = false;        ///< several clients may have the same common name
     std::optional<Address> only_from; ///< where clients may begin a session; nothing: anywhere
-    ClientLookup client_lookup;       ///< empty: all clients are alike
-    std::optional<UserSettings> users;
-    bool hooks_connect = false;   ///< the hooks are asked when a client connects and disconnects
-    bool hooks_addresses = false; ///< the hooks are told of addresses
     /// What clients are told when the server stops, see ServerSession::restart_client(); empty:
     /// nothing.
     std::string restart_message = "RESTART";
@@ -164,7 +132,7 @@ public:
 };
 
 /// See the head of this file.
-class ServerCore final : public host::Core {
+class ServerCore final : public host::Core, private AdmissionHost {
 public:
     /// All that is given by reference or pointer must outlive the core. @p hooks may be null if no
     /// setting needs them.
@@ -184,8 +152,14 @@ public:
     /// A client's connection has ended, where there are connections.
     void disconnected(const Path& path, TimePoint now);
 
-    /// Tells every client that the server stops. Done when finished().
-    void shutdown(TimePoint now);
+    /// Tells every client that the server stops. Done when finished(). With @p keep_credentials
+    /// they show the next one the password or token that they have.
+    void shutdown(TimePoint now, bool keep_credentials = false);
+
+    /// Goes on by other settings, which hold for sessions that there are as far as they are not
+    /// agreed upon at their beginning. The addresses and the transport must be the same. Other
+    /// certificates are assigned to the context that was given.
+    void reconfigure(const CoreSettings& settings);
     [[nodiscard]] bool finished() const { return clients_.empty(); }
 
     /// @p observer must outlive the core or be taken back; null: nobody.
@@ -193,7 +167,7 @@ public:
 
     /// Ends sessions without a word to the client, which finds out by its own timeout. How many.
     std::size_t kill_by_name(const std::string& common_name, TimePoint now);
-    std::size_t kill_by_remote(const Endpoint& remote, TimePoint now);
+    std::size_t kill_by_remote(const Endpoint& remote, bool tcp, TimePoint now);
     /// Tells a client @p message ("RESTART", "HALT", …) and ends its session. False if there is no
     /// such client.
     bool kill_by_id(ClientId client_id, const std::string& message, TimePoint now);
@@ -232,6 +206,7 @@ private:
         bool can_resend_key = false;
     };
 
+    void fit_packets();
     void forget_tombstones(TimePoint now);
     void malformed(const Path& path, ByteView datagram, wire::WireError error);
     void known(Client& client, ByteView datagram, TimePoint now);
@@ -242,34 +217,20 @@ private:
     void cookie_answer(Stranger& from, TimePoint now);
     void begin(Stranger& from, const wire::SessionId& local_id, std::optional<wire::Opcode> reset,
                TimePoint now);
-    [[nodiscard]] std::int64_t unix_time(TimePoint now) const;
     std::uint32_t wrap_time(TimePoint now);
-    using Then = std::function<void(Client&, std::optional<session::Refusal>, TimePoint)>;
-    void verify_user(Client& client, const wire::KeyMethod2& theirs, TimePoint now, Then then);
-    void verify_token(Client& client, const std::string& username, ByteView password, TimePoint now,
-                      const Then& then);
-    void verified(Client& client, std::optional<session::Refusal> refusal, TimePoint now);
+    Applicant* applicant(ClientId id) override;
+    std::optional<session::Refusal> give_place(Applicant& who, TimePoint now) override;
+    void let_in(Applicant& who) override;
+    void decided(Applicant& who, TimePoint now) override;
+    [[nodiscard]] std::int64_t unix_time(TimePoint now) const override;
+    [[nodiscard]] bool gives_tokens() const { return settings_.users && settings_.users->tokens; }
     void replace_others(Client& client, TimePoint now);
-    std::optional<session::Refusal> give_address(Client& client);
-    std::optional<session::Refusal> change_address(Client& client, Ipv4 address);
-    void let_in(Client& client, TimePoint now);
-    void connected(Client& client, TimePoint now);
-    void want_networks(Client& client, const std::vector<Prefix>& networks);
     void take_networks(Client& client);
     void leave_networks(Client& client);
-    void regain_network(Client& client, const Prefix& network, bool accepted);
-    [[nodiscard]] std::vector<Prefix> networks_of(const Client& client) const;
-    void apply_networks(Client& client);
+    void regain_network(ClientId id, const Prefix& network, bool accepted);
+    void apply_networks(ClientId id);
     void make_way(Client& client, TimePoint now);
-    void told(Client& client, TimePoint now);
     void goes(Client& client, TimePoint now);
-    void learn(Client& client);
-    void addresses_learned(Client& client, const std::vector<bool>& accepted);
-    void give(Client& client);
-    [[nodiscard]] std::string token_option(const Client& client) const;
-    [[nodiscard]] Ipv4 second_of(const Client& client) const;
-    [[nodiscard]] Environment pool_environment(const Client& client) const;
-    [[nodiscard]] Environment environment(const Client& client) const;
     Client* by_client_id(ClientId id);
     void take_peer_id(Client& client, std::uint32_t id);
     std::optional<std::vector<std::string>> push_for(const Client& client,
@@ -282,7 +243,6 @@ private:
     std::size_t kill(const std::vector<Client*>& victims, TimePoint now);
     void remember_traffic();
     ClientStatus status_of(const Client& client, TimePoint now) const;
-    [[nodiscard]] std::optional<Ipv6> pool_address6(Ipv4 address) const;
 
     CoreSettings settings_;
     const session::TlsContext& tls_;
@@ -292,7 +252,9 @@ private:
     session::ResetCookie cookie_;
     SourceLimiter per_source_;
     TokenBucket total_;
-    AddressPool addresses_;
+    Addresses addresses_;
+    Networks networks_;
+    Admission admission_;
     IdPool ids_;
     std::unordered_map<Key, std::unique_ptr<Client>, KeyHash> clients_;
     /// Sessions that have ended, as long as their cookies would still be good: what is late on its
@@ -302,8 +264,6 @@ private:
     std::unordered_map<ClientId, Client*> by_client_id_;
     std::unordered_map<std::uint32_t, Client*> by_peer_id_;
     std::unordered_multimap<std::string, Client*> by_name_; ///< admitted ones
-    /// Who may have a network behind it; the last of them has it.
-    std::map<Prefix, std::vector<Client*>> networks_;
     std::unordered_map<std::uint64_t, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
     std::set<std::pair<TimePoint, Client*>> schedule_;

@@ -50,17 +50,34 @@ std::optional<Address> listener_address(const config::ServerConfig& c) {
     return c.ipv6 ? Address(Ipv6{}) : Address(Ipv4{});
 }
 
-std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context,
+// The socket that clients come to; it is kept while the configuration has the same one.
+Descriptor client_socket(host::Keeper& keeper, const config::ServerConfig& c) {
+    const auto f = family(c);
+    const auto name = fmt::format("{} {} {} {} {}", c.tcp ? "TCP" : "UDP", static_cast<int>(f),
+                                  c.local ? to_string(*c.local) : "*", c.port, c.mark);
+    const auto& kept = keeper.keep<Descriptor>("clients", name, [&] {
+        return std::make_unique<Descriptor>(c.tcp
+                                                ? TcpServer::listen(f, c.local, c.port, c.mark)
+                                                : io::UdpSocket::bind(f, c.local, c.port, c.mark));
+    });
+    auto out = kept.duplicate();
+    if (!out)
+        throw std::system_error(errno, std::generic_category(), name);
+    return out;
+}
+
+std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context, host::Keeper& keeper,
                                           const config::ServerConfig& c) {
     if (c.tcp)
         return nullptr;
-    return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port, c.mark);
+    return std::make_unique<io::UdpSocket>(context, client_socket(keeper, c));
 }
 
 // What is not for connections: sockets, device, files, and programs with what they are told.
 constexpr std::size_t kOtherDescriptors = 192;
 
-std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::ServerConfig& c) {
+std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, host::Keeper& keeper,
+                                      const config::ServerConfig& c) {
     if (!c.tcp)
         return nullptr;
     TcpLimits limits;
@@ -75,7 +92,7 @@ std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::S
                      files, limits.connections);
     limits.queue = c.tcp_queue_limit;
     limits.handshake = c.hand_window;
-    return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits, c.mark);
+    return std::make_unique<TcpServer>(context, client_socket(keeper, c), limits);
 }
 
 // What may still be ready to run when a daemon ends: one for each thing that it waits for, and some
@@ -102,13 +119,21 @@ std::optional<Ipv6Pool> ipv6_pool(const config::ServerConfig& c) {
     return Ipv6Pool{base + 1, base + config::ipv6_pool_offset(*c.network6), c.network6->length};
 }
 
-AuthTokenSettings token_settings(const config::ServerConfig& c) {
+std::unique_ptr<wire::AuthTokenKey> random_token_key() {
+    auto out = std::make_unique<wire::AuthTokenKey>();
+    if (RAND_bytes(out->writable().data(), static_cast<int>(out->writable().size())) != 1)
+        throw std::runtime_error("no random bytes for the key of tokens");
+    return out;
+}
+
+AuthTokenSettings token_settings(const config::ServerConfig& c, host::Keeper* keeper) {
     AuthTokenSettings out;
     if (c.token_key)
         out.key.assign(c.token_key->view());
-    else if (RAND_bytes(out.key.writable().data(), static_cast<int>(out.key.writable().size())) !=
-             1)
-        throw std::runtime_error("no random bytes for the key of tokens");
+    else if (keeper) // so that the next daemon knows the tokens of this one
+        out.key.assign(keeper->keep<wire::AuthTokenKey>("token key", "", random_token_key).view());
+    else
+        out.key.assign(random_token_key()->view());
     out.lifetime = std::chrono::seconds(c.token_lifetime);
     // A token is shown at every renegotiation; two may be missed.
     out.renewal = 2 * (c.token_renewal > 0 ? std::chrono::seconds(c.token_renewal) : c.reneg_sec);
@@ -151,17 +176,13 @@ std::vector<host::LaterPath> later_paths(const config::ServerConfig& c) {
     auto out = host::later_paths(c);
     out.push_back(
         {"client-config-dir", c.client_config_dir, R_OK | X_OK, "no client will be let in"});
-    out.push_back(host::later_file("status", c.status_file, "the status will not be written"));
-    const bool writes_pool = !c.pool_file.empty() && c.pool_file_seconds > 0;
-    out.push_back(host::later_file("ifconfig-pool-persist", writes_pool ? c.pool_file : "",
-                                   "addresses will not be remembered"));
     out.push_back({"nf-control",
                    c.control_socket.empty() ? "" : host::directory_of(c.control_socket),
                    W_OK | X_OK, "the socket will be left over at the end"});
     return out;
 }
 
-CoreSettings core_settings(const config::ServerConfig& c) {
+CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper) {
     CoreSettings s;
     host::set_negotiation(s.session.negotiation, c, c.tcp);
     s.session.negotiation.push_framing = c.push_framing;
@@ -195,7 +216,7 @@ CoreSettings core_settings(const config::ServerConfig& c) {
         s.users->required = !c.user_optional;
         s.users->as_common_name = c.username_as_common_name;
         if (c.gen_token)
-            s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c));
+            s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c, keeper));
     }
     s.hooks_connect = !c.client_connect.empty() || !c.client_disconnect.empty();
     s.hooks_addresses = !c.learn_address.empty();
@@ -222,110 +243,166 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
     return session::TlsContext::create(tls);
 }
 
-Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
-    : EventLoop(config.device, surroundings.service), config_(config),
-      surroundings_(std::move(surroundings)), tls_(host::require(make_tls(config))),
-      udp_(udp_socket(context_, config)), tcp_(tcp_server(context_, config)),
-      link_(config.tcp ? static_cast<io::Link&>(*tcp_) : *udp_),
-      scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
-      core_(core_settings(config), tls_, open_data_plane(open_kernel()), link_, hooks()),
-      status_timer_(context_), lease_timer_(context_) {
-    if (config_.topology == wire::Topology::Subnet && !config_.point_to_point)
-        data_plane_->set_broadcast(Ipv4{config_.address.value | ~config_.netmask.value});
+Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings)
+    : EventLoop(host::kept_device(*surroundings.keeper, config->device), surroundings.service),
+      config_(std::move(config)), surroundings_(std::move(surroundings)),
+      tls_(host::require(make_tls(*config_))),
+      udp_(udp_socket(context_, *surroundings_.keeper, *config_)),
+      tcp_(tcp_server(context_, *surroundings_.keeper, *config_)),
+      link_(config_->tcp ? static_cast<io::Link&>(*tcp_) : *udp_),
+      scripts_(script_settings(*config_, tun_.name()), context_, [this] { settle(); }),
+      core_(core_settings(*config_, surroundings_.keeper), tls_, open_data_plane(open_kernel()),
+            link_, hooks()),
+      status_timer_(context_), lease_timer_(context_), route_(NETLINK_ROUTE) {
+    if (config_->topology == wire::Topology::Subnet && !config_->point_to_point)
+        data_plane_->set_broadcast(Ipv4{config_->address.value | ~config_->netmask.value});
     // A wrong name would leave every client without its networks.
-    if (!config_.client_config_dir.empty() &&
-        !std::filesystem::is_directory(config_.client_config_dir))
-        throw std::runtime_error("client-config-dir: " + config_.client_config_dir +
+    if (!config_->client_config_dir.empty() &&
+        !std::filesystem::is_directory(config_->client_config_dir))
+        throw std::runtime_error("client-config-dir: " + config_->client_config_dir +
                                  " is no directory");
     if (surroundings_.sockets)
         management_.emplace(context_, *surroundings_.sockets, *surroundings_.protocol);
     if (surroundings_.protocol)
         management_link_.emplace(
-            *surroundings_.protocol, core_, config_.status_version,
+            *surroundings_.protocol, core_, config_->status_version,
             ManagementLink::Hooks{[this] { return report(); }, [this] { settle(); }});
-    if (!config_.pool_file.empty()) {
-        leases_.emplace(config_.pool_file, [this] { return core_.leases(); });
+    keep_files();
+    if (lease_file_) {
+        leases_.emplace(*lease_file_, [this] { return core_.leases(); });
         const auto leases = leases_->read();
-        const auto taken = core_.remember(leases, config_.pool_file_seconds == 0);
-        log::info("{}: {} of {} addresses are of the pool", config_.pool_file, taken,
+        const auto taken = core_.remember(leases, config_->pool_file_seconds == 0);
+        log::info("{}: {} of {} addresses are of the pool", config_->pool_file, taken,
                   leases.size());
     }
-    set_up_device();
-    if (!config_.control_socket.empty())
-        control_.emplace(context_, config_.control_socket,
-                         [this](const auto& words) { return control(words); });
-    pid_file_.emplace(config_.pid_file);
+    try {
+        set_up_device();
+    } catch (const std::exception&) {
+        clear_device();
+        throw;
+    }
+    surroundings_.keeper->drop_unwanted();
 }
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon() {
+    clear_device();
+}
+
+// All that has a name in the file system. It is asked for once more by each daemon.
+void Daemon::keep_files() {
+    auto& keeper = *surroundings_.keeper;
+    const auto& c = *config_;
+    keep_status();
+    if (!c.pool_file.empty())
+        lease_file_ = &keeper.keep<host::KeptFile>(
+            "pool", c.pool_file + (c.pool_file_seconds > 0 ? " rw" : ""),
+            [&] { return std::make_unique<host::KeptFile>(c.pool_file, c.pool_file_seconds > 0); });
+    if (!c.control_socket.empty())
+        control_.emplace(
+            context_,
+            keeper.keep<io::UnixListener>("control", c.control_socket,
+                                          [&] {
+                                              return std::make_unique<io::UnixListener>(
+                                                  c.control_socket, ControlSocket::kMask,
+                                                  ControlSocket::kMaxConnections);
+                                          }),
+            [this](const auto& words) { return control(words); });
+}
+
+void Daemon::keep_status() {
+    auto& keeper = *surroundings_.keeper;
+    const auto& c = *config_;
+    status_file_ = nullptr;
+    if (c.status_file.empty())
+        keeper.drop("status");
+    else
+        status_file_ = &keeper.keep<host::KeptFile>("status", c.status_file, [&] {
+            return std::make_unique<host::KeptFile>(c.status_file, true);
+        });
+    keeper.keep<host::PidFile>("pid", c.pid_file,
+                               [&] { return std::make_unique<host::PidFile>(c.pid_file); });
+}
 
 ClientHooks* Daemon::hooks() {
     ClientHooks* last = &scripts_;
-    bool verifies = !config_.verify_user.empty();
+    bool verifies = !config_->verify_user.empty();
     const auto settled = [this] { settle(); };
     if (surroundings_.pam) {
         last = &pam_hooks_.emplace(*surroundings_.pam, *last, verifies, context_, settled);
         verifies = true;
     }
-    if (config_.management_client_auth)
+    if (config_->management_client_auth)
         last =
             &management_hooks_.emplace(*surroundings_.protocol, *last, verifies, context_, settled);
     return last;
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    if (!config_.kernel_data_path) {
+    if (!config_->kernel_data_path) {
         log::info("{}: data packets go by the daemon's own data path",
-                  config_.tcp ? "TCP" : "disable-dco");
+                  config_->tcp ? "TCP" : "disable-dco");
         return nullptr;
     }
     netlink::InstanceRequest instance;
-    instance.listeners.push_back({listener_address(config_), config_.port});
-    instance.one_peer = config_.point_to_point;
-    return host::open_kernel(tun_.name(), tun_.ifindex(), instance, config_);
+    instance.listeners.push_back({listener_address(*config_), config_->port});
+    instance.one_peer = config_->point_to_point;
+    return host::open_kernel(tun_.name(), tun_.ifindex(), instance, *config_);
 }
 
 void Daemon::set_up_device() {
     tell_state(management::State::AssignIp);
-    netlink::Socket route(NETLINK_ROUTE);
-    host::check(netlink::set_link_up(route, tun_.ifindex(), config_.tun_mtu), tun_.name() + " up");
+    host::check(netlink::set_link_up(route_, tun_.ifindex(), config_->tun_mtu),
+                tun_.name() + " up");
     auto add = [&](const Prefix& address) {
-        host::check(netlink::add_address(route, tun_.ifindex(), address),
+        host::check(netlink::add_address(route_, tun_.ifindex(), address),
                     "address " + to_string(address) + " on " + tun_.name());
+        addresses_.push_back(address);
     };
-    if (config_.other_end)
-        host::check(
-            netlink::add_peer_address(route, tun_.ifindex(), config_.address, *config_.other_end),
-            "address " + to_string(config_.address) + " on " + tun_.name());
-    else
-        add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
-    if (config_.address6)
-        add(*config_.address6);
-    if (const auto ipv6 = ipv6_pool(config_))
+    if (config_->other_end) {
+        host::check(netlink::add_peer_address(route_, tun_.ifindex(), config_->address,
+                                              *config_->other_end),
+                    "address " + to_string(config_->address) + " on " + tun_.name());
+        addresses_.push_back(ipv4_prefix(config_->address, 32));
+    } else {
+        add(ipv4_prefix(config_->address, prefix_length(config_->netmask).value_or(32)));
+    }
+    if (config_->address6)
+        add(*config_->address6);
+    if (const auto ipv6 = ipv6_pool(*config_))
         add(ipv6_prefix(ipv6->server, ipv6->length));
-    if (run_device_program(config_.up, "up") != 0)
-        throw std::runtime_error("up: " + config_.up.front() + " failed");
-    if (!config_.routes.empty())
+    if (run_device_program(config_->up, "up") != 0)
+        throw std::runtime_error("up: " + config_->up.front() + " failed");
+    if (!config_->routes.empty())
         tell_state(management::State::AddRoutes);
-    for (const auto& r : config_.routes)
-        host::check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
+    for (const auto& r : config_->routes)
+        host::check(netlink::add_route(route_, tun_.ifindex(), r.network, r.metric),
                     "route to " + to_string(r.network));
-    run_device_program(config_.route_up, "route-up");
+    run_device_program(config_->route_up, "route-up");
+}
+
+// The next daemon may have others. Routes through the device go with its addresses, or here; what
+// is gone already, with the device or by somebody's hand, is no fault.
+void Daemon::clear_device() {
+    for (const auto& r : config_->routes)
+        static_cast<void>(netlink::delete_route(
+            route_, netlink::NextHop{tun_.ifindex(), std::nullopt}, r.network, r.metric));
+    for (const auto& address : addresses_)
+        static_cast<void>(netlink::delete_address(route_, tun_.ifindex(), address));
 }
 
 // What has failed is in the log, and answered as well; 0 if there is no program.
 int Daemon::run_device_program(const std::vector<std::string>& program, const char* type) const {
     if (program.empty())
         return 0;
-    auto told = own_environment(config_, tun_.name());
-    const auto ipv6 = ipv6_pool(config_);
-    if (const auto own = ipv6 ? ipv6_prefix(ipv6->server, ipv6->length) : config_.address6) {
+    auto told = own_environment(*config_, tun_.name());
+    const auto ipv6 = ipv6_pool(*config_);
+    if (const auto own = ipv6 ? ipv6_prefix(ipv6->server, ipv6->length) : config_->address6) {
         told.emplace_back("ifconfig_ipv6_local", to_string(Ipv6{own->address}));
         told.emplace_back("ifconfig_ipv6_netbits", std::to_string(own->length));
     }
     host::RouteVariables routes(told);
-    for (const auto& r : config_.routes)
-        routes.add(r.network, config_.other_end, r.metric);
+    for (const auto& r : config_->routes)
+        routes.add(r.network, config_->other_end, r.metric);
     auto complete = host::device_program(program, type, told);
     const int status = io::run_program(std::move(complete.words), complete.environment);
     if (status > 0)
@@ -334,12 +411,12 @@ int Daemon::run_device_program(const std::vector<std::string>& program, const ch
 }
 
 End Daemon::run() {
-    const auto local = config_.local.value_or(config_.ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
-    log::info("listening on {} {}, device {}, {}", config_.tcp ? "TCP" : "UDP",
-              to_string(Endpoint{local, config_.port}), tun_.name(),
-              config_.point_to_point ? to_string(config_.pool_first) + " for the peer"
-                                     : to_string(config_.pool_first) + " to " +
-                                           to_string(config_.pool_last) + " for clients");
+    const auto local = config_->local.value_or(config_->ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
+    log::info("listening on {} {}, device {}, {}", config_->tcp ? "TCP" : "UDP",
+              to_string(Endpoint{local, config_->port}), tun_.name(),
+              config_->point_to_point ? to_string(config_->pool_first) + " for the peer"
+                                      : to_string(config_->pool_first) + " to " +
+                                            to_string(config_->pool_last) + " for clients");
     if (tcp_)
         tcp_->on_disconnect([this](const Path& path) {
             core_.disconnected(path, Clock::now());
@@ -347,7 +424,7 @@ End Daemon::run() {
         });
     link_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                 [this] { settle(); });
-    begin(config_, later_paths(config_));
+    begin(*config_, later_paths(*config_));
     arm_status();
     arm_leases();
     tell_state(management::State::Connected, "SUCCESS");
@@ -358,9 +435,9 @@ End Daemon::run() {
         if (context_.poll_one() == 0)
             break;
     }
-    if (leases_ && config_.pool_file_seconds > 0)
+    if (leases_ && config_->pool_file_seconds > 0)
         leases_->write();
-    run_device_program(config_.down, "down");
+    run_device_program(config_->down, "down");
     log::info("stopped");
     return end_;
 }
@@ -371,14 +448,14 @@ void Daemon::tell_state(management::State state, const std::string& reason) {
     management::StateDetails details;
     details.reason = reason;
     if (state == management::State::AssignIp || state == management::State::Connected) {
-        details.address = config_.address;
-        if (const auto ipv6 = ipv6_pool(config_))
+        details.address = config_->address;
+        if (const auto ipv6 = ipv6_pool(*config_))
             details.address6 = ipv6->server;
-        else if (config_.address6)
-            details.address6 = Ipv6{config_.address6->address};
+        else if (config_->address6)
+            details.address6 = Ipv6{config_->address6->address};
     }
-    if (state == management::State::Connected && config_.local)
-        details.local = Endpoint{*config_.local, config_.port};
+    if (state == management::State::Connected && config_->local)
+        details.local = Endpoint{*config_->local, config_->port};
     surroundings_.protocol->state(state, details);
 }
 
@@ -397,10 +474,13 @@ void Daemon::signalled(int signal) {
         log_status();
     } else if (signal == SIGHUP || signal == SIGUSR1) {
         // While it stops a restart can still become one with another configuration.
-        const bool too_late =
-            ending_ && (end_ == End::Stop || end_ == End::Failed || signal == SIGUSR1);
-        if (too_late || (signal == SIGHUP && !surroundings_.reload()))
+        if (ending_ && (end_ == End::Stop || end_ == End::Failed || signal == SIGUSR1))
             return;
+        if (signal == SIGHUP) {
+            const auto again = surroundings_.reload();
+            if (!again || (!ending_ && take_over(*again)))
+                return;
+        }
         log::info("{}: restarting", name);
         tell_state(management::State::Reconnecting, name);
         stop(signal == SIGHUP ? End::Reload : End::Restart);
@@ -413,16 +493,70 @@ void Daemon::signalled(int signal) {
     }
 }
 
+// What has changed is asked for anew by whoever it matters to, or told to it here. False if that is
+// not enough, with the reason in the log and nothing changed.
+bool Daemon::take_over(const Reloaded& again) {
+    bool possible = true;
+    for (const auto& change : again.changes) {
+        if (config::applies_in_place(change.name))
+            continue;
+        possible = false;
+        if (change.removed)
+            log::info("SIGHUP: a restart is needed, as {} is not given any more", change.name);
+        else
+            log::info("SIGHUP: a restart is needed for {} in line {}", change.name, change.line);
+    }
+    const auto& next = *again.config;
+    // Who asks whom was settled when the hooks were made.
+    if (possible && (surroundings_.pam || config_->management_client_auth) &&
+        next.verify_user.empty() != config_->verify_user.empty()) {
+        log::info("SIGHUP: a restart is needed for auth-user-pass-verify beside another verifier");
+        possible = false;
+    }
+    if (!possible)
+        return false;
+    try {
+        auto tls = host::require(make_tls(next));
+        const auto settings = core_settings(next, surroundings_.keeper);
+        if (!next.client_config_dir.empty() &&
+            !std::filesystem::is_directory(next.client_config_dir))
+            throw std::runtime_error("client-config-dir: " + next.client_config_dir +
+                                     " is no directory");
+        host::open_log(next.log, false, config_->log);
+        tls_ = std::move(tls);
+        core_.reconfigure(settings);
+    } catch (const std::runtime_error& error) {
+        log::error("{}; nothing is changed", error.what());
+        return true;
+    }
+    config_ = again.config;
+    again.taken_over();
+    log::set_verb(config_->verb);
+    scripts_.reconfigure(script_settings(*config_, tun_.name()));
+    if (management_link_)
+        management_link_->set_status_version(config_->status_version);
+    try {
+        keep_status();
+    } catch (const std::runtime_error& error) {
+        log::warning("{}", error.what());
+    }
+    arm_status();
+    const auto clients = core_.clients(Clock::now()).size();
+    log::info("SIGHUP: the configuration is applied, {} {} notice nothing", clients,
+              clients == 1 ? "client" : "clients");
+    return true;
+}
+
 void Daemon::arm_status() {
-    if (config_.status_file.empty())
+    status_timer_.cancel();
+    if (!status_file_)
         return;
     // Once, and not again each time.
-    auto failed = host::write_file(config_.status_file,
-                                   format_openvpn_status(report(), config_.status_version));
+    auto failed = status_file_->write(format_openvpn_status(report(), config_->status_version));
     if (failed && failed != status_failure_)
         log::warning("status: {}", *failed);
     status_failure_ = failed;
-    status_timer_.expires_after(std::chrono::seconds(config_.status_seconds));
+    status_timer_.expires_after(std::chrono::seconds(config_->status_seconds));
     status_timer_.async_wait([this](const asio::error_code& error) {
         if (!error)
             arm_status();
@@ -430,9 +564,9 @@ void Daemon::arm_status() {
 }
 
 void Daemon::arm_leases() {
-    if (!leases_ || config_.pool_file_seconds == 0)
+    if (!leases_ || config_->pool_file_seconds == 0)
         return;
-    lease_timer_.expires_after(std::chrono::seconds(config_.pool_file_seconds));
+    lease_timer_.expires_after(std::chrono::seconds(config_->pool_file_seconds));
     lease_timer_.async_wait([this](const asio::error_code& error) {
         if (error)
             return;
@@ -447,7 +581,10 @@ void Daemon::stop(End end) {
         return;
     if (end == End::Stop || end == End::Failed)
         stopping("telling clients");
-    core_.shutdown(Clock::now());
+    // The next one in this process has the same key for tokens, and one in another process if that
+    // is configured; then a token is good there.
+    core_.shutdown(Clock::now(), end == End::Restart || end == End::Reload || !config_->gen_token ||
+                                     config_->token_key);
     settle();
 }
 
@@ -470,7 +607,7 @@ void Daemon::fail(const std::string& why) {
 
 // Line by line, as whoever reads the log expects.
 void Daemon::log_status() {
-    std::istringstream lines(format_openvpn_status(report(), config_.status_version));
+    std::istringstream lines(format_openvpn_status(report(), config_->status_version));
     for (std::string line; std::getline(lines, line);)
         log::info("{}", line);
 }

@@ -7,21 +7,26 @@
 //     SIGTERM, SIGINT   tell the clients, wait for their acknowledgements, remove everything;
 //                       a second one does not wait
 //     SIGUSR1           the same, and run() says that the daemon is to be made anew
-//     SIGHUP            likewise, with another configuration; with one that has errors nothing is
-//                       done but to log them
+//     SIGHUP            the configuration is read again. One with errors changes nothing, and they
+//                       are logged. What has changed is taken on, and clients notice nothing;
+//                       where that cannot be, the log names the lines, and it is as after SIGUSR1
 //     SIGUSR2           write the status to the log
 //
 // When the device or the kernel's instance goes away it tells the clients and ends with an error,
 // so that whoever supervises it starts it anew.
 //
-// The management interface lives longer than a daemon, see main.cc.
+// What lives longer than a daemon is borrowed, see host/keeper.h; the management interface, see
+// main.cc.
 #pragma once
 
+#include "config/changes.h"
 #include "config/server_config.h"
 #include "host/event_loop.h"
 #include "host/files.h"
+#include "host/keeper.h"
 #include "io/udp_socket.h"
 #include "management/server.h"
+#include "netlink/route.h"
 #include "server/control_socket.h"
 #include "server/core.h"
 #include "server/lease_file.h"
@@ -39,8 +44,9 @@
 
 namespace nfovpn::server {
 
-/// What sessions are told, from a configuration.
-CoreSettings core_settings(const config::ServerConfig& config);
+/// What sessions are told, from a configuration. @p keeper has what is random and lasts; null: it
+/// does not last.
+CoreSettings core_settings(const config::ServerConfig& config, host::Keeper* keeper = nullptr);
 
 /// Paths of a configuration that are used once privileges are given up.
 std::vector<host::LaterPath> later_paths(const config::ServerConfig& config);
@@ -48,14 +54,23 @@ std::vector<host::LaterPath> later_paths(const config::ServerConfig& config);
 /// The TLS side of a configuration.
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& config);
 
+/// A configuration that was read again. It is for the next daemon, or taken over by this one.
+struct Reloaded {
+    std::shared_ptr<const config::ServerConfig> config;
+    std::vector<config::OptionChange> changes;
+    /// That this one has it.
+    std::function<void()> taken_over;
+};
+
 /// What there is besides a daemon, and outlives it.
 struct Surroundings {
+    host::Keeper* keeper = nullptr;         ///< always there
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::ServerProtocol* protocol = nullptr;
     PamProcess* pam = nullptr;        ///< of a configuration with PAM
     ServiceNotify* service = nullptr; ///< the service manager; null: there is none
-    /// Reads the configuration for the next daemon; false if it cannot be used.
-    std::function<bool()> reload = [] { return false; };
+    /// Reads the configuration again; nothing if it cannot be used.
+    std::function<std::optional<Reloaded>()> reload = [] { return std::nullopt; };
 };
 
 /// Why a daemon has ended.
@@ -64,7 +79,7 @@ enum class End { Stop, Restart, Reload, Failed };
 class Daemon final : private host::EventLoop {
 public:
     /// Sets everything up. Throws std::runtime_error with what failed.
-    explicit Daemon(const config::ServerConfig& config, Surroundings surroundings = {});
+    Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings);
     ~Daemon() override;
 
     /// Serves until a signal stops it.
@@ -79,10 +94,14 @@ private:
     void device_gone() override;
     [[nodiscard]] std::string status_text() override;
     void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override {
-        link_.queue(path, datagram, config_.passtos ? dscp : 0);
+        link_.queue(path, datagram, config_->passtos ? dscp : 0);
     }
 
     void set_up_device();
+    void clear_device();
+    void keep_files();
+    void keep_status();
+    bool take_over(const Reloaded& again);
     int run_device_program(const std::vector<std::string>& program, const char* type) const;
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void arm_status();
@@ -96,7 +115,7 @@ private:
     [[nodiscard]] std::string control(const std::vector<std::string>& words);
     [[nodiscard]] std::string control_offload(const std::string& who, bool on);
 
-    const config::ServerConfig& config_;
+    std::shared_ptr<const config::ServerConfig> config_;
     Surroundings surroundings_;
     session::TlsContext tls_;
     std::unique_ptr<io::UdpSocket> udp_; ///< one of the two
@@ -107,13 +126,16 @@ private:
     std::optional<ManagementHooks> management_hooks_;
     ServerCore core_;
     asio::steady_timer status_timer_;
+    host::KeptFile* status_file_ = nullptr;
     std::optional<std::string> status_failure_;
+    host::KeptFile* lease_file_ = nullptr;
     std::optional<LeaseFile> leases_;
     asio::steady_timer lease_timer_;
     std::optional<ControlSocket> control_;
     std::optional<ManagementLink> management_link_;
     std::optional<management::Server> management_;
-    std::optional<host::PidFile> pid_file_;
+    netlink::Socket route_;
+    std::vector<Prefix> addresses_; ///< of the device, as they were added
     bool ending_ = false;
     End end_ = End::Stop;
 };

@@ -4,15 +4,10 @@
 
 #include "server/lease_file.h"
 
-#include "host/files.h"
 #include "util/log.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
-#include <system_error>
 
 namespace nfovpn::server {
 
@@ -84,27 +79,14 @@ std::string format_leases(const std::vector<Lease>& leases) {
 }
 
 std::vector<Lease> LeaseFile::read() {
-    const auto fail = [this](const std::string& why) {
-        throw std::runtime_error("ifconfig-pool-persist: " + path_ + ": " + why);
-    };
-    std::error_code error;
-    const auto kind = std::filesystem::status(path_, error).type();
-    // As after a fresh installation; and a device remembers nothing.
-    if (kind == std::filesystem::file_type::not_found ||
-        kind == std::filesystem::file_type::character || kind == std::filesystem::file_type::fifo)
-        return {};
-    const auto size = error ? 0 : std::filesystem::file_size(path_, error);
-    if (error)
-        fail(error.message());
-    std::string text(size, '\0');
-    errno = 0;
-    if (!std::ifstream(path_, std::ios::binary)
-             .read(text.data(), static_cast<std::streamsize>(size)))
-        fail(std::generic_category().message(errno != 0 ? errno : EIO));
-    written_ = std::move(text);
+    auto text = file_.read();
+    if (!text)
+        throw std::runtime_error("ifconfig-pool-persist: " + file_.path() + ": " +
+                                 text.error().what);
+    written_ = std::move(*text);
     auto parsed = parse_leases(written_);
     for (const auto& finding : parsed.findings)
-        log::warning("ifconfig-pool-persist: {}:{}: {}", path_, finding.line,
+        log::warning("ifconfig-pool-persist: {}:{}: {}", file_.path(), finding.line,
                      config::text_of(finding));
     return std::move(parsed.leases);
 }
@@ -113,7 +95,7 @@ void LeaseFile::write() {
     auto text = format_leases(leases_());
     if (text == written_)
         return;
-    auto failed = host::write_file(path_, text);
+    auto failed = file_.write(text);
     if (!failed)
         written_ = std::move(text);
     else if (failed != failure_)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "config/lexer.h"
+#include "host/files.h"
 #include "server/pool.h"
 
 #include <functional>
@@ -37,9 +38,8 @@ class LeaseFile {
 public:
     using Leases = std::function<std::vector<Lease>()>;
 
-    /// @p leases are those to be written.
-    LeaseFile(std::string path, Leases leases)
-        : path_(std::move(path)), leases_(std::move(leases)) {}
+    /// @p leases are those to be written. The file must outlive the object.
+    LeaseFile(host::KeptFile& file, Leases leases) : file_(file), leases_(std::move(leases)) {}
 
     /// The leases of the file; none if it is not there yet. Lines that cannot be read are logged.
     /// Throws std::runtime_error if there is a file that cannot be read.
@@ -49,7 +49,7 @@ public:
     void write();
 
 private:
-    std::string path_;
+    host::KeptFile& file_;
     Leases leases_;
     std::string written_; ///< what the file has, as far as is known
     std::optional<std::string> failure_;

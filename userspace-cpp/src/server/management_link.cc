@@ -101,8 +101,8 @@ std::size_t ManagementLink::kill_by_name(const std::string& common_name) {
     return count;
 }
 
-std::size_t ManagementLink::kill_by_remote(const Endpoint& remote) {
-    const auto count = core_.kill_by_remote(remote, now());
+std::size_t ManagementLink::kill_by_remote(const Endpoint& remote, bool tcp) {
+    const auto count = core_.kill_by_remote(remote, tcp, now());
     hooks_.changed();
     return count;
 }

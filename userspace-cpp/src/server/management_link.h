@@ -30,6 +30,9 @@ public:
     ManagementLink(const ManagementLink&) = delete;
     ManagementLink& operator=(const ManagementLink&) = delete;
 
+    /// What "status" has, unless it is told.
+    void set_status_version(int version) { status_version_ = version; }
+
     void connected(const ClientStatus& client) override;
     void disconnected(const ClientStatus& client) override;
 
@@ -38,7 +41,7 @@ private:
     management::Load load() override;
     std::vector<management::Traffic> traffic() override;
     std::size_t kill_by_name(const std::string& common_name) override;
-    std::size_t kill_by_remote(const Endpoint& remote) override;
+    std::size_t kill_by_remote(const Endpoint& remote, bool tcp) override;
     bool kill_by_id(std::uint64_t client_id, const std::string& message) override;
 
     management::ServerProtocol& protocol_;

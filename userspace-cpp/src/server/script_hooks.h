@@ -54,6 +54,9 @@ public:
     [[nodiscard]] bool busy() const override;
     void forget(ClientId client) override;
 
+    /// Runs other programs from now on.
+    void reconfigure(ScriptSettings settings) { settings_ = std::move(settings); }
+
     /// Nothing runs.
     [[nodiscard]] bool idle() const {
         return programs_.idle() && notices_.idle() && questions_.size() == 0;

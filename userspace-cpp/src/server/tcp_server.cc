@@ -12,6 +12,10 @@
 #include <asio/error.hpp>
 #include <asio/ip/v6_only.hpp>
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -43,22 +47,33 @@ struct TcpServer::Connection {
     std::shared_ptr<io::TcpStream> stream;
 };
 
-TcpServer::TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
-                     std::uint16_t port, const TcpLimits& limits, std::uint32_t mark)
-    : context_(context), limits_(limits), acceptor_(context), pause_(context),
-      buffer_(io::kTcpReadSize) {
+Descriptor TcpServer::listen(io::Family family, std::optional<Address> local, std::uint16_t port,
+                             std::uint32_t mark) {
     const auto here = endpoint_of(family, local, port);
+    asio::io_context context;
+    tcp::acceptor acceptor(context);
     try {
-        acceptor_.open(here.protocol());
-        acceptor_.set_option(tcp::acceptor::reuse_address(true));
+        acceptor.open(here.protocol());
+        acceptor.set_option(tcp::acceptor::reuse_address(true));
         if (family != io::Family::Ipv4)
-            acceptor_.set_option(asio::ip::v6_only(family == io::Family::Ipv6));
-        io::set_mark(acceptor_.native_handle(), mark);
-        acceptor_.bind(here);
-        acceptor_.listen();
+            acceptor.set_option(asio::ip::v6_only(family == io::Family::Ipv6));
+        io::set_mark(acceptor.native_handle(), mark);
+        acceptor.bind(here);
+        acceptor.listen();
     } catch (const std::system_error& error) {
         throw std::system_error(error.code(), "TCP " + to_string(io::endpoint_of(here)));
     }
+    return Descriptor(fcntl(acceptor.native_handle(), F_DUPFD_CLOEXEC, 0));
+}
+
+TcpServer::TcpServer(asio::io_context& context, Descriptor listener, const TcpLimits& limits)
+    : context_(context), limits_(limits), acceptor_(context), pause_(context),
+      buffer_(io::kTcpReadSize) {
+    sockaddr_storage here{};
+    socklen_t length = sizeof(here);
+    if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&here), &length) != 0)
+        throw std::system_error(errno, std::generic_category(), "TCP");
+    acceptor_.assign(here.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), listener.release());
     port_ = acceptor_.local_endpoint().port();
 }
 

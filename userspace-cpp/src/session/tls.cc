@@ -279,8 +279,22 @@ Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
     return context;
 }
 
-int TlsContext::verify_mode(PeerCertificate certificate) {
-    switch (certificate) {
+TlsContext::TlsContext(SslCtxPtr ctx, const TlsConfig& config)
+    : shared_(std::make_shared<Shared>()) {
+    shared_->ctx = std::move(ctx);
+    auto& own = shared_->config;
+    own.role = config.role;
+    own.ca = config.ca;
+    own.fingerprints = config.fingerprints;
+    own.peer_certificate = config.peer_certificate;
+    own.require_extended_use = config.require_extended_use;
+    own.name_check = config.name_check;
+    own.name = config.name;
+    own.revocation_lists = config.revocation_lists;
+}
+
+int TlsContext::verify_mode() const {
+    switch (shared_->config.peer_certificate) {
     case PeerCertificate::Required:
         return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     case PeerCertificate::Optional:
@@ -292,55 +306,56 @@ int TlsContext::verify_mode(PeerCertificate certificate) {
 }
 
 bool TlsContext::name_fits(X509* certificate) const {
-    switch (name_check_) {
+    switch (shared_->config.name_check) {
     case NameCheck::None:
         return true;
     case NameCheck::Subject:
-        return subject_of(certificate) == name_;
+        return subject_of(certificate) == shared_->config.name;
     case NameCheck::CommonName:
-        return common_name_of(certificate) == name_;
+        return common_name_of(certificate) == shared_->config.name;
     case NameCheck::Prefix:
-        return common_name_of(certificate).starts_with(name_);
+        return common_name_of(certificate).starts_with(shared_->config.name);
     }
     return false;
 }
 
 bool TlsContext::fingerprint_fits(X509* certificate) const {
     const auto own = fingerprint_of(certificate);
-    return fingerprints_.empty() || (own && std::find(fingerprints_.begin(), fingerprints_.end(),
-                                                      *own) != fingerprints_.end());
+    const auto& wanted = shared_->config.fingerprints;
+    return wanted.empty() || (own && std::find(wanted.begin(), wanted.end(), *own) != wanted.end());
 }
 
 std::optional<TlsError> TlsContext::refresh() const {
-    if (!revocation_lists_)
+    if (!shared_->config.revocation_lists)
         return std::nullopt;
-    const auto before = *fault_ ? (*fault_)->what : "";
-    *fault_ = load_revocation_lists();
+    auto& fault = shared_->revocation_fault;
+    const auto before = fault ? fault->what : "";
+    fault = load_revocation_lists();
     // A peer can ask for this as often as it likes.
-    if (*fault_ && (*fault_)->what != before)
-        log::error("{}; no certificate is accepted until that is mended", (*fault_)->what);
-    else if (!*fault_ && !before.empty())
+    if (fault && fault->what != before)
+        log::error("{}; no certificate is accepted until that is mended", fault->what);
+    else if (!fault && !before.empty())
         log::info("crl-verify: certificates are accepted again");
-    return *fault_;
+    return fault;
 }
 
 std::optional<TlsError> TlsContext::load_revocation_lists() const {
-    const auto lists = revocation_lists_();
+    const auto lists = shared_->config.revocation_lists();
     if (!lists)
         return TlsError{"crl-verify: " + lists.error().what};
     // Those in use, or those that were no good before.
     if (!*lists)
-        return *fault_;
+        return shared_->revocation_fault;
     ERR_clear_error();
     // A store does not forget a list, so there is a new one each time.
     X509StorePtr store(X509_STORE_new());
     if (!store)
         return error("crl-verify");
-    if (auto failed = load_ca(store.get(), nullptr, ca_))
+    if (auto failed = load_ca(store.get(), nullptr, shared_->config.ca))
         return failed;
     if (auto failed = load_crls(store.get(), **lists))
         return failed;
-    SSL_CTX_set_cert_store(ctx_.get(), store.release());
+    SSL_CTX_set_cert_store(get(), store.release());
     return std::nullopt;
 }
 

@@ -70,15 +70,17 @@ struct TlsConfig {
     RevocationLists revocation_lists; ///< empty: nothing is looked up
 };
 
-/// Settings and certificates shared by all TLS sessions of one role.
+/// Settings and certificates shared by all TLS sessions of one role. A copy is the same context.
+/// Assigning another one is how certificates change: sessions that have begun end by what they have
+/// begun with.
 class TlsContext {
 public:
     static Result<TlsContext, TlsError> create(const TlsConfig& config);
 
-    [[nodiscard]] SSL_CTX* get() const { return ctx_.get(); }
-    [[nodiscard]] wire::Role role() const { return role_; }
-    [[nodiscard]] bool require_extended_use() const { return require_extended_use_; }
-    [[nodiscard]] int verify_mode() const { return verify_mode_; }
+    [[nodiscard]] SSL_CTX* get() const { return shared_->ctx.get(); }
+    [[nodiscard]] wire::Role role() const { return shared_->config.role; }
+    [[nodiscard]] bool require_extended_use() const { return shared_->config.require_extended_use; }
+    [[nodiscard]] int verify_mode() const;
 
     /// Whether a certificate has the name that is asked for.
     [[nodiscard]] bool name_fits(X509* certificate) const;
@@ -86,44 +88,34 @@ public:
     /// Whether a certificate has a fingerprint that is asked for.
     [[nodiscard]] bool fingerprint_fits(X509* certificate) const;
     /// Whether its signature does not matter then.
-    [[nodiscard]] bool needs_no_authority() const { return ca_.empty(); }
+    [[nodiscard]] bool needs_no_authority() const { return shared_->config.ca.empty(); }
 
     /// Takes in revocation lists that have changed. The rule, all of it: a certificate counts only
     /// as long as the lists that were asked for are those in use. If they cannot be read, or are no
     /// lists, no certificate does, until they can be.
     std::optional<TlsError> refresh() const;
     /// What is wrong with them since refresh(); nothing if they are in use.
-    [[nodiscard]] const std::optional<TlsError>& revocation_fault() const { return *fault_; }
+    [[nodiscard]] const std::optional<TlsError>& revocation_fault() const {
+        return shared_->revocation_fault;
+    }
 
 private:
-    TlsContext(SslCtxPtr ctx, const TlsConfig& config)
-        : ctx_(std::move(ctx)), role_(config.role),
-          verify_mode_(verify_mode(config.peer_certificate)),
-          require_extended_use_(config.require_extended_use), name_check_(config.name_check),
-          name_(config.name), ca_(config.ca), fingerprints_(config.fingerprints),
-          revocation_lists_(config.revocation_lists) {}
+    struct Shared {
+        SslCtxPtr ctx;
+        TlsConfig config; ///< without its key
+        std::optional<TlsError> revocation_fault;
+    };
 
-    static int verify_mode(PeerCertificate certificate);
+    TlsContext(SslCtxPtr ctx, const TlsConfig& config);
+    [[nodiscard]] std::optional<TlsError> load_revocation_lists() const;
 
-    SslCtxPtr ctx_;
-    wire::Role role_;
-    int verify_mode_; ///< OpenSSL's
-    bool require_extended_use_;
-    NameCheck name_check_;
-    std::string name_;
-    std::string ca_;
-    std::vector<Fingerprint> fingerprints_;
-    std::optional<TlsError> load_revocation_lists() const;
-
-    RevocationLists revocation_lists_;
-    /// Shared with whoever has the same store.
-    std::shared_ptr<std::optional<TlsError>> fault_ = std::make_shared<std::optional<TlsError>>();
+    std::shared_ptr<Shared> shared_;
 };
 
 /// One TLS session. After a failure it only gives out what it still wants to send (its alert).
 class TlsStream {
 public:
-    /// @p context must outlive the stream. Throws std::bad_alloc when OpenSSL has no memory.
+    /// Throws std::bad_alloc when OpenSSL has no memory.
     explicit TlsStream(const TlsContext& context);
     TlsStream(const TlsStream&) = delete;
     TlsStream& operator=(const TlsStream&) = delete;
@@ -178,7 +170,7 @@ private:
     BIO* in_;  ///< owned by ssl_
     BIO* out_; ///< owned by ssl_
     bool established_ = false;
-    const TlsContext& context_;
+    TlsContext context_;
     std::string failure_;
     std::string verify_failure_;
 };

@@ -134,6 +134,16 @@ void open(const Target& target) {
     }
 }
 
+bool reformat(const Target& target) {
+    auto logger = spdlog::default_logger();
+    if (logger->sinks().empty() ||
+        !std::dynamic_pointer_cast<spdlog::sinks::basic_file_sink_st>(logger->sinks().front()))
+        return false;
+    logger->set_formatter(formatter(target.stamp));
+    run() = {target.mute, nullptr, 0};
+    return true;
+}
+
 void set_level(Level level) {
     spdlog::default_logger()->set_level(native(level));
 }

@@ -36,6 +36,9 @@ struct Target {
 /// Sends lines there. Throws std::runtime_error when the file cannot be opened.
 void open(const Target& target);
 
+/// Goes on in the file that is open, by what else @p target says. False if none is.
+bool reformat(const Target& target);
+
 /// Lines below this level are dropped.
 void set_level(Level level);
 bool enabled(Level level);

@@ -55,6 +55,9 @@ private:
     bool set_up(const client::Tunnel& what) override;
     void take_down() override;
     bool keep(const client::Tunnel& what) override;
+    void announce(std::uint32_t peer_id) override {
+        calls.push_back("announce " + std::to_string(peer_id));
+    }
     void connected() override { calls.emplace_back("connected"); }
 
     Simulation& sim_;

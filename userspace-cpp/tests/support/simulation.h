@@ -65,6 +65,9 @@ public:
 
     void send(const server::Path& path, ByteView datagram) override;
 
+    /// The server's, to which another one may be assigned.
+    session::TlsContext& server_tls() { return *server_tls_; }
+
     TimePoint now = TimePoint{} + std::chrono::hours(1);
     /// Sees every datagram that is sent, even what is lost then.
     std::function<void(bool for_server, ByteView datagram)> tap;
