@@ -1729,9 +1729,46 @@ static int cmd_tcx(char **words)
 	return 0;
 }
 
-/* [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]: a datagram from
- * any address and port, whoever has them, with a wrong checksum or length when
- * asked for; one for each HEX, or for each line of standard input.
+/* An IP packet without options in two fragments, of which the first has @first
+ * bytes behind the header.
+ */
+static int send_fragments(int fd, const uint8_t *pkt, size_t len, size_t first,
+			  const struct sockaddr *dst, socklen_t dst_len)
+{
+	bool v6 = pkt[0] >> 4 == 6;
+	size_t head = v6 ? 40 : 20, from = 0, n = first;
+	static uint8_t buf[DATAGRAM_MAX];
+	uint8_t *data;
+
+	for (; from < len - head; from += n, n = len - head - from) {
+		bool last = from + n == len - head;
+
+		memcpy(buf, pkt, head);
+		data = buf + head;
+		if (v6) {
+			memset(data, 0, 8);
+			data[0] = pkt[6];
+			put16(data + 2, from | !last);
+			memcpy(data + 4, pkt + head + 8, 4);	/* ID */
+			data += 8;
+			buf[6] = IPPROTO_FRAGMENT;
+			put16(buf + 4, n + 8);
+		} else {
+			put16(buf + 2, head + n);
+			memcpy(buf + 4, pkt + head + 10, 2);	/* ID */
+			put16(buf + 6, from / 8 | (last ? 0 : 0x2000));
+		}
+		memcpy(data, pkt + head + from, n);
+		if (sendto(fd, buf, data + n - buf, 0, dst, dst_len) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* [checksum=N] [length=N] [tos=N] [fragment=N] SRC SPORT DST DPORT [HEX...]: a
+ * datagram from any address and port, whoever has them, with a wrong checksum or
+ * length when asked for, or in fragments; one for each HEX, or for each line of
+ * standard input.
  */
 static int cmd_send(char **words)
 {
@@ -1740,7 +1777,9 @@ static int cmd_send(char **words)
 	struct sockaddr_storage src, dst;
 	long check = -1, length = -1;
 	uint8_t *udp, *payload, tos = 0;
-	size_t addr_len, udp_len, n;
+	size_t addr_len, udp_len, n, fragment = 0;
+	socklen_t dst_len;
+	int error;
 	uint32_t sum;
 	char **hex;
 	int fd;
@@ -1752,6 +1791,8 @@ static int cmd_send(char **words)
 			length = parse_number(*words + 7, NULL);
 		else if (!strncmp(*words, "tos=", 4))
 			tos = parse_number(*words + 4, NULL);
+		else if (!strncmp(*words, "fragment=", 9))
+			fragment = parse_number(*words + 9, NULL);
 		else
 			errx(2, "bad option %s", *words);
 	}
@@ -1814,10 +1855,16 @@ static int cmd_send(char **words)
 		put16(udp + 4, length >= 0 ? length : (long)udp_len);
 		sum = checksum_fold(checksum_add(sum, udp, udp_len)) ?: 0xffff;
 		put16(udp + 6, check >= 0 ? check : (long)sum);
-		if (sendto(fd, pkt, payload + n - pkt, 0,
-			   (struct sockaddr *)&dst,
-			   addr_len == 4 ? sizeof(struct sockaddr_in) :
-					   sizeof(struct sockaddr_in6)) < 0)
+		dst_len = addr_len == 4 ? sizeof(struct sockaddr_in) :
+					  sizeof(struct sockaddr_in6);
+		if (fragment)
+			error = send_fragments(fd, pkt, payload + n - pkt,
+					       fragment,
+					       (struct sockaddr *)&dst, dst_len);
+		else
+			error = sendto(fd, pkt, payload + n - pkt, 0,
+				       (struct sockaddr *)&dst, dst_len);
+		if (error < 0)
 			err(1, "send");
 	}
 	return 0;
@@ -2045,7 +2092,8 @@ static int usage(void)
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  cgroup DIRECTORY drop|pass\n"
 		"  tcx DEVICE drop|assign [ADDRESS PORT|none]	of what is sent|received\n"
-		"  send [checksum=N] [length=N] [tos=N] SRC SPORT DST DPORT [HEX...]\n"
+		"  send [checksum=N] [length=N] [tos=N] [fragment=N]\n"
+		"       SRC SPORT DST DPORT [HEX...]\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
 		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"

@@ -319,9 +319,9 @@ all_matches() {
 		# they come with others, and are not marked
 		addrtype | cgroup | cluster | connbytes | connlabel | connlimit | \
 		cpu | dccp | devgroup | dscp | ecn | tos | ah | esp | hashlimit | \
-		helper | ipcomp | iprange | ipvs | l2tp | length | mac | multiport | \
+		helper | hl | ipcomp | iprange | ipvs | l2tp | length | mac | multiport | \
 		nfacct | osf | owner | physdev | pkttype | policy | rateest | realm | \
-		rpfilter | sctp | socket | string | tcpmss | time | ttl | u32 | bpf) ;;
+		rpfilter | rt | sctp | socket | string | tcpmss | time | ttl | u32 | bpf) ;;
 		*)
 			fail "nothing is known of the match $name"
 			missing=1
@@ -752,6 +752,33 @@ mangled() {
 	expect "datagrams that are changed" "$n" -eq 4
 }
 
+# FAMILY MODE: what comes in fragments is put together for conntrack, and leaves in
+# fragments that are no larger
+fragments() {
+	local n hex status=0 match="ip frag-off & 0x3fff != 0"
+	ends "$1"
+	[ "$1" = 4 ] || match="exthdr frag exists"
+	begin "$2" down || return
+	nsexec "$peer" nft -f - <<-RULES || return
+	table inet seen {
+		chain in {
+			type filter hook prerouting priority -450
+			$match counter
+		}
+	}
+	RULES
+	for n in 1 2; do
+		printf -v hex '%08x%032x' $((sequence += 1)) 0
+		"$tool" -n "$lan" send fragment=16 "$b" 7001 "$a" 7000 "$hex" &&
+			wait_for "datagram $hex" 5 lines_are 1 "^$hex$" peer_udp ||
+			status=1
+	done
+	n=$(nsexec "$peer" nft list chain inet seen in |
+		sed -n 's/.*packets \([0-9]*\) .*/\1/p')
+	nsexec "$peer" nft delete table inet seen
+	expect "fragments" "$n" -eq 4 && return $status
+}
+
 # --- the list
 
 prepare() {
@@ -830,6 +857,7 @@ for f in 4 6; do
 		check "F2: IPsec is asked for, IPv$f, fastpath $m" ipsec "$f" "$m"
 		check "F7: BPF of a control group, IPv$f, fastpath $m" cgroup_bpf "$f" "$m"
 		check "F8: a long transaction, IPv$f, fastpath $m" long_commit "$f" "$m"
+		check "fragments, IPv$f, fastpath $m" fragments "$f" "$m"
 	done
 	check "F13: MTU of a route, IPv$f" route_mtu "$f"
 done

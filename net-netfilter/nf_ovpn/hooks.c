@@ -290,6 +290,20 @@ static bool local_takes(struct sk_buff *skb, const struct net_device *out,
 	return true;
 }
 
+/* Whether conntrack has put the packet together. The normal path sends it in
+ * fragments again, and none of them is larger than the largest one was.
+ */
+static bool was_in_fragments(const struct sk_buff *skb, u8 pf)
+{
+	if (pf == NFPROTO_IPV4)
+		return IPCB(skb)->frag_max_size;
+#if IS_ENABLED(CONFIG_IPV6)
+	return IP6CB(skb)->frag_max_size;
+#else
+	return false;
+#endif
+}
+
 /* What the normal path would do more than to send the packet to the device,
  * it shall do.
  */
@@ -305,7 +319,7 @@ static bool shortcut_takes(struct sk_buff *skb, const struct nf_conn *ct,
 	    !(READ_ONCE(inst->dev->flags) & IFF_UP) ||
 	    !nf_ovpn_dev_is_plain(inst->dev) ||
 	    ct_is_error(skb, pf, ct, ctinfo) || nf_ct_is_dying(ct) ||
-	    odd_packet(skb, ct, pf))
+	    was_in_fragments(skb, pf) || odd_packet(skb, ct, pf))
 		return false;
 
 	if (!(forward ? forward_takes(skb, inst->net, inst->dev, pf, &mtu) :
