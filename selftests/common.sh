@@ -131,6 +131,10 @@ slow=1
 wait_for() {
 	local what=$1 seconds=$(($2 * slow))
 	shift 2
+	# Most is there at once, and slowwait sleeps.
+	for _ in 1 2 3; do
+		"$@" >/dev/null 2>&1 && return
+	done
 	slowwait "$seconds" "$@" >/dev/null 2>&1 ||
 		fail "waited $seconds s for $what"
 }
