@@ -61,8 +61,8 @@ left_ends() { # 4|6
 	fi
 }
 
-left_up() { "${1:-arrives}" "$a" 7000 "$b" 7001 "$peer" left_udp; }
-left_down() { "${1:-arrives}" "$b" 7001 "$a" 7000 "$left" peer_udp; }
+left_up() { arrives "$a" 7000 "$b" 7001 "$peer" left_udp; }
+left_down() { arrives "$b" 7001 "$a" 7000 "$left" peer_udp; }
 
 # MODE UP DOWN: the flow is there, and as armed as the mode allows.
 begin() {

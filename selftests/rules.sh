@@ -299,8 +299,10 @@ xt_table() {
 	icmp6		-
 	limit		volatile	-m limit --limit 1000/second --limit-burst 100
 	mark		stable	-m mark --mark 0
+	multiport	stable	-m multiport --dports 7000,7001
 	quota		volatile	-m quota --quota 100000000
 	recent		volatile	-m recent --set
+	rt		stable	-m rt ! --rt-type 0
 	set		volatile	-m set ! --match-set none src
 	state		stable	-m state --state ESTABLISHED
 	statistic	volatile	-m statistic --mode nth --every 2 --packet 0
@@ -319,9 +321,9 @@ all_matches() {
 		# they come with others, and are not marked
 		addrtype | cgroup | cluster | connbytes | connlabel | connlimit | \
 		cpu | dccp | devgroup | dscp | ecn | tos | ah | esp | hashlimit | \
-		helper | hl | ipcomp | iprange | ipvs | l2tp | length | mac | multiport | \
+		helper | hl | ipcomp | iprange | ipvs | l2tp | length | mac | \
 		nfacct | osf | owner | physdev | pkttype | policy | rateest | realm | \
-		rpfilter | rt | sctp | socket | string | tcpmss | time | ttl | u32 | bpf) ;;
+		rpfilter | sctp | socket | string | tcpmss | time | ttl | u32 | bpf) ;;
 		*)
 			fail "nothing is known of the match $name"
 			missing=1
@@ -820,11 +822,12 @@ done < <(nft_table | tr -s '\t')
 while IFS=$'\t' read -r name verdict rule; do
 	[ "$verdict" != - ] || continue
 	for f in 4 6; do
-		[ "$name-$f" != set-6 ] || continue
+		case $name-$f in set-6 | rt-4) continue ;; esac
 		# shellcheck disable=SC2086	# words
 		check "$verdict: iptables-legacy $rule, IPv$f" xt "$f" down \
 			iptables-legacy "$verdict" $rule
 	done
+	[ "$name" != rt ] || continue
 	# shellcheck disable=SC2086
 	check "$verdict: iptables-nft $rule" xt 4 down iptables-nft "$verdict" $rule
 	# shellcheck disable=SC2086
