@@ -212,8 +212,8 @@ std::optional<std::string> KeptFile::write(const std::string& text) {
     Place place;
     struct stat own {};
     struct stat there {};
-    // Somebody has taken it away, or put another one there; which cannot be seen in a directory that
-    // may not be looked into.
+    // Somebody has taken it away, or put another one there; which cannot be seen in a directory
+    // that may not be looked into.
     if (fstat(file_.get(), &own) != 0 || own.st_nlink == 0)
         return failed;
     if (find_place(path_, place) == 0 &&
