@@ -166,7 +166,7 @@ expect() {
 
 # In the background this would be a shell, and to kill it would leave the program:
 # one that is killed is started by "ip netns exec" itself, which becomes it. That
-# mounts /sys anew, which takes longer than most programs.
+# mounts /sys of the namespace as well, which takes longer than most programs.
 nsexec() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 gwnl() { "$tool" -n "$gw" nl nf-ovpn "$@"; }

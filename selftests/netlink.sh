@@ -432,7 +432,7 @@ whole() {
 		-e "s/CKEY/cipher-key=${KEY_UP:0:32}/g" \
 		-e "s/LKEY/cipher-key=$KEY_UP/g" \
 		-e "s/AKEY/auth-key=${KEY_UP:0:40}/g" \
-		-e "s/SCOPE/$(nsexec "$gw" cat /sys/class/net/veth0/ifindex)/" \
+		-e "s/SCOPE/$(ip netns exec "$gw" cat /sys/class/net/veth0/ifindex)/" \
 		<<-'TABLE'
 	instance-new !ifindex=tun2 !instance{ mode=mp fastpath=off dscp=inherit \
 		df=set mark=1 !listener{ local-ipv4=192.0.2.1 !local-port=1301 } }
@@ -776,7 +776,7 @@ peer_shown() {
 # SLOT KEY-ID CIPHER: everything that is said of an unused key, and that is no
 # secret
 key_answer() {
-	echo " ifindex=$(nsexec "$gw" cat /sys/class/net/tun0/ifindex)" \
+	echo " ifindex=$(ip netns exec "$gw" cat /sys/class/net/tun0/ifindex)" \
 		"keyconf.peer-id=42 keyconf.slot=$1 keyconf.key-id=$2" \
 		"keyconf.cipher-alg=$3 keyconf.auth-alg=none" \
 		"keyconf.key-bits=256 keyconf.tx-packet-id=0" \

@@ -34,7 +34,8 @@ die() {
 	exit 1
 }
 
-# ns NAMESPACE COMMAND... - "ip netns exec" mounts /sys anew as well, which takes longer than most programs
+# ns NAMESPACE COMMAND... - with the /sys of all: "ip netns exec" mounts it anew for the namespace, which takes longer
+# than most programs
 ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 # ---- time
@@ -72,7 +73,7 @@ start() {
 	shift 2
 	# emptied here, not in the background: nobody shall read what the one before has printed
 	: >"$RUN/$name.log"
-	nsenter --net="/run/netns/$space" -- "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
+	ip netns exec "$space" "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
 	PID[$name]=$!
 }
 
