@@ -14,14 +14,14 @@ items=" $* "
 # shellcheck source=calm.sh
 . "$NF_OVPN_TOP/lab/bench/calm.sh"
 
-begin=$(now)
+begin=${EPOCHREALTIME/./}
 uname -r >"$NF_OVPN_OUT/kernel"
 
 # record ITEM SYSTEM VARIANT DIRECTION UNIT VALUE
 record() {
 	# shellcheck disable=SC2154	# of who sources this
 	printf '%6d s  round %d  %-8s %-14s %-34s %-5s %12s %s\n' \
-		"$((($(now) - begin) / 1000000))" "$round" "$1" "$2" "$3" "$4" "$6" "$5"
+		"$(((${EPOCHREALTIME/./} - begin) / 1000000))" "$round" "$1" "$2" "$3" "$4" "$6" "$5"
 	jq -nc --arg item "$1" --arg system "$2" --arg variant "$3" --arg direction "$4" --arg unit "$5" --argjson value "$6" \
 		"{round: $round, \$item, \$system, \$variant, \$direction, \$unit, \$value}" >>"$NF_OVPN_OUT/records"
 }

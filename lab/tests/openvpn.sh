@@ -93,7 +93,7 @@ lab_up() {
 	topology_up
 	# flows from the LAN to a client are allowed too
 	ns gw nft add rule inet gateway forward iifname lan0 oifname tun0 ct state new accept
-	head -c 400000 /dev/urandom >"$RUN/sample"
+	head -c 600000 /dev/urandom >"$RUN/sample"
 	modprobe nf_ovpn
 	openvpn --genkey tls-auth "$RUN/ta.key"
 	openvpn --genkey tls-crypt-v2-server "$RUN/v2-server.key"
