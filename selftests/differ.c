@@ -701,7 +701,8 @@ static struct item legacy_matches[] = {
 	{ "-m length --length %l:", .odd = true },
 	{ "-p tcp -m tcp --tcp-flags SYN,FIN SYN" },
 	{ "-p tcp -m tcp --dport %p" },
-	{ "-m hashlimit --hashlimit-name x --hashlimit-above 1/hour --hashlimit-burst %n", .odd = true },
+	{ "-m hashlimit --hashlimit-name x --hashlimit-above 1/hour --hashlimit-burst %n",
+	  .odd = true },
 };
 
 static struct item legacy_targets[] = {
