@@ -3,6 +3,7 @@
 // nf-ovpnd: the command line.
 //
 //     nf-ovpnd [--config] FILE     serve, or connect if the file is a client's
+//     nf-ovpnd --client --remote … the same with options in place of the file, or beside it
 //     nf-ovpnd --check FILE        say what becomes of each option, and stop
 //     nf-ovpnd --help-options      say what becomes of which option of OpenVPN
 //
@@ -13,6 +14,7 @@
 // Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
 // would · 2 the command line or the configuration is wrong.
 
+#include "client/asking.h"
 #include "client/daemon.h"
 #include "config/client_config.h"
 #include "config/server_config.h"
@@ -26,7 +28,6 @@
 #include "util/secret.h"
 #include "util/service_notify.h"
 
-#include <CLI/CLI.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <openssl/crypto.h>
@@ -34,8 +35,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -91,6 +95,10 @@ CheckLines check_client_files(const std::string& directory) {
     return out;
 }
 
+std::optional<std::string> failure_of(const Result<session::TlsContext, session::TlsError>& tls) {
+    return tls ? std::nullopt : std::optional(tls.error().what);
+}
+
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
 template <typename Side>
@@ -102,6 +110,8 @@ int check(const std::string& file, const typename Side::Parsed& parsed) {
         return kFailed;
     }
     bool usable = true;
+    // Without somebody who says its pass phrase a key cannot be looked at.
+    const bool asks = parsed.config.ask_pass_phrase;
     for (const auto& [line, is_error] : Side::check_more(parsed.config)) {
         std::printf("%s\n", line.c_str());
         usable = usable && !is_error;
@@ -110,8 +120,8 @@ int check(const std::string& file, const typename Side::Parsed& parsed) {
         std::printf("%s: not usable\n", file.c_str());
         return kFailed;
     }
-    if (auto tls = Side::make_tls(parsed.config); !tls) {
-        std::printf("%s: error: %s\n", file.c_str(), tls.error().what.c_str());
+    if (auto tls = asks ? std::nullopt : failure_of(Side::make_tls(parsed.config))) {
+        std::printf("%s: error: %s\n", file.c_str(), tls->c_str());
         return kFailed;
     }
     std::printf("%s: usable\n", file.c_str());
@@ -144,27 +154,31 @@ void begin(const config::CommonConfig& config, const ServiceNotify& service) {
     set_up_process(config);
 }
 
-/// The configuration's file, read from where the process was started, however often.
+/// The command line, with the files that it names, which are read from where the process was
+/// started, however often.
 class Source {
 public:
-    explicit Source(const std::string& file) : file_(file), start_(open(".", O_PATH | O_CLOEXEC)) {}
+    explicit Source(std::vector<std::string> words)
+        : words_(std::move(words)), start_(open(".", O_PATH | O_CLOEXEC)) {
+        const auto at = std::find(words_.begin(), words_.end(), "--config");
+        name_ = at == words_.end() || at + 1 == words_.end() ? "command line" : at[1];
+    }
     ~Source() { close(start_); }
     Source(const Source&) = delete;
     Source& operator=(const Source&) = delete;
 
-    [[nodiscard]] const std::string& file() const { return file_; }
+    /// For messages.
+    [[nodiscard]] const std::string& name() const { return name_; }
 
     /// Changes to the directory of the start.
     [[nodiscard]] bool go_back() const { return fchdir(start_) == 0; }
 
-    /// What the file says now. Nothing if it cannot be read, with the reason. It may have an inline
-    /// key: whoever asks for it wipes it.
-    std::optional<std::string> text(std::string& why) const {
-        return config::read_file(file_, why);
-    }
+    /// What it all says now. There may be an inline key in it, which parsing wipes.
+    [[nodiscard]] config::GivenOptions options() const { return config::options_of(words_); }
 
 private:
-    std::string file_;
+    std::vector<std::string> words_;
+    std::string name_;
     int start_;
 };
 
@@ -173,11 +187,46 @@ void enter(const std::string& directory) {
         throw std::system_error(errno, std::generic_category(), "cd " + directory);
 }
 
-template <typename Side>
-typename Side::Parsed parse(std::string& text) {
-    auto parsed = Side::parse(text);
-    wipe(text);
-    return parsed;
+/// Goes on in a process of its own, without a terminal, unless a service manager has started this
+/// one and watches it. The one that was started ends when the other is ready, or has failed.
+void detach(ServiceNotify& service) {
+    if (service.connected()) {
+        std::fputs("daemon: a service manager has started this process, which stays in the "
+                   "foreground\n",
+                   stderr);
+        return;
+    }
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0)
+        fail("daemon");
+    const pid_t child = fork();
+    if (child < 0)
+        fail("daemon");
+    if (child > 0) {
+        close(ends[1]);
+        char ready = 0;
+        ssize_t n = -1;
+        do {
+            n = read(ends[0], &ready, 1);
+        } while (n < 0 && errno == EINTR);
+        // Whatever there is, is the other one's now.
+        if (n == 1)
+            _exit(kOk);
+        int status = 0;
+        waitpid(child, &status, 0);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : kFailed);
+    }
+    close(ends[0]);
+    setsid();
+    service.on_ready([end = ends[1]] {
+        const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+            dup2(null, fd);
+        close(null);
+        const char ready = 1;
+        static_cast<void>(write(end, &ready, 1) == 1);
+        close(end);
+    });
 }
 
 /// What the file says now. Nothing if it cannot be used, with the reasons in the log. What this
@@ -185,47 +234,41 @@ typename Side::Parsed parse(std::string& text) {
 template <typename Side>
 std::optional<typename Side::Parsed> read_again(const Source& source,
                                                 const config::CommonConfig& now) {
-    std::string why;
-    std::optional<std::string> text;
-    if (source.go_back())
-        text = source.text(why);
-    else
-        why = std::strerror(errno);
     std::optional<typename Side::Parsed> next;
-    if (text)
-        next = parse<Side>(*text);
+    if (source.go_back())
+        next = Side::parse(source.options());
     else
-        log::error("{}: {}", source.file(), why);
+        log::error("{}: {}", source.name(), std::strerror(errno));
     for (const auto& finding : next ? next->findings : std::vector<config::Finding>{})
         log::emit(finding.severity == config::Severity::Error ? log::Level::Error
                                                               : log::Level::Warning,
-                  "{}", describe(source.file(), finding));
+                  "{}", describe(source.name(), finding));
     bool usable = next && next->ok();
     if (usable) {
         auto tls = Side::make_tls(next->config);
         if (!tls)
-            log::error("{}: {}", source.file(), tls.error().what);
+            log::error("{}: {}", source.name(), tls.error().what);
         usable = static_cast<bool>(tls);
         const auto& c = next->config;
         if (c.runs_programs && !now.runs_programs && now.seccomp) {
-            log::error("{}: programs cannot be run before a new start (nf-seccomp)", source.file());
+            log::error("{}: programs cannot be run before a new start (nf-seccomp)", source.name());
             usable = false;
         }
         if (c.starts_helper && !now.starts_helper) {
             log::error("{}: users cannot be verified by PAM before a new start (plugin)",
-                       source.file());
+                       source.name());
             usable = false;
         }
         if (c.run_as != now.run_as || c.seccomp != now.seccomp || c.mlock != now.mlock ||
             c.nice != now.nice)
             log::warning("{}: user, group, nf-seccomp, mlock and nice have effect at a new start "
                          "only",
-                         source.file());
+                         source.name());
     }
     enter(now.directory);
     if (usable)
         return next;
-    log::error("{}: cannot be used, and so nothing is changed", source.file());
+    log::error("{}: cannot be used, and so nothing is changed", source.name());
     return std::nullopt;
 }
 
@@ -256,7 +299,7 @@ public:
     Management& operator=(const Management&) = delete;
 
     /// False if a signal says that there is nothing to wait for any more.
-    bool wait(const ServiceNotify& service) {
+    bool wait(ServiceNotify& service) {
         protocol_.begin_hold();
         if (!protocol_.holding())
             return true;
@@ -286,11 +329,15 @@ private:
 /// The server's side.
 struct ServerSide {
     using Parsed = config::ParsedConfig;
-    static Parsed parse(const std::string& text) { return config::parse_server_config(text); }
+    static Parsed parse(config::GivenOptions options) {
+        return config::parse_server_config(std::move(options));
+    }
     static auto make_tls(const config::ServerConfig& config) { return server::make_tls(config); }
     static CheckLines check_more(const config::ServerConfig& config) {
         return check_client_files(config.client_config_dir);
     }
+
+    void prepare(const config::ServerConfig&) {}
 
     /// Serves by one configuration. @p reload reads the next one.
     End run(const config::ServerConfig& config, ServiceNotify& service,
@@ -334,9 +381,17 @@ private:
 /// The client's side.
 struct ClientSide {
     using Parsed = config::ParsedClientConfig;
-    static Parsed parse(const std::string& text) { return config::parse_client_config(text); }
+    static Parsed parse(config::GivenOptions options) {
+        return config::parse_client_config(std::move(options));
+    }
     static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
     static CheckLines check_more(const config::ClientConfig&) { return {}; }
+
+    void prepare(const config::ClientConfig& config) {
+        const bool by_management = config.management && config.query_management;
+        if (config.ask_user && !by_management)
+            ask_.emplace();
+    }
 
     End run(const config::ClientConfig& config, ServiceNotify& service,
             std::function<bool()> reload) {
@@ -344,6 +399,11 @@ struct ClientSide {
         client::Surroundings surroundings;
         surroundings.service = &service;
         surroundings.reload = std::move(reload);
+        const bool by_management = config.management && config.query_management;
+        if (config.ask_user && !by_management && !ask_)
+            log::warning("auth-user-pass: before a new start nobody is asked");
+        else if (config.ask_user && !by_management)
+            surroundings.ask = &*ask_;
         if (config.management) {
             auto settings = management_settings(*config.management);
             settings.forget_on_disconnect = config.forget_on_disconnect;
@@ -363,22 +423,47 @@ struct ClientSide {
         }
         return End::Failed;
     }
+
+private:
+    // Started by the first configuration, as long as there are privileges.
+    std::optional<client::AskProcess> ask_;
 };
+
+// That of the private key; it stays in @p phrase. Throws std::runtime_error.
+ByteView ask_pass_phrase(SecretBytes& phrase) {
+    auto answer = client::ask_somebody("Enter Private Key Password:", false);
+    if (!answer)
+        throw std::runtime_error("askpass: " + answer.error().why);
+    phrase = std::move(*answer);
+    return phrase.view();
+}
 
 template <typename Side>
 int run(const Source& source, typename Side::Parsed parsed) {
     for (const auto& finding : parsed.findings)
-        std::fprintf(stderr, "%s\n", describe(source.file(), finding).c_str());
+        std::fprintf(stderr, "%s\n", describe(source.name(), finding).c_str());
     if (!parsed.ok())
         return kBadConfiguration;
     auto service = ServiceNotify::from_environment();
+    Side side;
+    SecretBytes phrase;
+    try {
+        // While there is a terminal.
+        if (parsed.config.ask_pass_phrase)
+            parsed.config.pass_phrase = SecretBytes(ask_pass_phrase(phrase));
+        side.prepare(parsed.config);
+        if (parsed.config.detach)
+            detach(service);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s\n", e.what());
+        return kFailed;
+    }
     // Between two daemons nobody waits for signals; these are then kept for the next one.
     asio::io_context nobody;
     asio::signal_set kept(nobody, SIGHUP, SIGUSR1, SIGUSR2);
     kept.add(SIGTERM);
     kept.add(SIGINT);
     try {
-        Side side;
         for (bool first = true;; first = false) {
             const auto& config = parsed.config;
             if (!source.go_back())
@@ -386,6 +471,8 @@ int run(const Source& source, typename Side::Parsed parsed) {
             enter(config.directory);
             auto target = config.log;
             target.append = target.append || !first;
+            // Without a terminal nobody would see it elsewhere.
+            target.syslog = target.syslog || (config.detach && !service.connected());
             if (const auto why = host::why_not_to_write(target.file); why && !target.file.empty())
                 throw std::runtime_error(*why);
             log::open(target);
@@ -400,6 +487,9 @@ int run(const Source& source, typename Side::Parsed parsed) {
             if (end != End::Reload)
                 return end == End::Stop ? kOk : kFailed;
             parsed = std::move(*next);
+            // Nobody is asked twice.
+            if (parsed.config.ask_pass_phrase)
+                parsed.config.pass_phrase = SecretBytes(phrase.view());
         }
     } catch (const std::exception& e) {
         log::error("{}", e.what());
@@ -408,9 +498,61 @@ int run(const Source& source, typename Side::Parsed parsed) {
 }
 
 template <typename Side>
-int check_or_run(const Source& source, std::string& text, bool only_check) {
-    auto parsed = parse<Side>(text);
-    return only_check ? check<Side>(source.file(), parsed) : run<Side>(source, std::move(parsed));
+int check_or_run(const Source& source, config::GivenOptions options, bool only_check) {
+    auto parsed = Side::parse(std::move(options));
+    return only_check ? check<Side>(source.name(), parsed) : run<Side>(source, std::move(parsed));
+}
+
+constexpr const char* kVersion = "nf-ovpnd " NF_OVPND_VERSION "\n";
+constexpr const char* kHelp =
+    "nf-ovpnd: OpenVPN server or client whose data channel runs in the kernel, in nf_ovpn, where\n"
+    "there is one\n"
+    "\n"
+    "nf-ovpnd [--config] FILE [--OPTION WORD...]...\n"
+    "nf-ovpnd --OPTION WORD... [--OPTION WORD...]...\n"
+    "                    serve, or connect; options are those of OpenVPN\n"
+    "nf-ovpnd --check FILE [--OPTION WORD...]...\n"
+    "                    say what becomes of each option of the configuration, and stop\n"
+    "nf-ovpnd --help-options\n"
+    "                    say what becomes of which option of OpenVPN\n"
+    "nf-ovpnd --version  say which release this is\n"
+    "nf-ovpnd --help     say this\n"
+    "\n"
+    "Signals: TERM, INT stop; HUP reads the configuration again, USR1 does not, and\n"
+    "both let clients connect anew; USR2 writes the status to the log.\n"
+    "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
+    "command line.\n";
+
+/// What stands behind the program's name.
+struct CommandLine {
+    bool help = false;
+    bool help_options = false;
+    bool version = false;
+    bool check = false;
+    std::vector<std::string> words; ///< OpenVPN's
+};
+
+CommandLine command_line(const std::vector<std::string>& words) {
+    CommandLine out;
+    bool names_file = true; // a word here is a file
+    for (const auto& word : words) {
+        const bool is_option = word.starts_with("--");
+        if (word == "--help" || word == "-h") {
+            out.help = true;
+        } else if (word == "--help-options") {
+            out.help_options = true;
+        } else if (word == "--version") {
+            out.version = true;
+        } else if (word == "--check") {
+            out.check = true;
+        } else if (!is_option && names_file) {
+            out.words.insert(out.words.end(), {"--config", word});
+        } else {
+            out.words.push_back(word);
+        }
+        names_file = word == "--check";
+    }
+    return out;
 }
 
 } // namespace
@@ -421,43 +563,24 @@ int main(int argc, char** argv) {
         const auto config = pam::from_words({argv + 1, argv + argc});
         return config ? pam::serve(STDIN_FILENO, *config) : kBadConfiguration;
     }
-    CLI::App app{
-        "nf-ovpnd: OpenVPN server or client whose data channel runs in the kernel, in nf_ovpn, "
-        "where there is one"};
-    std::string file;
-    bool only_check = false;
-    bool help_options = false;
-    app.add_option("--config,FILE", file, "configuration in OpenVPN's syntax");
-    app.add_flag("--check", only_check,
-                 "say what becomes of each option of the configuration, and stop");
-    app.add_flag("--help-options", help_options, "say what becomes of which option of OpenVPN");
-    app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
-    app.footer("Signals: TERM, INT stop; HUP reads the configuration again, USR1 does not, and\n"
-               "both let clients connect anew; USR2 writes the status to the log.\n"
-               "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
-               "command line.");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? kOk : kBadConfiguration;
+    if (argc > 1 && std::string_view(argv[1]) == client::kAskOption)
+        return client::serve_questions(STDIN_FILENO);
+    const auto line = command_line({argv + 1, argv + argc});
+    if (line.help || line.version) {
+        std::fputs(line.help ? kHelp : kVersion, stdout);
+        return kOk;
     }
-
-    if (help_options) {
+    if (line.help_options) {
         std::fputs(config::options_as_text().c_str(), stdout);
         return kOk;
     }
-    if (file.empty()) {
+    if (line.words.empty()) {
         std::fputs("no configuration is named: nf-ovpnd FILE\n", stderr);
         return kBadConfiguration;
     }
-    const Source source(file);
-    std::string why;
-    auto text = source.text(why);
-    if (!text) {
-        std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
-        return only_check ? kFailed : kBadConfiguration;
-    }
-    return config::role_of(*text) == config::Role::Client
-               ? check_or_run<ClientSide>(source, *text, only_check)
-               : check_or_run<ServerSide>(source, *text, only_check);
+    const Source source(line.words);
+    auto options = source.options();
+    return config::role_of(options) == config::Role::Client
+               ? check_or_run<ClientSide>(source, std::move(options), line.check)
+               : check_or_run<ServerSide>(source, std::move(options), line.check);
 }

@@ -14,8 +14,11 @@
 #include "util/log.h"
 
 #include <asio/post.hpp>
+#include <fmt/format.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <utility>
 
@@ -36,6 +39,17 @@ bool suits(const config::Remote& remote, const Address& address) {
 // The address to bind to; without one every address of the server's family.
 Address any_or(const std::optional<Address>& local, const Endpoint& remote) {
     return local.value_or(remote.address.is_ipv4() ? Address(Ipv4{}) : Address(Ipv6{}));
+}
+
+// Twelve hexadecimal digits.
+std::string random_label() {
+    std::array<unsigned char, 6> random{};
+    if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1)
+        throw std::runtime_error("no random bytes");
+    std::string out;
+    for (auto byte : random)
+        out += fmt::format("{:02x}", byte);
+    return out;
 }
 
 bool looks_names_up(const config::ClientConfig& c) {
@@ -85,15 +99,21 @@ ClientSettings client_settings(const config::ClientConfig& c) {
     s.tries = c.tries;
     s.auth_retry = c.auth_retry;
     s.ask_user = c.ask_user;
+    s.forget_password = c.forget_password;
     s.ask_remote = c.ask_remote;
     s.keep_tunnel = c.keep_tunnel;
-    if (!c.username.empty()) {
-        s.username = c.username;
+    s.known_username = c.username;
+    s.username = c.username;
+    if (!c.username.empty() && !c.ask_user) {
         s.password = std::make_shared<const SecretBytes>(c.password.view());
     }
     s.keepalive = {c.ping, c.ping_restart};
     s.mss_fix = c.mss_fix;
     s.exit_notify = c.exit_notify;
+    s.ping_exit = c.ping_exit;
+    s.inactive = std::chrono::seconds(c.inactive);
+    s.inactive_bytes = c.inactive_bytes;
+    s.session_timeout = std::chrono::seconds(c.session_timeout);
     return s;
 }
 
@@ -102,15 +122,23 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 }
 
 Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
-    : EventLoop(config.device, surroundings.service), config_(config),
+    : EventLoop(config.device, config.device_node, surroundings.service), config_(config),
       surroundings_(std::move(surroundings)), tls_(host::require(make_tls(config))),
       setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,
              [this] { settle(); }),
       resolver_(context_), core_(client_settings(config), tls_, *this),
       tcp_buffer_(io::kTcpReadSize), pid_file_(config.pid_file) {
+    if (surroundings_.ask) {
+        asker_.emplace(context_, *surroundings_.ask);
+        terminal_link_.emplace(*asker_, core_,
+                               UserQuestion{config_.username, config_.static_challenge},
+                               [this] { settle(); });
+        core_.observe(&*terminal_link_);
+    }
     if (surroundings_.protocol)
-        management_link_.emplace(*surroundings_.protocol, core_, config_.static_challenge,
-                                 [this] { settle(); });
+        management_link_.emplace(
+            *surroundings_.protocol, core_, config_.static_challenge, [this] { settle(); },
+            terminal_link_ ? &*terminal_link_ : nullptr);
     if (surroundings_.sockets)
         management_.emplace(context_, *surroundings_.sockets, *surroundings_.protocol);
 }
@@ -119,6 +147,7 @@ Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
 Daemon::~Daemon() {
     management_.reset();
     management_link_.reset();
+    core_.observe(nullptr);
     close();
 }
 
@@ -157,7 +186,8 @@ void Daemon::resolve(const config::Remote& remote) {
         return;
     }
     resolver_.async_resolve(
-        remote.host, std::to_string(remote.port),
+        config_.random_hostname ? random_label() + "." + remote.host : remote.host,
+        std::to_string(remote.port),
         [this, remote, which = try_](const asio::error_code& error,
                                      const asio::ip::udp::resolver::results_type& results) {
             if (which != try_ || error == asio::error::operation_aborted)

@@ -17,6 +17,7 @@
 #include "client/core.h"
 #include "client/management_link.h"
 #include "client/setup.h"
+#include "client/terminal_link.h"
 #include "config/client_config.h"
 #include "host/event_loop.h"
 #include "host/files.h"
@@ -43,6 +44,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 struct Surroundings {
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::ClientProtocol* protocol = nullptr;
+    const AskProcess* ask = nullptr;  ///< asks for name and password; null: nobody does
     ServiceNotify* service = nullptr; ///< the service manager; null: there is none
     /// Reads the configuration for the next daemon; false if it cannot be used.
     std::function<bool()> reload = [] { return false; };
@@ -100,6 +102,8 @@ private:
     std::shared_ptr<io::TcpStream> tcp_;
 
     ClientCore core_;
+    std::optional<Asker> asker_;
+    std::optional<TerminalLink> terminal_link_;
     std::optional<ManagementLink> management_link_;
     std::optional<management::Server> management_;
     bool told_up_ = false;

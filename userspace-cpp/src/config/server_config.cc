@@ -39,10 +39,11 @@ private:
     void finish() override;
     void finish_transport();
     void finish_addresses();
+    void finish_addresses6();
     void finish_point_to_point();
     void finish_framing();
     void finish_users();
-    [[nodiscard]] std::vector<std::string> first_pushes() const;
+    [[nodiscard]] std::vector<std::string> own_pushes() const;
 
     void bind(const Directive& d);
     void proto(const Directive& d);
@@ -53,6 +54,7 @@ private:
     void ifconfig(const Directive& d);
     void ifconfig_ipv6(const Directive& d);
     void ifconfig_pool(const Directive& d);
+    void ifconfig_ipv6_pool(const Directive& d);
     void topology(const Directive& d);
     void route(const Directive& d);
     void route_ipv6(const Directive& d);
@@ -80,6 +82,9 @@ private:
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
     std::optional<Directive> topology_;
+    std::optional<Directive> pool6_;
+    std::optional<Prefix> pool6_prefix_;
+    std::vector<std::string> keepalive_pushes_;
     std::optional<Directive> pushed_topology_;
     std::optional<Directive> remote_;
     std::optional<std::uint32_t> keepalive_timeout_;
@@ -93,8 +98,7 @@ private:
 };
 
 constexpr const char* kBadIpv6 = "not an IPv6 network with its prefix length: \"";
-constexpr const char* kNoCompression =
-    "of compress: stub, stub-v2 and migrate; of comp-lzo: no; they compress nothing";
+constexpr const char* kFramings = "of compress: stub, stub-v2 and others; of comp-lzo: no and yes";
 
 std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
     // Of every option that the table has as supported for a server alone.
@@ -112,6 +116,7 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"ifconfig", handler(&ServerParser::ifconfig)},
         {"ifconfig-ipv6", handler(&ServerParser::ifconfig_ipv6)},
         {"ifconfig-pool", handler(&ServerParser::ifconfig_pool)},
+        {"ifconfig-ipv6-pool", handler(&ServerParser::ifconfig_ipv6_pool)},
         {"ifconfig-pool-persist", handler(&ServerParser::ifconfig_pool_persist)},
         {"topology", handler(&ServerParser::topology)},
         {"route", handler(&ServerParser::route)},
@@ -303,6 +308,27 @@ void ServerParser::ifconfig_pool(const Directive& d) {
     has_pool_ = true;
 }
 
+// Its first address, and the length of the network's prefix.
+void ServerParser::ifconfig_ipv6_pool(const Directive& d) {
+    const auto slash = d.args[0].find('/');
+    const auto first = parse_ipv6(std::string_view(d.args[0]).substr(0, slash));
+    std::uint32_t length = 64;
+    if (slash != std::string::npos) {
+        const auto read =
+            number({d.name, {d.args[0].substr(slash + 1)}, false, d.line, d.file}, 0, 64, 124);
+        if (!read)
+            return;
+        length = *read;
+    }
+    if (!first) {
+        error(d, "not an IPv6 address with its prefix length",
+              "ifconfig-ipv6-pool fd00:8::1000/64");
+        return;
+    }
+    pool6_ = d;
+    pool6_prefix_ = ipv6_prefix(*first, static_cast<int>(length));
+}
+
 void ServerParser::topology(const Directive& d) {
     topology_ = d;
     auto& topology = config().topology;
@@ -361,13 +387,18 @@ std::optional<std::string> push_objection(const std::string& option) {
     if (option.empty() || option.find(',') != std::string::npos)
         return "a pushed option must not be empty or hold a comma";
     auto name = option.substr(0, option.find(' '));
-    for (const char* own :
-         {"ifconfig", "ifconfig-ipv6", "peer-id", "cipher", "protocol-flags", "key-derivation",
-          "topology", "tun-mtu", "compress", "comp-lzo", "push-continuation"}) {
+    for (const char* own : {"ifconfig", "peer-id", "protocol-flags", "key-derivation", "topology",
+                            "push-continuation"}) {
         if (name == own)
             return name + " is negotiated and cannot be pushed by hand";
     }
     return std::nullopt;
+}
+
+// What clients are told in any case, by what was negotiated with each of them.
+bool is_pushed_anyway(const std::string& option) {
+    const auto name = option.substr(0, option.find(' '));
+    return name == "cipher" || name == "tun-mtu" || name == "compress" || name == "comp-lzo";
 }
 
 void ServerParser::push(const Directive& d) {
@@ -381,11 +412,18 @@ void ServerParser::push(const Directive& d) {
     if (name == "compress" || name == "comp-lzo") {
         auto word = option.size() > name.size() ? option.substr(name.size() + 1) : "";
         auto framing = framing_of(name, word);
-        if (!framing || framing == Framing::None)
-            error(d, "compression is not supported", kNoCompression);
-        else
+        if (!framing)
+            error(d, "\"" + word + "\" is not understood", kFramings);
+        else if (may_be_compressed(*framing))
+            warn(d,
+                 "left out: nothing is compressed; clients that are set to compress are asked "
+                 "to stop",
+                 "remove it");
+        else if (*framing != Framing::None)
             pushed_framing_ = framing;
         framing_push_ = d;
+    } else if (is_pushed_anyway(option)) {
+        warn(d, "left out: each client is told what was negotiated with it", "remove it");
     } else if (auto objection = push_objection(option)) {
         error(d, *objection);
     } else {
@@ -394,8 +432,9 @@ void ServerParser::push(const Directive& d) {
 }
 
 void ServerParser::dh(const Directive& d) {
+    config().dh.clear();
     if (d.is_inline || d.args[0] != "none")
-        warn(d, "ignored: key exchange is always by elliptic curves", "use dh none");
+        config().dh = contents(d).value_or("");
 }
 
 void ServerParser::tls_crypt_v2(const Directive& d) {
@@ -550,8 +589,7 @@ void ServerParser::keepalive(const Directive& d) {
     config().ping = *interval;
     config().ping_restart = 2 * *timeout;
     keepalive_timeout_ = *timeout;
-    config().push.push_back("ping " + d.args[0]);
-    config().push.push_back("ping-restart " + d.args[1]);
+    keepalive_pushes_ = {"ping " + d.args[0], "ping-restart " + d.args[1]};
 }
 
 void ServerParser::connect_freq_initial(const Directive& d) {
@@ -588,12 +626,26 @@ void ServerParser::nf_control(const Directive& d) {
 // One peer, that nothing is pushed to.
 void ServerParser::finish_point_to_point() {
     auto& c = config();
-    for (const char* name :
-         {"ifconfig-pool", "ifconfig-pool-persist", "push", "client-config-dir", "ccd-exclusive",
-          "max-clients", "duplicate-cn", "client-to-client", "connect-freq-initial",
-          "client-connect", "client-disconnect", "learn-address", "auth-user-pass-verify", "plugin",
-          "auth-user-pass-optional", "username-as-common-name", "auth-gen-token",
-          "verify-client-cert", "management-client-auth"}) {
+    for (const char* name : {"ifconfig-pool",
+                             "ifconfig-pool-persist",
+                             "push",
+                             "client-config-dir",
+                             "ccd-exclusive",
+                             "max-clients",
+                             "duplicate-cn",
+                             "client-to-client",
+                             "connect-freq-initial",
+                             "client-connect",
+                             "client-disconnect",
+                             "learn-address",
+                             "auth-user-pass-verify",
+                             "plugin",
+                             "auth-user-pass-optional",
+                             "username-as-common-name",
+                             "auth-gen-token",
+                             "verify-client-cert",
+                             "management-client-auth",
+                             "ifconfig-ipv6-pool"}) {
         if (seen(name))
             error(std::string(name) + " is for a server with many clients",
                   "server NETWORK NETMASK");
@@ -623,6 +675,21 @@ void ServerParser::finish_point_to_point() {
         error(*ifconfig_, "both ends have the same address");
 }
 
+// ifconfig-ipv6 and its pool, or server-ipv6, which is both.
+void ServerParser::finish_addresses6() {
+    auto& c = config();
+    if (pool6_ && c.network6) {
+        error(*pool6_, "server-ipv6 sets it", "remove one of them");
+    } else if (pool6_ && !c.address6) {
+        if (!seen("ifconfig-ipv6"))
+            error(*pool6_, "the device has no IPv6 address",
+                  "ifconfig-ipv6 fd00:8::1/64 fd00:8::2");
+    } else if (pool6_) {
+        c.pool6_first = Ipv6{pool6_prefix_->address};
+        c.network6 = pool6_prefix_;
+    }
+}
+
 void ServerParser::finish_addresses() {
     auto& c = config();
     if (c.point_to_point) {
@@ -631,8 +698,7 @@ void ServerParser::finish_addresses() {
     }
     if (remote_)
         error(*remote_, "a server's clients come from anywhere", "remove it");
-    if (c.address6)
-        error("ifconfig-ipv6 is for a point-to-point peer", "server-ipv6 NETWORK/64");
+    finish_addresses6();
     const bool subnet = c.topology == wire::Topology::Subnet;
     if (ifconfig_ && subnet && prefix_length(c.netmask).value_or(32) > 30) {
         error(*ifconfig_, ifconfig_->args[1] + " is not a netmask of a network with clients",
@@ -645,16 +711,22 @@ void ServerParser::finish_addresses() {
                   "with topology p2p and net30 the second word is the device's other end");
         c.other_end = std::exchange(c.netmask, Ipv4{0});
     }
-    if (server_ && (ifconfig_ || (has_pool_ && default_pool_))) {
-        error(*server_, "sets ifconfig and ifconfig-pool itself, and the file has one of them",
+    if (server_ && has_pool_ && default_pool_) {
+        error(*server_, "sets ifconfig-pool itself, and the file has one",
               "remove that one; server … nopool leaves the pool to ifconfig-pool");
         return;
     }
+    // OpenVPN has server overwrite it, too.
+    const auto written = ifconfig_ && server_ ? std::optional(c.address) : std::nullopt;
     if (server_network_) {
         auto base = server_network_->network.value;
         auto broadcast = base | ~server_network_->netmask.value;
         c.address = Ipv4{base + 1};
         c.netmask = server_network_->netmask;
+        c.other_end.reset();
+        if (written && *written != c.address)
+            warn(*ifconfig_, "ignored: server gives the device " + to_string(c.address),
+                 "remove it");
         if (default_pool_) {
             // As OpenVPN; a device with that netmask needs no second address, and no route.
             const std::uint32_t at_end = c.netmask.value == 0xfffffff8 ? 0 : 4;
@@ -683,8 +755,9 @@ void ServerParser::finish_addresses() {
         c.pool_first.value += 2;
         c.pool_last.value = c.pool_first.value + 4 * (static_cast<std::uint32_t>(clients) - 1);
     }
-    if (c.network6 && ipv6_pool_offset(*c.network6) + clients >
-                          std::uint64_t{1} << std::min(128 - c.network6->length, 32))
+    if (c.network6 && !c.pool6_first &&
+        ipv6_pool_offset(*c.network6) + clients > std::uint64_t{1}
+                                                      << std::min(128 - c.network6->length, 32))
         error("the network of server-ipv6 has fewer addresses than the pool",
               "a shorter prefix, as /64");
     auto outside = [&](Ipv4 a) {
@@ -698,20 +771,28 @@ void ServerParser::finish_addresses() {
 
 void ServerParser::finish_framing() {
     auto& c = config();
-    if (pushed_framing_ && c.framing != Framing::None && pushed_framing_ != c.framing)
+    if (pushed_framing_ && c.framing != Framing::None && !may_be_compressed(c.framing) &&
+        pushed_framing_ != c.framing)
         error(*framing_push_,
               "differs from this server's own \"" + std::string(framing_option(c.framing)) + "\"");
     else if (pushed_framing_)
         c.framing = *pushed_framing_;
+    if (!c.point_to_point && may_be_compressed(c.framing))
+        c.framing = Framing::None;
     c.push_framing = pushed_framing_.has_value();
 }
 
 // What OpenVPN pushes by itself.
-std::vector<std::string> ServerParser::first_pushes() const {
+std::vector<std::string> ServerParser::own_pushes() const {
     const auto address = to_string(config_.address);
     std::vector<std::string> out;
-    if (config_.topology == wire::Topology::Subnet)
-        return {"route-gateway " + address, "topology subnet"};
+    if (seen("server-ipv6"))
+        out.emplace_back("tun-ipv6");
+    if (config_.topology == wire::Topology::Subnet) {
+        out.push_back("route-gateway " + address);
+        out.emplace_back("topology subnet");
+        return out;
+    }
     if (server_network_ && seen("client-to-client"))
         out.push_back("route " + to_string(server_network_->network) + " " +
                       to_string(server_network_->netmask));
@@ -730,7 +811,8 @@ void ServerParser::finish() {
               "server NETWORK NETMASK, or tls-server and ifconfig LOCAL REMOTE for a single peer");
     finish_transport();
     finish_addresses();
-    need("dev", "no device is given", "dev tun");
+    finish_compression();
+    finish_pkcs12();
     need("cert", "no certificate is given", "cert FILE");
     need("key", "no private key is given", "key FILE");
     finish_tls();
@@ -750,14 +832,16 @@ void ServerParser::finish() {
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     if (c.point_to_point)
         return;
-    auto first = first_pushes();
-    if (pushed_topology_ && pushed_topology_->args[0] != first.back())
-        error(*pushed_topology_, "differs from this server's own \"" + first.back() + "\"",
+    auto own = own_pushes();
+    if (pushed_topology_ && pushed_topology_->args[0] != own.back())
+        error(*pushed_topology_, "differs from this server's own \"" + own.back() + "\"",
               "set topology itself, it is pushed then");
     auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
     if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
-        std::erase_if(first, pushed_gateway);
-    c.push.insert(c.push.begin(), first.begin(), first.end());
+        std::erase_if(own, pushed_gateway);
+    // In the order that OpenVPN has: those of the file come first.
+    c.push.insert(c.push.end(), own.begin(), own.end());
+    c.push.insert(c.push.end(), keepalive_pushes_.begin(), keepalive_pushes_.end());
 }
 
 bool is_unicast(Ipv4 address) {
@@ -788,7 +872,7 @@ ParsedClientFile parse_client_file(std::string_view text) {
     auto& c = out.config;
     for (const auto& d : tokenize(text, out.findings)) {
         auto error = [&](const std::string& reason, const std::string& hint = "") {
-            out.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint});
+            out.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint, d.file});
         };
         auto add = [&](const std::optional<Prefix>& network, const char* hint) {
             if (!network)
@@ -820,7 +904,11 @@ ParsedClientFile parse_client_file(std::string_view text) {
             if (!c.address6)
                 error("not an IPv6 address", "ifconfig-ipv6-push fd00:8::99/64");
         } else if (d.name == "push" && words == 1) {
-            if (auto objection = push_objection(d.args[0]))
+            if (is_pushed_anyway(d.args[0]))
+                out.findings.push_back({Severity::Warning, d.line,
+                                        "push: left out: the client is told what was negotiated",
+                                        "remove it", d.file});
+            else if (auto objection = push_objection(d.args[0]))
                 error(*objection);
             else
                 c.push.push_back(d.args[0]);
@@ -832,7 +920,7 @@ ParsedClientFile parse_client_file(std::string_view text) {
         } else if (!find_option(d.name, Role::Server) && !find_option(d.name, Role::Client)) {
             // As OpenVPN: a client is not locked out by a line that nobody understands.
             out.findings.push_back({Severity::Warning, d.line, d.name + ": not known, and ignored",
-                                    std::string(nearest_option(d.name))});
+                                    std::string(nearest_option(d.name)), d.file});
         } else {
             error("not supported in a file of client-config-dir",
                   "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-reset and "
@@ -852,8 +940,13 @@ std::string client_file_name(std::string_view common_name) {
 }
 
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader) {
+    return parse_server_config(options_of(text, file_reader), file_reader);
+}
+
+ParsedConfig parse_server_config(GivenOptions options, const FileReader& file_reader) {
     ParsedConfig out;
-    ServerParser(file_reader, out).run(text);
+    out.findings = std::move(options.findings);
+    ServerParser(file_reader, out).run(std::move(options.directives));
     return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include "dataplane/inner_packet.h"
 
+#include <lz4.h>
+#include <lzo/lzo1x.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -16,6 +18,12 @@ constexpr std::uint8_t kNoCompress = 0xfa;
 constexpr std::uint8_t kNoCompressSwap = 0xfb;
 constexpr std::uint8_t kCompressV2 = 0x50;
 constexpr std::uint8_t kCompressV2None = 0;
+constexpr std::uint8_t kCompressV2Lz4 = 1;
+constexpr std::uint8_t kLzo = 0x66;
+constexpr std::uint8_t kLz4 = 0x69;
+
+// No packet of IP is larger.
+constexpr std::size_t kMaxPacket = 65535;
 
 constexpr std::size_t kIpv4Header = 20;
 constexpr std::size_t kIpv6Header = 40;
@@ -87,6 +95,28 @@ void fix_checksum(std::span<std::uint8_t> tcp, std::uint16_t from, std::uint16_t
     write16(tcp, 16, static_cast<std::uint16_t>(~sum));
 }
 
+using Packet = std::optional<std::span<std::uint8_t>>;
+
+Packet from_lz4(ByteView data, Bytes& buffer) {
+    buffer.resize(kMaxPacket);
+    const int length = LZ4_decompress_safe(
+        reinterpret_cast<const char*>(data.data()), reinterpret_cast<char*>(buffer.data()),
+        static_cast<int>(data.size()), static_cast<int>(buffer.size()));
+    if (length <= 0)
+        return std::nullopt;
+    return std::span(buffer).first(static_cast<std::size_t>(length));
+}
+
+Packet from_lzo(ByteView data, Bytes& buffer) {
+    buffer.resize(kMaxPacket);
+    lzo_uint length = buffer.size();
+    if (lzo1x_decompress_safe(data.data(), data.size(), buffer.data(), &length, nullptr) !=
+            LZO_E_OK ||
+        length == 0)
+        return std::nullopt;
+    return std::span(buffer).first(length);
+}
+
 } // namespace
 
 std::optional<InnerHeader> inner_header(ByteView packet) {
@@ -139,7 +169,7 @@ void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss) {
 }
 
 ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer) {
-    switch (framing) {
+    switch (stub_of(framing)) {
     case Framing::None:
         return packet;
     case Framing::Stub:
@@ -155,31 +185,42 @@ ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer) {
             return packet;
         buffer.assign({kCompressV2, kCompressV2None});
         break;
+    default:
+        return packet;
     }
     buffer.insert(buffer.end(), packet.begin(), packet.end());
     return buffer;
 }
 
-std::optional<std::span<std::uint8_t>> remove_framing(Framing framing,
-                                                      std::span<std::uint8_t> packet) {
+std::optional<std::span<std::uint8_t>>
+remove_framing(Framing framing, std::span<std::uint8_t> packet, Bytes& buffer) {
     if (framing == Framing::None)
         return packet;
-    if (framing == Framing::StubV2) {
+    const auto stub = stub_of(framing);
+    if (stub == Framing::StubV2) {
         if (packet.empty() || packet[0] != kCompressV2)
             return packet;
-        if (packet.size() < 2 || packet[1] != kCompressV2None)
+        if (packet.size() < 2)
+            return std::nullopt;
+        if (framing == Framing::Lz4V2 && packet[1] == kCompressV2Lz4)
+            return from_lz4(packet.subspan(2), buffer);
+        if (packet[1] != kCompressV2None)
             return std::nullopt;
         return packet.subspan(2);
     }
-    if (framing == Framing::Stub) {
-        if (packet.empty() || packet[0] != kNoCompress)
-            return std::nullopt;
-        return packet.subspan(1);
-    }
-    if (packet.size() < 2 || packet[0] != kNoCompressSwap)
+    if (packet.size() < 2)
         return std::nullopt;
+    const auto head = packet[0];
+    if (stub == Framing::Stub) {
+        if (framing == Framing::Lzo && head == kLzo)
+            return from_lzo(packet.subspan(1), buffer);
+        return head == kNoCompress ? Packet(packet.subspan(1)) : std::nullopt;
+    }
     packet[0] = packet.back();
-    return packet.first(packet.size() - 1);
+    packet = packet.first(packet.size() - 1);
+    if (framing == Framing::Lz4 && head == kLz4)
+        return from_lz4(packet, buffer);
+    return head == kNoCompressSwap ? Packet(packet) : std::nullopt;
 }
 
 } // namespace nfovpn::dataplane

@@ -8,6 +8,9 @@
 //     stub                fa x y z                               no other first byte
 //     stub, swapped       fb y z x                               no other first byte
 //     stub v2             x y z, but 50 00 x y z if x is 50      50 with another second byte
+//     lzo                 as stub; 66 and what LZO has made of x y z is taken too
+//     lz4                 as stub, swapped; 69, LZ4's, with its first byte at the end
+//     lz4 v2              as stub v2; 50 01 and LZ4's
 #pragma once
 
 #include "util/data_keys.h"
@@ -38,8 +41,9 @@ void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss);
 /// Puts the framing around a packet. The result is @p packet itself or in @p buffer.
 ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer);
 
-/// Takes it off, where it lies. Nothing if it is not that framing or says that it is compressed.
-std::optional<std::span<std::uint8_t>> remove_framing(Framing framing,
-                                                      std::span<std::uint8_t> packet);
+/// Takes it off, where it lies, or in @p buffer if the packet was compressed. Nothing if it is not
+/// that framing, or what is compressed cannot be read or has more than 64 KiB.
+std::optional<std::span<std::uint8_t>>
+remove_framing(Framing framing, std::span<std::uint8_t> packet, Bytes& buffer);
 
 } // namespace nfovpn::dataplane

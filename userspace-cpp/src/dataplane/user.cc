@@ -5,6 +5,7 @@
 #include "dataplane/user.h"
 
 #include "dataplane/inner_packet.h"
+#include "util/log.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -250,9 +251,13 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     if (!entry.lent)
         seen_at(entry, path);
     entry.last_received = now;
-    auto packet = remove_framing(peer.framing, text);
+    auto packet = remove_framing(peer.framing, text, unpacked_);
     if (!packet) {
         drop(Drop::Framing);
+        if (!std::exchange(entry.told_framing, true))
+            log::warning("peer {}: a packet that is compressed, or has not the framing that was "
+                         "agreed on, is dropped; more of them are only counted",
+                         peer.id);
         return;
     }
     if (std::equal(packet->begin(), packet->end(), kPing.begin(), kPing.end()))
@@ -268,6 +273,7 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     }
     clamp_mss(*packet, peer.tcp_mss);
     entry.stats.rx_packets++;
+    entry.stats.inner_bytes += packet->size();
     output_.to_device(*packet);
 }
 
@@ -299,7 +305,7 @@ void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
     auto& entry = *find(*id);
     clamp_mss(packet, entry.peer.tcp_mss);
     if (send(entry, packet, header->dscp, now))
-        entry.stats.tx_packets++;
+        sent(entry, packet.size());
 }
 
 // Multicast, and broadcast of the tunnel's network or of any.
@@ -317,7 +323,7 @@ void UserDataPlane::to_all(ByteView packet, std::uint8_t dscp, TimePoint now) {
     for (auto& [id, entry] : peers_) {
         // One that is being let in has no key yet, and misses nothing.
         if (entry.slots[index(KeySlot::Primary)] && send(entry, packet, dscp, now))
-            entry.stats.tx_packets++;
+            sent(entry, packet.size());
     }
 }
 

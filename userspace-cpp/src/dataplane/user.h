@@ -141,6 +141,7 @@ private:
         std::optional<TimePoint> last_received;
         std::optional<TimePoint> last_sent;
         PeerStats stats;
+        bool told_framing = false; ///< that its packets cannot be read is in the log
     };
 
     Entry* find(std::uint32_t id);
@@ -150,6 +151,10 @@ private:
     void opened(Entry& entry, const Path& path, std::span<std::uint8_t> text, TimePoint now);
     void seen_at(Entry& entry, const Path& path);
     bool send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now);
+    static void sent(Entry& entry, std::size_t bytes) {
+        entry.stats.tx_packets++;
+        entry.stats.inner_bytes += bytes;
+    }
     [[nodiscard]] bool is_for_all(ByteView destination) const;
     void to_all(ByteView packet, std::uint8_t dscp, TimePoint now);
     void watch(Entry& entry, const Keepalive& keepalive, bool lent);
@@ -167,6 +172,7 @@ private:
     std::size_t watched_ = 0; ///< peers whose silence would be noticed
     Bytes plain_;
     Bytes framed_;
+    Bytes unpacked_;
     Bytes sealed_;
 };
 

@@ -34,8 +34,8 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 
 } // namespace
 
-EventLoop::EventLoop(const std::string& device, ServiceNotify* service)
-    : tun_(device), service_(service), tun_events_(context_, dup(tun_.fd())),
+EventLoop::EventLoop(const std::string& device, const std::string& node, ServiceNotify* service)
+    : tun_(device, node), service_(service), tun_events_(context_, dup(tun_.fd())),
       signals_(context_, SIGTERM, SIGINT, SIGHUP), timer_(context_, [this] { due(); }),
       manager_timer_(context_), kernel_timer_(context_), tun_buffer_(kMaxPacket) {
     signals_.add(SIGUSR1);

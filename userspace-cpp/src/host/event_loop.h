@@ -41,7 +41,7 @@ public:
 protected:
     /// Makes the device. @p service may be null: there is no service manager. Throws
     /// std::system_error.
-    EventLoop(const std::string& device, ServiceNotify* service);
+    EventLoop(const std::string& device, const std::string& node, ServiceNotify* service);
     ~EventLoop() override = default;
 
     /// The data plane until close_data_plane(); the kernel's part of it where @p kernel is not

@@ -98,6 +98,8 @@ session::PeerCertificate translate(config::PeerCertificates wanted) {
 std::optional<Ipv6Pool> ipv6_pool(const config::ServerConfig& c) {
     if (!c.network6)
         return std::nullopt;
+    if (c.pool6_first)
+        return Ipv6Pool{Ipv6{c.address6->address}, *c.pool6_first, c.network6->length};
     const Ipv6 base{c.network6->address};
     return Ipv6Pool{base + 1, base + config::ipv6_pool_offset(*c.network6), c.network6->length};
 }
@@ -219,17 +221,21 @@ CoreSettings core_settings(const config::ServerConfig& c) {
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& c) {
     auto tls = host::tls_config(c, wire::Role::Server);
     tls.peer_certificate = translate(c.client_certificates);
+    tls.dh = c.dh;
     return session::TlsContext::create(tls);
 }
 
 Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
-    : EventLoop(config.device, surroundings.service), config_(config),
+    : EventLoop(config.device, config.device_node, surroundings.service), config_(config),
       surroundings_(std::move(surroundings)), tls_(host::require(make_tls(config))),
       udp_(udp_socket(context_, config)), tcp_(tcp_server(context_, config)),
       link_(config.tcp ? static_cast<io::Link&>(*tcp_) : *udp_),
       scripts_(script_settings(config, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(config), tls_, open_data_plane(open_kernel()), link_, hooks()),
-      status_timer_(context_), lease_timer_(context_) {
+      status_timer_(context_), lease_timer_(context_),
+      limits_({std::chrono::seconds(config.inactive), config.inactive_bytes,
+               std::chrono::seconds(config.session_timeout)}),
+      limits_timer_(context_) {
     if (config_.topology == wire::Topology::Subnet && !config_.point_to_point)
         data_plane_->set_broadcast(Ipv4{config_.address.value | ~config_.netmask.value});
     // A wrong name would leave every client without its networks.
@@ -301,7 +307,7 @@ void Daemon::set_up_device() {
         add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
     if (config_.address6)
         add(*config_.address6);
-    if (const auto ipv6 = ipv6_pool(config_))
+    if (const auto ipv6 = config_.address6 ? std::nullopt : ipv6_pool(config_))
         add(ipv6_prefix(ipv6->server, ipv6->length));
     if (run_device_program(config_.up, "up") != 0)
         throw std::runtime_error("up: " + config_.up.front() + " failed");
@@ -350,6 +356,7 @@ End Daemon::run() {
     begin(config_, later_paths(config_));
     arm_status();
     arm_leases();
+    arm_limits();
     tell_state(management::State::Connected, "SUCCESS");
     serve();
     // A signal that came right behind the one that ended this is not the next daemon's any more.
@@ -438,6 +445,24 @@ void Daemon::arm_leases() {
             return;
         leases_->write();
         arm_leases();
+    });
+}
+
+void Daemon::arm_limits() {
+    const auto interval = limits_.interval();
+    if (!interval)
+        return;
+    limits_timer_.expires_after(*interval);
+    limits_timer_.async_wait([this](const asio::error_code& error) {
+        if (error || ending_)
+            return;
+        const auto now = Clock::now();
+        const auto stats = data_plane_->stats();
+        for (const auto& [id, which] : limits_.over(
+                 core_.clients(now), stats.value_or(std::vector<dataplane::PeerStats>()), now))
+            core_.kill_by_id(id, "", now, std::string("disconnected (") + which + ")");
+        settle();
+        arm_limits();
     });
 }
 

@@ -25,6 +25,7 @@
 #include "server/control_socket.h"
 #include "server/core.h"
 #include "server/lease_file.h"
+#include "server/limits.h"
 #include "server/management_hooks.h"
 #include "server/management_link.h"
 #include "server/pam_hooks.h"
@@ -87,6 +88,7 @@ private:
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void arm_status();
     void arm_leases();
+    void arm_limits();
     void stop(End end);
     void fail(const std::string& why);
     ClientHooks* hooks();
@@ -110,6 +112,8 @@ private:
     std::optional<std::string> status_failure_;
     std::optional<LeaseFile> leases_;
     asio::steady_timer lease_timer_;
+    ClientLimits limits_;
+    asio::steady_timer limits_timer_;
     std::optional<ControlSocket> control_;
     std::optional<ManagementLink> management_link_;
     std::optional<management::Server> management_;

@@ -45,6 +45,9 @@ using RevocationLists = std::function<Result<std::optional<std::string>, TlsErro
 /// Whether a client must have a certificate; a server always does. (OpenVPN's verify-client-cert.)
 enum class PeerCertificate { Required, Optional, Unasked };
 
+/// For what the peer's certificate must be good; OpenVPN's ns-cert-type.
+enum class Purpose { Any, Client, Server };
+
 /// SHA-256 of a certificate in DER.
 using Fingerprint = std::array<std::uint8_t, 32>;
 
@@ -53,8 +56,13 @@ struct TlsConfig {
     wire::Role role = wire::Role::Server;
     std::string ca; ///< empty: a certificate with one of the fingerprints needs no authority
     std::vector<Fingerprint> fingerprints; ///< one of these is the peer's; empty: any may be
-    std::string certificate;               ///< the own one, intermediate ones behind it
+    std::string ca_directory;       ///< more of them, by the hashes of their names (c_rehash)
+    std::string certificate;        ///< the own one, intermediate ones behind it
+    std::string extra_certificates; ///< sent behind these
     SecretBytes private_key;
+    SecretBytes pass_phrase;            ///< of the private key, if it has one
+    std::string dh;                     ///< parameters for a server's DHE suites; empty: none
+    std::vector<std::string> providers; ///< of OpenSSL, to be loaded; empty: its default
     int min_version = TLS1_2_VERSION;
     int max_version = 0;     ///< 0: the newest that OpenSSL has
     int security_level = -1; ///< OpenSSL's, -1: its default
@@ -65,9 +73,18 @@ struct TlsConfig {
     std::string groups;       ///< key exchange; those that are unknown do no harm
     PeerCertificate peer_certificate = PeerCertificate::Required;
     bool require_extended_use = false; ///< peer's certificate must name its purpose (RFC 5280)
+    Purpose purpose = Purpose::Any;
+    /// Its key usage must have all bits of one of these; 0xffff: it must have one.
+    std::vector<std::uint32_t> key_usage;
+    std::string extended_key_usage; ///< that it must have; a name, or an OID
     NameCheck name_check = NameCheck::None;
     std::string name;
     RevocationLists revocation_lists; ///< empty: nothing is looked up
+    /// A directory with a file for each certificate that is revoked, named by its serial number.
+    std::string revoked_serials;
+    /// Fields of the subject in place of the common name, joined by '_'; "ext:NAME" for such an
+    /// extension. Empty: the common name.
+    std::vector<std::string> name_fields;
 };
 
 /// Settings and certificates shared by all TLS sessions of one role.
@@ -77,7 +94,6 @@ public:
 
     [[nodiscard]] SSL_CTX* get() const { return ctx_.get(); }
     [[nodiscard]] wire::Role role() const { return role_; }
-    [[nodiscard]] bool require_extended_use() const { return require_extended_use_; }
     [[nodiscard]] int verify_mode() const { return verify_mode_; }
 
     /// Whether a certificate has the name that is asked for.
@@ -86,7 +102,14 @@ public:
     /// Whether a certificate has a fingerprint that is asked for.
     [[nodiscard]] bool fingerprint_fits(X509* certificate) const;
     /// Whether its signature does not matter then.
-    [[nodiscard]] bool needs_no_authority() const { return ca_.empty(); }
+    [[nodiscard]] bool needs_no_authority() const { return ca_.empty() && ca_directory_.empty(); }
+
+    /// Why a peer's own certificate is not good for what it is used for; nothing if it is.
+    [[nodiscard]] std::optional<std::string> unfit(X509* certificate) const;
+    /// Whether there is a file that says that a certificate is revoked, or that cannot be known.
+    [[nodiscard]] bool is_revoked(X509* certificate) const;
+    /// What the peer is called, see TlsConfig::name_fields; empty if it has not got it.
+    [[nodiscard]] std::string name_of(X509* certificate) const;
 
     /// Takes in revocation lists that have changed. The rule, all of it: a certificate counts only
     /// as long as the lists that were asked for are those in use. If they cannot be read, or are no
@@ -100,8 +123,10 @@ private:
         : ctx_(std::move(ctx)), role_(config.role),
           verify_mode_(verify_mode(config.peer_certificate)),
           require_extended_use_(config.require_extended_use), name_check_(config.name_check),
-          name_(config.name), ca_(config.ca), fingerprints_(config.fingerprints),
-          revocation_lists_(config.revocation_lists) {}
+          name_(config.name), purpose_(config.purpose), key_usage_(config.key_usage),
+          extended_key_usage_(config.extended_key_usage), revoked_serials_(config.revoked_serials),
+          name_fields_(config.name_fields), ca_(config.ca), ca_directory_(config.ca_directory),
+          fingerprints_(config.fingerprints), revocation_lists_(config.revocation_lists) {}
 
     static int verify_mode(PeerCertificate certificate);
 
@@ -111,7 +136,13 @@ private:
     bool require_extended_use_;
     NameCheck name_check_;
     std::string name_;
+    Purpose purpose_;
+    std::vector<std::uint32_t> key_usage_;
+    std::string extended_key_usage_;
+    std::string revoked_serials_;
+    std::vector<std::string> name_fields_;
     std::string ca_;
+    std::string ca_directory_;
     std::vector<Fingerprint> fingerprints_;
     std::optional<TlsError> load_revocation_lists() const;
 

@@ -69,6 +69,9 @@ public:
             {"redirect-gateway", &Reader::redirect_gateway},
             {"ping", &Reader::seconds},
             {"ping-restart", &Reader::seconds},
+            {"ping-exit", &Reader::seconds},
+            {"inactive", &Reader::inactive},
+            {"session-timeout", &Reader::session_timeout},
             {"explicit-exit-notify", &Reader::exit_notify},
             {"tun-mtu", &Reader::tun_mtu},
             {"peer-id", &Reader::peer_id},
@@ -218,6 +221,36 @@ private:
             ignore(option);
         else
             (words[0] == "ping" ? out_.ping : out_.ping_restart) = value;
+        if (value && words[0] != "ping")
+            out_.ping_exit = words[0] == "ping-exit";
+        return std::nullopt;
+    }
+
+    Fault inactive(const std::string& option, Words words) {
+        auto value =
+            words.size() == 2 || words.size() == 3 ? number(words[1], 0, 0x7fffffff) : std::nullopt;
+        std::uint64_t bytes = 0;
+        bool well = value.has_value();
+        if (words.size() == 3) {
+            const auto& word = words[2];
+            auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), bytes);
+            well = well && error == std::errc{} && end == word.data() + word.size();
+        }
+        if (!well) {
+            ignore(option);
+            return std::nullopt;
+        }
+        out_.inactive = std::chrono::seconds(*value);
+        out_.inactive_bytes = bytes;
+        return std::nullopt;
+    }
+
+    Fault session_timeout(const std::string& option, Words words) {
+        const auto value = words.size() == 2 ? number(words[1], 0, 0x7fffffff) : std::nullopt;
+        if (value)
+            out_.session_timeout = std::chrono::seconds(*value);
+        else
+            ignore(option);
         return std::nullopt;
     }
 
@@ -245,7 +278,7 @@ private:
 
     Fault compression(const std::string&, Words words) {
         out_.framing = framing_of(words[0], words.size() > 1 ? words[1] : "");
-        return out_.framing ? std::nullopt : Fault("compression is not supported");
+        return out_.framing ? std::nullopt : Fault("no compression that is known");
     }
 
     // What is not understood here makes packets that cannot be read.

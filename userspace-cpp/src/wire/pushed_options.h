@@ -18,6 +18,7 @@
 #include "util/result.h"
 #include "util/secret.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -79,6 +80,10 @@ struct PushedOptions {
 
     std::optional<std::uint32_t> ping; ///< seconds
     std::optional<std::uint32_t> ping_restart;
+    std::optional<bool> ping_exit; ///< the last of ping-restart and ping-exit was the latter
+    std::optional<std::chrono::seconds> inactive;
+    std::uint64_t inactive_bytes = 0;
+    std::optional<std::chrono::seconds> session_timeout;
     std::optional<std::uint32_t> exit_notify;
     std::optional<std::uint32_t> tun_mtu;
 
