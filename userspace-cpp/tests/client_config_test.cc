@@ -139,15 +139,19 @@ TEST(ClientConfig, UserNameAndPassword) {
 // What real profiles have.
 TEST(ClientConfig, TakenWithoutAWord) {
     for (const char* line :
-         {"auth-user-pass", "ping 10\nping-exit 60", "nobind\nport 443", "setenv PUSH_PEER_INFO",
-          "setenv SERVER_POLL_TIMEOUT 4", "setenv FORWARD_COMPATIBLE 1",
-          "setenv opt tls-version-min 1.3", "remote-random-hostname", "inactive 3600",
-          "remote-cert-eku \"TLS Web Server Authentication\"", "daemon", "auth-nocache",
+         {"redirect-private def1", "route remote_host 255.255.255.255 net_gateway", "bind-dev lo",
+          "route localhost 255.255.255.255 net_gateway", "auth-user-pass", "ping 10\nping-exit 60",
+          "nobind\nport 443", "setenv PUSH_PEER_INFO", "setenv SERVER_POLL_TIMEOUT 4",
+          "setenv FORWARD_COMPATIBLE 1", "setenv opt tls-version-min 1.3", "remote-random-hostname",
+          "inactive 3600", "remote-cert-eku \"TLS Web Server Authentication\"", "daemon",
+          "auth-nocache",
           "<connection>\nremote y 443 tcp\nconnect-retry-max 2\nnobind\n</connection>"})
         EXPECT_THAT(described(kMinimal + line + "\n"), IsEmpty()) << line;
     for (const char* line :
          {"comp-lzo", "compress lz4", "allow-compression asym", "ns-cert-type server",
-          "tls-version-min 1.0", "dh dh.pem", "block-outside-dns", "setenv opt block-outside-dns",
+          "tls-version-min 1.0", "dh dh.pem", "route 10.1.2.3 255.255.0.0", "route no-such.invalid",
+          "route-gateway dhcp", "static-challenge x 1", "remote-cert-tls client", "max-clients 9",
+          "mode p2p", "block-outside-dns", "setenv opt block-outside-dns",
           "setenv FORWARD_COMPATIBLE 1\nsome-future-option 1",
           "<connection>\nremote y\nconnect-retry 5\n</connection>\n"
           "<connection>\nremote z\nconnect-retry 6\n</connection>"}) {
@@ -206,10 +210,9 @@ TEST(ClientConfig, ManagementInterface) {
     const std::pair<std::string, const char*> cases[] = {
         {"management-query-passwords", "there is no management interface (management PATH unix)"},
         {"management-up-down", "there is no management interface"},
-        {"management 192.0.2.1 7505", "everybody on the way could read and command"},
+        {"management 192.0.2.1 7505", "everybody who reaches it could command"},
         {"management-client-auth", "only a server has it"},
         {"auth-retry sometimes", "\"sometimes\" is not understood (none, nointeract or interact)"},
-        {"static-challenge x 1", "nobody is asked for name and password (auth-user-pass"},
         {"static-challenge x 2", "\"2\" is not a number from 0 to 1"},
     };
     for (const auto& [line, what] : cases)
@@ -281,8 +284,8 @@ TEST(ClientConfig, MistakesHaveLinesAndHints) {
         {"proto tcp-server", "this is a client (use proto tcp-client)"},
         {"connect-retry 0", "\"0\" is not a number from 1 to 86400"},
         {"resolv-retry soon", "\"soon\" is not a number"},
-        {"remote-cert-tls client", "the peer of a client is a server (use remote-cert-tls server)"},
-        {"route vpn.example.net", "not understood (addresses and networks in numbers"},
+        {"remote-cert-tls both", "\"both\" is not understood (client or server)"},
+        {"route 10.1.0.0 255.0.255.0", "not understood (addresses and networks in numbers"},
         {"ifconfig a b", "not an address and a netmask"},
         {"topology ring", "no topology that is known"},
         {"pull-filter drop route", "\"drop\" is not understood (accept, ignore or reject)"},

@@ -219,7 +219,7 @@ void Daemon::open(const Endpoint& remote, bool tcp) {
 void Daemon::open_udp(const Endpoint& remote) {
     const auto family = remote.address.is_ipv4() ? io::Family::Ipv4 : io::Family::Ipv6;
     udp_ = std::make_unique<io::UdpSocket>(context_, family, config_.local, config_.local_port,
-                                           config_.mark);
+                                           io::SocketOptions{config_.mark, config_.bind_device});
     udp_->start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                 [this] { settle(); });
     const Path path{remote, {any_or(config_.local, remote), udp_->port()}};
@@ -230,7 +230,7 @@ void Daemon::open_tcp(const Endpoint& remote) {
     using asio::ip::tcp;
     const auto there = io::to_asio<tcp::endpoint>(remote);
     connecting_.emplace(context_, there.protocol());
-    io::set_mark(connecting_->native_handle(), config_.mark);
+    io::set_options(connecting_->native_handle(), {config_.mark, config_.bind_device});
     if (config_.local || config_.local_port != 0) {
         const Endpoint here{any_or(config_.local, remote), config_.local_port};
         connecting_->set_option(tcp::socket::reuse_address(true));

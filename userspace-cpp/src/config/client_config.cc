@@ -62,6 +62,8 @@ private:
     void number_option(const Directive& d) override;
     bool setenv_option(const Directive& d) override;
     void finish() override;
+    [[nodiscard]] bool point_to_point() const override { return !seen("client") && !seen("pull"); }
+    std::optional<Directive> numeric(const Directive& d);
     void finish_remotes();
     void finish_users();
     void finish_point_to_point();
@@ -153,6 +155,7 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
         {"route-ipv6", handler(&ClientParser::as_pushed)},
         {"route-gateway", handler(&ClientParser::as_pushed)},
         {"redirect-gateway", handler(&ClientParser::as_pushed)},
+        {"redirect-private", handler(&ClientParser::as_pushed)},
         {"dhcp-option", handler(&ClientParser::as_pushed)},
         {"dns", handler(&ClientParser::as_pushed)},
         {"ifconfig-noexec", handler(&ClientParser::flag)},
@@ -427,8 +430,39 @@ void ClientParser::tls_crypt_v2(const Directive& d) {
         wire::ControlWrap::tls_crypt(key->key, Role::Client));
 }
 
+// A route with a name as its address, and the first address of its network where it has another
+// one. Nothing, with a warning, if there is no such name: the route is missed, as with OpenVPN.
+std::optional<Directive> ClientParser::numeric(const Directive& d) {
+    auto out = d;
+    if (d.name == "route-gateway" && d.args[0] == "dhcp") {
+        warn(d, "ignored: a tun device has no DHCP");
+        return std::nullopt;
+    }
+    if (d.name != "route" || d.args[0] == "remote_host")
+        return out;
+    if (!parse_ipv4(d.args[0])) {
+        const auto found = look_up(d.args[0], true);
+        if (!found) {
+            warn(d, "ignored: \"" + d.args[0] + "\" is no address, and no name of one");
+            return std::nullopt;
+        }
+        out.args[0] = to_string(found->ipv4());
+    }
+    const auto base = parse_ipv4(out.args[0]);
+    const auto mask = d.args.size() > 1 ? parse_ipv4(d.args[1]) : std::nullopt;
+    if (mask && prefix_length(*mask) && (base->value & ~mask->value) != 0) {
+        out.args[0] = to_string(Ipv4{base->value & mask->value});
+        warn(d, d.args[0] + " is not the first address of its network, which is " + out.args[0]);
+    }
+    return out;
+}
+
 // Kept as the words of a push reply, which is where most of these come from.
-void ClientParser::as_pushed(const Directive& d) {
+void ClientParser::as_pushed(const Directive& written) {
+    const auto changed = numeric(written);
+    if (!changed)
+        return;
+    const auto& d = *changed;
     std::string text = d.name;
     for (const auto& word : d.args)
         text += " " + word;
@@ -517,8 +551,8 @@ void ClientParser::finish_users() {
     c.ask_user = ask_user_.has_value();
     c.query_management = query_passwords_;
     if (challenge_ && !ask_user_)
-        error(*challenge_, "nobody is asked for name and password",
-              "auth-user-pass without a file");
+        warn(*challenge_, "ignored: nobody is asked for name and password",
+             "auth-user-pass without a file");
     // A file says the same each time.
     if (!ask_user_ && c.auth_retry == AuthRetry::Interact)
         c.auth_retry = AuthRetry::NoInteract;

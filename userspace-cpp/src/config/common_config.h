@@ -54,6 +54,7 @@ struct CommonConfig {
     std::uint32_t tun_mtu = 1500;
     Fastpath fastpath = Fastpath::Accepted;
     bool kernel_data_path = true; ///< nf_ovpn, where the kernel has it
+    std::string bind_device;      ///< packets to and from peers go by that one; empty: any
     std::uint32_t mark = 0;       ///< of all packets to peers, for routing; 0: none
     bool passtos = false;         ///< these have the DSCP of the packet inside
 
@@ -84,6 +85,7 @@ struct CommonConfig {
     CertificatePurpose certificate_purpose = CertificatePurpose::Any;
     /// Key usages, of which the certificate must have one with all its bits; 0xffff: any.
     std::vector<std::uint32_t> remote_cert_ku;
+    std::string authority_hash;  ///< of the authority's certificate, in hex; empty: any
     std::string remote_cert_eku; ///< an extended key usage, by name or OID
 
     std::shared_ptr<const wire::ControlWrap> wrap; ///< tls-auth or tls-crypt

@@ -5,18 +5,26 @@
 #include "config/option_parser.h"
 
 #include "config/pkcs12.h"
+#include "util/openssl_ptr.h"
 #include "util/secret.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
 
 #include <fcntl.h>
 #include <grp.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <iomanip>
 #include <iterator>
@@ -107,6 +115,10 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"dev-node", &OptionParser::dev_node},
     {"providers", &OptionParser::providers},
     {"capath", &OptionParser::capath},
+    {"bind-dev", &OptionParser::bind_dev},
+    {"verify-hash", &OptionParser::verify_hash},
+    {"compat-mode", &OptionParser::compat_mode},
+    {"cipher", &OptionParser::cipher},
     {"extra-certs", &OptionParser::extra_certs},
     {"askpass", &OptionParser::askpass},
     {"pkcs12", &OptionParser::pkcs12},
@@ -260,6 +272,9 @@ void OptionParser::apply(const Directive& d) {
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
+    // 0 is for "not at all".
+    if ((d.name.starts_with("ping-") || d.name == "ping") && d.args.size() == 1 && d.args[0] != "0")
+        pings_.insert(d.name);
     const auto own = role_handlers();
     const auto is_it = [&d](const HandlerOf& h) { return h.option == d.name; };
     auto of = std::find_if(own.begin(), own.end(), is_it);
@@ -360,11 +375,16 @@ bool OptionParser::only(const Directive& d, std::string_view word, const std::st
     return false;
 }
 
+// An address, or a name, which is looked up when the file is read; "*" is any.
 void OptionParser::local(const Directive& d) {
+    config().local.reset();
+    if (d.args[0] == "*")
+        return;
     config().local = parse_address(d.args[0]);
     if (!config().local)
-        error(d, "\"" + d.args[0] + "\" is neither an IPv4 nor an IPv6 address",
-              "names are not looked up");
+        config().local = look_up(d.args[0], false);
+    if (!config().local)
+        error(d, "\"" + d.args[0] + "\" is no address, and no name of one");
 }
 
 const NumberOption<CommonConfig> kNumberOptions[] = {
@@ -383,7 +403,8 @@ const NumberOption<CommonConfig> kNumberOptions[] = {
     {"tls-timeout", 1, 60, [](auto& c, auto v) { c.tls_timeout = std::chrono::seconds(v); }},
     {"script-security", 0, 3, [](auto& c, auto v) { c.script_security = static_cast<int>(v); }},
     {"mute", 0, 1U << 30, [](auto& c, auto v) { c.log.mute = v; }},
-    {"verb", 0, 11, [](auto& c, auto v) { c.verb = static_cast<int>(v); }},
+    {"verb", 0, 0x7fffffff,
+     [](auto& c, auto v) { c.verb = static_cast<int>(std::min(v, std::uint32_t{15})); }},
 };
 
 void OptionParser::number_option(const Directive& d) {
@@ -433,6 +454,101 @@ void OptionParser::ns_cert_type(const Directive& d) {
         config().certificate_purpose = CertificatePurpose::Server;
     else
         error(d, "\"" + d.args[0] + "\" is not understood", "client or server");
+}
+
+void OptionParser::bind_dev(const Directive& d) {
+    constexpr std::size_t kLongestName = 15; // IFNAMSIZ
+    if (d.args[0].empty() || d.args[0].size() > kLongestName)
+        error(d, "\"" + d.args[0] + "\" cannot be the name of a network device");
+    config().bind_device = d.args[0];
+}
+
+// Of the authority that has signed the peer's certificate; SHA1 unless SHA256 is said.
+void OptionParser::verify_hash(const Directive& d) {
+    const bool sha256 = d.args.size() > 1 && d.args[1] == "SHA256";
+    if (d.args.size() > 1 && !sha256 && d.args[1] != "SHA1")
+        error(d, "\"" + d.args[1] + "\" is not understood", "SHA1 or SHA256 may follow");
+    const std::size_t bytes = sha256 ? 32 : 20;
+    auto text = d.args[0];
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    bool well = text.size() == 3 * bytes - 1;
+    for (std::size_t i = 0; well && i < text.size(); i++)
+        well =
+            i % 3 == 2 ? text[i] == ':' : std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+    if (!well)
+        error(d, "not " + std::to_string(bytes) + " bytes in hexadecimal with colons between");
+    warn(d, "such hashes are old", "use peer-fingerprint");
+    config().authority_hash = text;
+}
+
+// "2.5.0"; what was otherwise in that release is set in finish_compatibility() and by the roles.
+void OptionParser::compat_mode(const Directive& d) {
+    int part[3] = {0, 0, 0};
+    const auto words = d.args[0];
+    if (std::sscanf(words.c_str(), "%d.%d.%d", &part[0], &part[1], &part[2]) != 3) {
+        error(d, "\"" + words + "\" is no release", "compat-mode 2.5.0");
+        return;
+    }
+    compatible_ = part[0] * 10000 + part[1] * 100 + part[2];
+}
+
+void OptionParser::cipher(const Directive& d) {
+    cipher_ = d;
+}
+
+void OptionParser::finish_compatibility() {
+    auto& c = config();
+    if (compatible_ > 0)
+        warn("compat-mode: nothing older than TLS 1.2, and no cipher with blocks of 64 bits, is "
+             "offered, whatever it says",
+             "");
+    const auto known = cipher_ ? cipher_by_name(cipher_->args[0]) : std::nullopt;
+    if (older_than(20500) && known) {
+        if (!c.fallback_cipher && !seen("data-ciphers-fallback"))
+            c.fallback_cipher = known;
+        if (std::find(c.data_ciphers.begin(), c.data_ciphers.end(), *known) == c.data_ciphers.end())
+            c.data_ciphers.push_back(*known);
+    } else if (cipher_ && point_to_point()) {
+        // Whoever negotiates does not need it, and everybody else uses it.
+        if (!c.fallback_cipher && known)
+            c.fallback_cipher = known;
+    } else if (cipher_) {
+        warn(*cipher_, "ignored: the data cipher is negotiated", "use data-ciphers");
+    }
+    if (older_than(20600) && !seen("compress") && !seen("comp-lzo") && !allow_compression_)
+        c.may_unpack = true;
+}
+
+void OptionParser::finish_keepalive() {
+    for (const char* name : {"ping", "ping-restart", "ping-exit"}) {
+        if (seen("keepalive") && pings_.contains(name))
+            error("keepalive sets " + std::string(name) + ", which is there too",
+                  "remove one of them");
+    }
+}
+
+// The first address of a name; nothing if it has none.
+std::optional<Address> OptionParser::look_up(const std::string& name, bool ipv4_only) {
+    addrinfo hints{};
+    hints.ai_family = ipv4_only ? AF_INET : AF_UNSPEC;
+    hints.ai_socktype = SOCK_DGRAM;
+    addrinfo* found = nullptr;
+    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0 || !found)
+        return std::nullopt;
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, &freeaddrinfo);
+    std::array<char, NI_MAXHOST> text{};
+    if (getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0,
+                    NI_NUMERICHOST) != 0)
+        return std::nullopt;
+    return parse_address(text.data());
+}
+
+// Whether OpenSSL has it, so that it is no mistake.
+bool OptionParser::known_elsewhere(const std::string& cipher) {
+    const CipherPtr found(EVP_CIPHER_fetch(nullptr, cipher.c_str(), nullptr));
+    ERR_clear_error();
+    return found != nullptr;
 }
 
 void OptionParser::capath(const Directive& d) {
@@ -689,9 +805,20 @@ void OptionParser::key_direction(const Directive& d) {
 
 void OptionParser::remote_cert_tls(const Directive& d) {
     const bool server = role_ == Role::Server;
-    if (only(d, server ? "client" : "server",
-             server ? "the peers of a server are clients" : "the peer of a client is a server"))
-        config().remote_cert_tls = true;
+    auto& c = config();
+    if (d.args[0] != "client" && d.args[0] != "server") {
+        error(d, "\"" + d.args[0] + "\" is not understood", "client or server");
+        return;
+    }
+    // What it stands for; the usual one has a check of its own.
+    c.remote_cert_tls = d.args[0] == (server ? "client" : "server");
+    if (c.remote_cert_tls)
+        return;
+    warn(d, server ? "the peers of a server are clients" : "the peer of a client is a server",
+         "use remote-cert-tls " + std::string(server ? "client" : "server"));
+    c.remote_cert_ku = {0xffff};
+    c.remote_cert_eku =
+        d.args[0] == "server" ? "TLS Web Server Authentication" : "TLS Web Client Authentication";
 }
 
 void OptionParser::verify_x509_name(const Directive& d) {
@@ -802,6 +929,8 @@ void OptionParser::data_ciphers(const Directive& d) {
                                            DataCipher::ChaCha20Poly1305});
         else if (!cipher && optional)
             warn(d, name + " is not supported and left out");
+        else if (!cipher && known_elsewhere(name))
+            warn(d, name + " is not supported and left out", kCiphers);
         else if (!cipher)
             error(d, name + " is not supported", kCiphers);
     }
@@ -812,7 +941,9 @@ void OptionParser::data_ciphers(const Directive& d) {
 
 void OptionParser::data_ciphers_fallback(const Directive& d) {
     config().fallback_cipher = cipher_by_name(d.args[0]);
-    if (!config().fallback_cipher)
+    if (!config().fallback_cipher && known_elsewhere(d.args[0]))
+        warn(d, d.args[0] + " is not supported; whoever needs it is not let in", kCiphers);
+    else if (!config().fallback_cipher)
         error(d, d.args[0] + " is not supported", kCiphers);
 }
 
@@ -955,6 +1086,8 @@ void OptionParser::finish_data_channel() {
     if (c.data_ciphers.empty() && !seen("data-ciphers") && !seen("ncp-ciphers"))
         c.data_ciphers = {DataCipher::Aes256Gcm, DataCipher::Aes128Gcm,
                           DataCipher::ChaCha20Poly1305};
+    finish_compatibility();
+    finish_keepalive();
     auto all = c.data_ciphers;
     if (c.fallback_cipher)
         all.push_back(*c.fallback_cipher);
@@ -964,6 +1097,11 @@ void OptionParser::finish_data_channel() {
     bool cbc = std::any_of(all.begin(), all.end(), [](DataCipher cipher) {
         return !is_aead(cipher) && cipher != DataCipher::None;
     });
+    // A word that means nothing is a mistake, even where it would have no effect.
+    if (auth_ && !auth_by_name(auth_->args[0]) && !EVP_get_digestbyname(auth_->args[0].c_str())) {
+        error(*auth_, "\"" + auth_->args[0] + "\" is no digest", "SHA256, SHA512, or none");
+        return;
+    }
     // With tls-auth it names that one's digest as well.
     if (auth_ && only_aead && !seen("tls-auth"))
         warn(*auth_, "ignored: the data ciphers are AEAD and authenticate by themselves");
@@ -1003,11 +1141,15 @@ void OptionParser::management(const Directive& d) {
                   "management PATH unix, or management 127.0.0.1 PORT");
             return;
         }
-        if (!is_loopback(*host)) {
-            error(d, "everybody on the way could read and command, for nothing is encrypted",
-                  "a loopback address, or management PATH unix");
+        const bool near = is_loopback(*host);
+        if (!near && d.args.size() < 3) {
+            error(d, "everybody who reaches it could command the daemon",
+                  "a loopback address, management IP PORT PASSWORD-FILE, or management PATH unix");
             return;
         }
+        if (!near)
+            warn(d, "everybody on the way can read and command, for nothing is encrypted",
+                 "a loopback address, or management PATH unix");
         if (auto port = number(d, 1, 1, 65535))
             m.listen = Endpoint{*host, static_cast<std::uint16_t>(*port)};
         if (d.args.size() < 3)
@@ -1318,7 +1460,11 @@ std::vector<std::string> check_report(const ParsedOptions& parsed) {
             continue;
         for (const auto* finding : at->second) {
             // What is supported may still be wrong.
-            auto what = finding->severity == Severity::Error ? Treatment::Refused : use.treatment;
+            auto what = use.treatment;
+            if (finding->severity == Severity::Error)
+                what = Treatment::Refused;
+            else if (finding->reason.find(": ignored") != std::string::npos)
+                what = Treatment::Ignored;
             line(use.file, use.line, name_of(what), text_of(*finding));
         }
     }

@@ -53,6 +53,8 @@ protected:
     /// The handlers of the role.
     [[nodiscard]] virtual std::span<const HandlerOf> role_handlers() const = 0;
     virtual void finish() = 0;
+    /// With one peer, which pushes nothing and is pushed nothing. Known in finish().
+    [[nodiscard]] virtual bool point_to_point() const = 0;
     virtual void flag(const Directive& d);
     virtual void number_option(const Directive& d);
     /// "setenv SERVER_POLL_TIMEOUT", which is an option in truth, and others of that kind. False if
@@ -109,6 +111,13 @@ protected:
     void finish_tls();
     void finish_data_channel();
     void finish_compression();
+    /// Older than that release, by compat-mode.
+    [[nodiscard]] bool older_than(int release) const {
+        return compatible_ > 0 && compatible_ < release;
+    }
+    void finish_keepalive();
+    void local(const Directive& d);
+    std::optional<Address> look_up(const std::string& name, bool ipv4_only);
     void finish_pkcs12();
     void finish_wrapping();
     void finish_scripts(bool password_by_environment);
@@ -138,6 +147,12 @@ private:
     void dev_node(const Directive& d);
     void providers(const Directive& d);
     void capath(const Directive& d);
+    void bind_dev(const Directive& d);
+    void verify_hash(const Directive& d);
+    void compat_mode(const Directive& d);
+    void cipher(const Directive& d);
+    bool known_elsewhere(const std::string& cipher);
+    void finish_compatibility();
     void extra_certs(const Directive& d);
     void askpass(const Directive& d);
     void pkcs12(const Directive& d);
@@ -147,7 +162,6 @@ private:
     void remote_cert_eku(const Directive& d);
     void daemon(const Directive& d);
 
-    void local(const Directive& d);
     void reneg_sec(const Directive& d);
     void dev(const Directive& d);
     void dev_type(const Directive& d);
@@ -205,6 +219,9 @@ private:
     bool forward_compatible_ = false;  ///< and neither need any other
     std::size_t findings_[2] = {0, 0}; ///< by Severity
     std::size_t unknown_ = 0;
+    std::optional<Directive> cipher_;
+    std::set<std::string> pings_;
+    int compatible_ = 0; ///< 20500 for 2.5.0; 0: with nothing older
     std::optional<Directive> pkcs12_;
     SecretBytes pkcs12_data_;
     std::optional<Directive> compression_; ///< that asks for compression

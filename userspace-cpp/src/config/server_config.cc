@@ -9,6 +9,7 @@
 #include "util/secret.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <set>
 #include <utility>
@@ -22,6 +23,24 @@ constexpr std::size_t kMaxClientNetworks = 1000;
 
 // OpenVPN's own limit for pools.
 constexpr std::uint32_t kMaxPool = 65536;
+
+// The network that an address with its prefix length is in; nothing if the word is none.
+std::optional<Prefix> ipv6_network(const std::string& word) {
+    const auto slash = word.find('/');
+    const auto address = parse_ipv6(std::string_view(word).substr(0, slash));
+    if (slash == std::string::npos || !address)
+        return parse_ipv6_prefix(word);
+    int length = -1;
+    const char* end = word.data() + word.size();
+    const auto [at, code] = std::from_chars(word.data() + slash + 1, end, length);
+    if (code != std::errc{} || at != end || length < 0 || length > 128)
+        return std::nullopt;
+    auto bytes = address->bytes;
+    for (int bit = length; bit < 128; bit++)
+        bytes[static_cast<std::size_t>(bit / 8)] &=
+            static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
+    return ipv6_prefix(Ipv6{bytes}, length);
+}
 
 class ServerParser final : public OptionParser {
 public:
@@ -37,12 +56,16 @@ private:
     void flag(const Directive& d) override;
     void number_option(const Directive& d) override;
     void finish() override;
+    [[nodiscard]] bool point_to_point() const override { return config_.point_to_point; }
+    void foreign_option(const Directive& d);
+    void local(const Directive& d);
     void finish_transport();
     void finish_addresses();
     void finish_addresses6();
     void finish_point_to_point();
     void finish_framing();
     void finish_users();
+    void finish_gateways();
     [[nodiscard]] std::vector<std::string> own_pushes() const;
 
     void bind(const Directive& d);
@@ -57,6 +80,8 @@ private:
     void ifconfig_ipv6_pool(const Directive& d);
     void topology(const Directive& d);
     void route(const Directive& d);
+    std::optional<Network> route_network(const Directive& d);
+    bool is_inside(const std::string& word);
     void route_ipv6(const Directive& d);
     void push(const Directive& d);
     void dh(const Directive& d);
@@ -83,6 +108,9 @@ private:
     std::optional<Directive> ifconfig_;
     std::optional<Directive> topology_;
     std::optional<Directive> pool6_;
+    std::optional<Directive> local_;
+    std::vector<std::string> foreign_options_;
+    std::vector<Ipv4> gateways_; ///< of routes, which must be inside
     std::optional<Prefix> pool6_prefix_;
     std::vector<std::string> keepalive_pushes_;
     std::optional<Directive> pushed_topology_;
@@ -120,6 +148,12 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"ifconfig-pool-persist", handler(&ServerParser::ifconfig_pool_persist)},
         {"topology", handler(&ServerParser::topology)},
         {"route", handler(&ServerParser::route)},
+        {"local", handler(&ServerParser::local)},
+        {"dhcp-option", handler(&ServerParser::foreign_option)},
+        {"dns", handler(&ServerParser::foreign_option)},
+        {"ifconfig-noexec", handler(&ServerParser::flag)},
+        {"route-noexec", handler(&ServerParser::flag)},
+        {"tls-verify", handler(&ServerParser::program)},
         {"route-ipv6", handler(&ServerParser::route_ipv6)},
         {"push", handler(&ServerParser::push)},
         {"client-config-dir", handler(&ServerParser::client_config_dir)},
@@ -149,6 +183,29 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"management-client-auth", handler(&ServerParser::flag)},
     };
     return kOfRole;
+}
+
+// For the programs of the server itself.
+void ServerParser::foreign_option(const Directive& d) {
+    std::string text = d.name;
+    for (const auto& word : d.args)
+        text += " " + word;
+    foreign_options_.push_back(text);
+}
+
+// Since 2.7 a port may follow, and a protocol.
+void ServerParser::local(const Directive& d) {
+    if (local_ && local_->args != d.args)
+        error(d, "there is one socket, and this is the second address",
+              "one local for each server, or none for every address");
+    local_ = d;
+    OptionParser::local(d);
+    if (d.args.size() > 1) {
+        if (const auto port = number(d, 1, 1, 65535))
+            config().port = static_cast<std::uint16_t>(*port);
+    }
+    if (d.args.size() > 2)
+        proto({"proto", {d.args[2]}, false, d.line, d.file});
 }
 
 void ServerParser::bind(const Directive& d) {
@@ -187,10 +244,12 @@ void ServerParser::finish_transport() {
 const NumberOption<ServerConfig> kNumberOptions[] = {
     {"port", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
     {"lport", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
-    {"max-clients", 1, kMaxPool, [](auto& c, auto v) { c.max_clients = v; }},
+    {"max-clients", 1, 0xffffff, [](auto& c, auto v) { c.max_clients = std::min(v, kMaxPool); }},
     {"tls-crypt-v2-max-age", 1, 36500, [](auto& c, auto v) { c.tls_crypt_v2_max_age = v; }},
-    {"explicit-exit-notify", 0, 2,
-     [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
+    {"explicit-exit-notify", 0, 0x7fffffff,
+     [](auto& c, auto v) {
+         c.explicit_exit_notify = static_cast<int>(std::min(v, std::uint32_t{3}));
+     }},
     {"status-version", 1, 3, [](auto& c, auto v) { c.status_version = static_cast<int>(v); }},
 };
 
@@ -220,6 +279,10 @@ void ServerParser::mode(const Directive& d) {
 void ServerParser::flag(const Directive& d) {
     if (d.name == "tls-server")
         tls_server_ = true;
+    else if (d.name == "ifconfig-noexec")
+        config().configure_device = false;
+    else if (d.name == "route-noexec")
+        config().configure_routes = false;
     else if (d.name == "duplicate-cn")
         config().duplicate_cn = true;
     else if (d.name == "ccd-exclusive")
@@ -256,7 +319,7 @@ void ServerParser::server(const Directive& d) {
 }
 
 void ServerParser::server_ipv6(const Directive& d) {
-    auto network = parse_ipv6_prefix(d.args[0]);
+    auto network = ipv6_network(d.args[0]);
     if (!network)
         error(d, kBadIpv6 + d.args[0] + "\"");
     else if (network->length < 64 || network->length > 124)
@@ -341,11 +404,13 @@ void ServerParser::topology(const Directive& d) {
 }
 
 void ServerParser::route(const Directive& d) {
-    auto net = network(d, 0);
+    auto net = route_network(d);
     if (!net)
         return;
     Route out{ipv4_prefix(net->network, *prefix_length(net->netmask)), 0};
-    if (d.args.size() > 2 && d.args[2] != "vpn_gateway" && d.args[2] != "default") {
+    // On a device without neighbours it does not matter which address it is.
+    const bool inside = d.args.size() > 2 && is_inside(d.args[2]);
+    if (d.args.size() > 2 && !inside && d.args[2] != "vpn_gateway" && d.args[2] != "default") {
         error(d, "routes lead to the tunnel, without a gateway", "use vpn_gateway");
         return;
     }
@@ -358,6 +423,37 @@ void ServerParser::route(const Directive& d) {
         routes_without_metric_.push_back(config().routes.size());
     }
     config().routes.push_back(out);
+}
+
+// Of the private networks: behind the device, as far as can be told here.
+bool ServerParser::is_inside(const std::string& word) {
+    const auto address = parse_ipv4(word);
+    if (!address)
+        return false;
+    gateways_.push_back(*address);
+    return true;
+}
+
+// A name is looked up now; of a network the host's part is left out.
+std::optional<Network> ServerParser::route_network(const Directive& d) {
+    auto plain = d;
+    if (!parse_ipv4(d.args[0])) {
+        const auto found = look_up(d.args[0], true);
+        if (!found) {
+            warn(d, "ignored: \"" + d.args[0] + "\" is no address, and no name of one");
+            return std::nullopt;
+        }
+        plain.args[0] = to_string(found->ipv4());
+    }
+    const auto base = parse_ipv4(plain.args[0]);
+    const auto mask = plain.args.size() > 1 ? parse_ipv4(plain.args[1]) : std::nullopt;
+    if (mask && prefix_length(*mask) && (base->value & ~mask->value) != 0) {
+        plain.args[0] = to_string(Ipv4{base->value & mask->value});
+        warn(d, d.args[0] + " is not the first address of its network, which is " + plain.args[0]);
+    }
+    if (plain.args.size() > 1 && plain.args[1] == "default")
+        plain.args[1] = "255.255.255.255";
+    return network(plain, 0);
 }
 
 void ServerParser::route_ipv6(const Directive& d) {
@@ -386,19 +482,16 @@ void ServerParser::route_ipv6(const Directive& d) {
 std::optional<std::string> push_objection(const std::string& option) {
     if (option.empty() || option.find(',') != std::string::npos)
         return "a pushed option must not be empty or hold a comma";
-    auto name = option.substr(0, option.find(' '));
-    for (const char* own : {"ifconfig", "peer-id", "protocol-flags", "key-derivation", "topology",
-                            "push-continuation"}) {
-        if (name == own)
-            return name + " is negotiated and cannot be pushed by hand";
-    }
     return std::nullopt;
 }
 
 // What clients are told in any case, by what was negotiated with each of them.
 bool is_pushed_anyway(const std::string& option) {
     const auto name = option.substr(0, option.find(' '));
-    return name == "cipher" || name == "tun-mtu" || name == "compress" || name == "comp-lzo";
+    static const std::set<std::string_view> kNames = {
+        "cipher",  "tun-mtu",        "compress",       "comp-lzo",         "ifconfig",
+        "peer-id", "protocol-flags", "key-derivation", "push-continuation"};
+    return kNames.contains(name);
 }
 
 void ServerParser::push(const Directive& d) {
@@ -406,6 +499,7 @@ void ServerParser::push(const Directive& d) {
     // The topology is pushed anyway; sample configurations say it too.
     if (option.starts_with("topology ")) {
         pushed_topology_ = d;
+        config().push.push_back(option);
         return;
     }
     auto name = option.substr(0, option.find(' '));
@@ -419,8 +513,10 @@ void ServerParser::push(const Directive& d) {
                  "left out: nothing is compressed; clients that are set to compress are asked "
                  "to stop",
                  "remove it");
-        else if (*framing != Framing::None)
+        else if (*framing != Framing::None) {
             pushed_framing_ = framing;
+            config().push.push_back(option);
+        }
         framing_push_ = d;
     } else if (is_pushed_anyway(option)) {
         warn(d, "left out: each client is told what was negotiated with it", "remove it");
@@ -471,6 +567,7 @@ void ServerParser::program(const Directive& d) {
     auto& c = config();
     auto& out = d.name == "client-connect"      ? c.client_connect
                 : d.name == "client-disconnect" ? c.client_disconnect
+                : d.name == "tls-verify"        ? c.tls_verify
                                                 : c.learn_address;
     out = command(d);
 }
@@ -557,7 +654,9 @@ void ServerParser::finish_users() {
     if (!seen("auth-user-pass-verify") && !seen("plugin") && !c.management_client_auth) {
         for (const char* name :
              {"auth-user-pass-optional", "username-as-common-name", "auth-gen-token"}) {
-            if (seen(name))
+            if (seen(name) && name == std::string_view("auth-gen-token"))
+                warn("auth-gen-token: ignored without anybody to verify users", "");
+            else if (seen(name))
                 error(std::string(name) + " without anybody to verify users",
                       "auth-user-pass-verify PROGRAM via-file");
         }
@@ -570,6 +669,19 @@ void ServerParser::finish_users() {
         error("clients may come without certificate and without user name", "");
     if (c.client_certificates != PeerCertificates::Required && !c.username_as_common_name)
         warn("clients without a certificate are all of the name UNDEF", "username-as-common-name");
+}
+
+// Past the tunnel this server sets no routes.
+void ServerParser::finish_gateways() {
+    const auto& c = config_;
+    const auto mask =
+        c.netmask.value == 0 && server_network_ ? server_network_->netmask : c.netmask;
+    for (const auto gateway : gateways_) {
+        const bool inside = (gateway.value & mask.value) == (c.address.value & mask.value);
+        if (!inside && gateway != c.other_end)
+            error("route: the gateway " + to_string(gateway) + " is not inside the tunnel",
+                  "use vpn_gateway, or ip route");
+    }
 }
 
 void ServerParser::client_config_dir(const Directive& d) {
@@ -613,7 +725,10 @@ void ServerParser::ifconfig_pool_persist(const Directive& d) {
 void ServerParser::status(const Directive& d) {
     config().status_file = d.args[0];
     if (d.args.size() > 1) {
-        if (auto every = number(d, 1, 1, 86400))
+        // Never but by SIGUSR2, as with OpenVPN.
+        if (auto every = number(d, 1, 0, 86400); every && *every == 0)
+            config().status_file.clear();
+        else if (every)
             config().status_seconds = *every;
     }
 }
@@ -806,6 +921,8 @@ void ServerParser::finish() {
     auto& c = config();
     const bool many = server_ || seen("server") || seen("server-ipv6") || mode_server_;
     c.point_to_point = tls_server_ && !many;
+    if (older_than(20700) && !topology_)
+        c.topology = wire::Topology::Net30;
     if (!c.point_to_point && !server_ && !seen("server") && !(mode_server_ && tls_server_))
         error("this is not a server's configuration",
               "server NETWORK NETMASK, or tls-server and ifconfig LOCAL REMOTE for a single peer");
@@ -823,6 +940,11 @@ void ServerParser::finish() {
         error("tls-crypt-v2-max-age without tls-crypt-v2", "tls-crypt-v2 FILE");
     finish_users();
     finish_identity();
+    finish_gateways();
+    if (const auto told = wire::parse_pushed_options(foreign_options_)) {
+        c.environment.insert(c.environment.end(), told->environment.begin(),
+                             told->environment.end());
+    }
     for (auto index : routes_without_metric_)
         c.routes[index].metric = route_metric_.value_or(0);
     finish_management();
@@ -833,9 +955,11 @@ void ServerParser::finish() {
     if (c.point_to_point)
         return;
     auto own = own_pushes();
-    if (pushed_topology_ && pushed_topology_->args[0] != own.back())
-        error(*pushed_topology_, "differs from this server's own \"" + own.back() + "\"",
-              "set topology itself, it is pushed then");
+    if (pushed_topology_ && pushed_topology_->args[0] != own.back()) {
+        warn(*pushed_topology_, "left out: differs from this server's own \"" + own.back() + "\"",
+             "set topology itself, it is pushed then");
+        std::erase(c.push, pushed_topology_->args[0]);
+    }
     auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
     if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
         std::erase_if(own, pushed_gateway);

@@ -55,7 +55,9 @@ struct ServerConfig : CommonConfig {
     std::vector<Route> routes;
     std::vector<std::string> push;
 
-    std::string dh; ///< parameters for key exchange without curves, PEM; empty: none
+    bool configure_device = true; ///< not with ifconfig-noexec
+    bool configure_routes = true; ///< not with route-noexec
+    std::string dh;               ///< parameters for key exchange without curves, PEM; empty: none
 
     std::optional<wire::TlsCryptV2Key> tls_crypt_v2;
     bool tls_crypt_v2_force_cookie = false;
@@ -63,7 +65,8 @@ struct ServerConfig : CommonConfig {
 
     /// Programs: a path and its arguments, empty for none.
     std::vector<std::string> verify_user;
-    std::optional<PamConfig> pam; ///< users are verified by PAM
+    std::vector<std::string> tls_verify; ///< for each certificate of a client
+    std::optional<PamConfig> pam;        ///< users are verified by PAM
     std::vector<std::string> client_connect;
     std::vector<std::string> client_disconnect;
     std::vector<std::string> learn_address;

@@ -79,6 +79,7 @@ session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
     tls.purpose = translate(c.certificate_purpose);
     tls.key_usage = c.remote_cert_ku;
     tls.extended_key_usage = c.remote_cert_eku;
+    tls.authority_hash = c.authority_hash;
     tls.providers = c.providers;
     tls.name_check = translate(c.verify_name_type);
     tls.name = c.verify_name;

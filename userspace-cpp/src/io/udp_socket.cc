@@ -137,7 +137,7 @@ private:
 } // namespace
 
 UdpSocket::UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-                     std::uint16_t port, std::uint32_t mark)
+                     std::uint16_t port, const SocketOptions& options)
     : socket_(context), ipv6_(family != Family::Ipv4), port_(port), buffer_(kBufferSize) {
     using asio::ip::udp;
     const Address address = local.value_or(ipv6_ ? Address(Ipv6{}) : Address(Ipv4{}));
@@ -161,7 +161,7 @@ UdpSocket::UdpSocket(asio::io_context& context, Family family, std::optional<Add
     }
     if (!option(IPPROTO_UDP, UDP_GRO, 1))
         log::warning("no UDP_GRO: {}", std::strerror(errno));
-    set_mark(socket_.native_handle(), mark);
+    set_options(socket_.native_handle(), options);
     socket_.non_blocking(true);
     if (ipv6_)
         socket_.bind(udp::endpoint(asio::ip::address_v6(address.ipv6().bytes), port), error);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "io/link.h"
+#include "io/mark.h"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/udp.hpp>
@@ -20,9 +21,9 @@ namespace nfovpn::io {
 class UdpSocket final : public Link {
 public:
     /// Binds to the port, or with 0 to any, of one address of the family or of every one. Packets
-    /// have the mark, see set_mark(). Throws std::system_error.
+    /// have what the options say. Throws std::system_error.
     UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-              std::uint16_t port, std::uint32_t mark = 0);
+              std::uint16_t port, const SocketOptions& options = {});
 
     void start(Handler handler, std::function<void()> idle) override;
 

@@ -54,7 +54,8 @@ std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context,
                                           const config::ServerConfig& c) {
     if (c.tcp)
         return nullptr;
-    return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port, c.mark);
+    return std::make_unique<io::UdpSocket>(context, family(c), c.local, c.port,
+                                           io::SocketOptions{c.mark, c.bind_device});
 }
 
 // What is not for connections: sockets, device, files, and programs with what they are told.
@@ -75,7 +76,8 @@ std::unique_ptr<TcpServer> tcp_server(asio::io_context& context, const config::S
                      files, limits.connections);
     limits.queue = c.tcp_queue_limit;
     limits.handshake = c.hand_window;
-    return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits, c.mark);
+    return std::make_unique<TcpServer>(context, family(c), c.local, c.port, limits,
+                                       io::SocketOptions{c.mark, c.bind_device});
 }
 
 // What may still be ready to run when a daemon ends: one for each thing that it waits for, and some
@@ -138,6 +140,7 @@ Environment own_environment(const config::ServerConfig& c, const std::string& de
 ScriptSettings script_settings(const config::ServerConfig& c, const std::string& device) {
     ScriptSettings out;
     out.verify_user = c.verify_user;
+    out.tls_verify = c.tls_verify;
     out.password_by_environment = c.password_by_environment;
     out.connect = c.client_connect;
     out.disconnect = c.client_disconnect;
@@ -192,11 +195,13 @@ CoreSettings core_settings(const config::ServerConfig& c) {
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
-    if (!c.verify_user.empty() || c.pam || c.management_client_auth) {
+    const bool users = !c.verify_user.empty() || c.pam || c.management_client_auth;
+    // Certificates are asked about where users are.
+    if (users || !c.tls_verify.empty()) {
         s.users.emplace();
-        s.users->required = !c.user_optional;
+        s.users->required = users && !c.user_optional;
         s.users->as_common_name = c.username_as_common_name;
-        if (c.gen_token)
+        if (c.gen_token && users)
             s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c));
     }
     s.hooks_connect = !c.client_connect.empty() || !c.client_disconnect.empty();
@@ -267,7 +272,7 @@ Daemon::~Daemon() = default;
 
 ClientHooks* Daemon::hooks() {
     ClientHooks* last = &scripts_;
-    bool verifies = !config_.verify_user.empty();
+    bool verifies = !config_.verify_user.empty() || !config_.tls_verify.empty();
     const auto settled = [this] { settle(); };
     if (surroundings_.pam) {
         last = &pam_hooks_.emplace(*surroundings_.pam, *last, verifies, context_, settled);
@@ -299,21 +304,25 @@ void Daemon::set_up_device() {
         host::check(netlink::add_address(route, tun_.ifindex(), address),
                     "address " + to_string(address) + " on " + tun_.name());
     };
-    if (config_.other_end)
+    if (!config_.configure_device)
+        log::info("{}: addresses are somebody else's (ifconfig-noexec)", tun_.name());
+    else if (config_.other_end)
         host::check(
             netlink::add_peer_address(route, tun_.ifindex(), config_.address, *config_.other_end),
             "address " + to_string(config_.address) + " on " + tun_.name());
     else
         add(ipv4_prefix(config_.address, prefix_length(config_.netmask).value_or(32)));
-    if (config_.address6)
+    if (config_.address6 && config_.configure_device)
         add(*config_.address6);
-    if (const auto ipv6 = config_.address6 ? std::nullopt : ipv6_pool(config_))
+    const bool pool_alone = config_.configure_device && !config_.address6;
+    if (const auto ipv6 = pool_alone ? ipv6_pool(config_) : std::nullopt)
         add(ipv6_prefix(ipv6->server, ipv6->length));
     if (run_device_program(config_.up, "up") != 0)
         throw std::runtime_error("up: " + config_.up.front() + " failed");
-    if (!config_.routes.empty())
+    const auto routes = config_.configure_routes ? config_.routes : std::vector<config::Route>();
+    if (!routes.empty())
         tell_state(management::State::AddRoutes);
-    for (const auto& r : config_.routes)
+    for (const auto& r : routes)
         host::check(netlink::add_route(route, tun_.ifindex(), r.network, r.metric),
                     "route to " + to_string(r.network));
     run_device_program(config_.route_up, "route-up");

@@ -44,7 +44,7 @@ struct TcpServer::Connection {
 };
 
 TcpServer::TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
-                     std::uint16_t port, const TcpLimits& limits, std::uint32_t mark)
+                     std::uint16_t port, const TcpLimits& limits, const io::SocketOptions& options)
     : context_(context), limits_(limits), acceptor_(context), pause_(context),
       buffer_(io::kTcpReadSize) {
     const auto here = endpoint_of(family, local, port);
@@ -53,7 +53,7 @@ TcpServer::TcpServer(asio::io_context& context, io::Family family, std::optional
         acceptor_.set_option(tcp::acceptor::reuse_address(true));
         if (family != io::Family::Ipv4)
             acceptor_.set_option(asio::ip::v6_only(family == io::Family::Ipv6));
-        io::set_mark(acceptor_.native_handle(), mark);
+        io::set_options(acceptor_.native_handle(), options);
         acceptor_.bind(here);
         acceptor_.listen();
     } catch (const std::system_error& error) {

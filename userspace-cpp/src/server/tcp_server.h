@@ -11,6 +11,7 @@
 #pragma once
 
 #include "io/link.h"
+#include "io/mark.h"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -33,9 +34,9 @@ struct TcpLimits {
 class TcpServer final : public io::Link {
 public:
     /// Listens on the port, or with 0 on any, of one address of the family or of every one. Packets
-    /// have the mark, see io::set_mark(). Throws std::system_error.
+    /// have what the options say. Throws std::system_error.
     TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
-              std::uint16_t port, const TcpLimits& limits, std::uint32_t mark = 0);
+              std::uint16_t port, const TcpLimits& limits, const io::SocketOptions& options = {});
     ~TcpServer() override;
 
     void start(Handler handler, std::function<void()> idle) override;

@@ -240,6 +240,10 @@ bool is_route_to(std::string_view option, const Prefix& network) {
 std::vector<std::string> push_options(const PushContents& contents,
                                       const DataChannelChoice& choice) {
     auto out = contents.options;
+    // Where the configuration has it, if it has it.
+    const std::string framing(framing_option(choice.framing));
+    if (choice.push_framing && std::find(out.begin(), out.end(), framing) == out.end())
+        out.push_back(framing);
     out.push_back("ifconfig " + to_string(contents.address) + " " + to_string(contents.second));
     if (!choice.data_v1)
         out.push_back("peer-id " + std::to_string(contents.peer_id));
@@ -257,8 +261,6 @@ std::vector<std::string> push_options(const PushContents& contents,
         out.push_back("protocol-flags" + flags);
     if (choice.client_max_mtu > 0)
         out.push_back("tun-mtu " + std::to_string(contents.tun_mtu));
-    if (choice.push_framing)
-        out.emplace_back(framing_option(choice.framing));
     return out;
 }
 

@@ -452,6 +452,12 @@ std::optional<std::string> TlsContext::unfit(X509* certificate) const {
     return std::nullopt;
 }
 
+bool TlsContext::authority_fits(X509* certificate) const {
+    constexpr std::size_t kSha1 = 3 * 20 - 1;
+    const auto* algorithm = authority_hash_.size() == kSha1 ? EVP_sha1() : EVP_sha256();
+    return authority_hash_.empty() || digest_of(certificate, algorithm) == authority_hash_;
+}
+
 bool TlsContext::is_revoked(X509* certificate) const {
     if (revoked_serials_.empty())
         return false;
@@ -571,6 +577,11 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
     if (auto unfit = ok == 1 && depth == 0 ? context.unfit(certificate) : std::nullopt) {
         X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
         self->verify_failure_ = *unfit;
+        ok = 0;
+    }
+    if (ok == 1 && depth == 1 && !context.authority_fits(certificate)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+        self->verify_failure_ = "verify-hash: another authority";
         ok = 0;
     }
     if (ok == 1 && context.is_revoked(certificate)) {

@@ -77,6 +77,8 @@ struct TlsConfig {
     /// Its key usage must have all bits of one of these; 0xffff: it must have one.
     std::vector<std::uint32_t> key_usage;
     std::string extended_key_usage; ///< that it must have; a name, or an OID
+    /// SHA1 or SHA256, by its length, of the certificate that has signed it: "5f:3a:..."
+    std::string authority_hash;
     NameCheck name_check = NameCheck::None;
     std::string name;
     RevocationLists revocation_lists; ///< empty: nothing is looked up
@@ -108,6 +110,8 @@ public:
     [[nodiscard]] std::optional<std::string> unfit(X509* certificate) const;
     /// Whether there is a file that says that a certificate is revoked, or that cannot be known.
     [[nodiscard]] bool is_revoked(X509* certificate) const;
+    /// Whether it is the authority that is asked for.
+    [[nodiscard]] bool authority_fits(X509* certificate) const;
     /// What the peer is called, see TlsConfig::name_fields; empty if it has not got it.
     [[nodiscard]] std::string name_of(X509* certificate) const;
 
@@ -124,9 +128,10 @@ private:
           verify_mode_(verify_mode(config.peer_certificate)),
           require_extended_use_(config.require_extended_use), name_check_(config.name_check),
           name_(config.name), purpose_(config.purpose), key_usage_(config.key_usage),
-          extended_key_usage_(config.extended_key_usage), revoked_serials_(config.revoked_serials),
-          name_fields_(config.name_fields), ca_(config.ca), ca_directory_(config.ca_directory),
-          fingerprints_(config.fingerprints), revocation_lists_(config.revocation_lists) {}
+          extended_key_usage_(config.extended_key_usage), authority_hash_(config.authority_hash),
+          revoked_serials_(config.revoked_serials), name_fields_(config.name_fields),
+          ca_(config.ca), ca_directory_(config.ca_directory), fingerprints_(config.fingerprints),
+          revocation_lists_(config.revocation_lists) {}
 
     static int verify_mode(PeerCertificate certificate);
 
@@ -139,6 +144,7 @@ private:
     Purpose purpose_;
     std::vector<std::uint32_t> key_usage_;
     std::string extended_key_usage_;
+    std::string authority_hash_;
     std::string revoked_serials_;
     std::vector<std::string> name_fields_;
     std::string ca_;

@@ -67,6 +67,7 @@ public:
             {"route", &Reader::route},
             {"route-ipv6", &Reader::route_ipv6},
             {"redirect-gateway", &Reader::redirect_gateway},
+            {"redirect-private", &Reader::redirect_gateway},
             {"ping", &Reader::seconds},
             {"ping-restart", &Reader::seconds},
             {"ping-exit", &Reader::seconds},
@@ -210,6 +211,7 @@ private:
     Fault redirect_gateway(const std::string&, Words words) {
         std::vector<std::string> ignored;
         out_.redirect = parse_redirect(words.subspan(1), ignored);
+        out_.redirect->reroute = words[0] == "redirect-gateway";
         for (const auto& word : ignored)
             ignore("redirect-gateway " + word);
         return std::nullopt;
@@ -404,13 +406,15 @@ std::optional<TunnelRoute> parse_route(std::span<const std::string> words) {
     if (words.empty())
         return std::nullopt;
     const bool given = words.size() > 1 && words[1] != "default";
-    auto base = parse_ipv4(words[0]);
+    const bool to_server = words[0] == "remote_host";
+    auto base = to_server ? std::optional(Ipv4{}) : parse_ipv4(words[0]);
     auto mask = given ? parse_ipv4(words[1]) : std::optional(Ipv4{0xffffffff});
     auto length = mask ? prefix_length(*mask) : std::nullopt;
     if (!base || !length || (base->value & ~mask->value) != 0)
         return std::nullopt;
     TunnelRoute out;
     out.network = ipv4_prefix(*base, *length);
+    out.to_server = to_server;
     if (!read_rest(out, words.subspan(std::min<std::size_t>(words.size(), 2))))
         return std::nullopt;
     return out;
