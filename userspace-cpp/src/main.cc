@@ -18,6 +18,7 @@
 #include "client/daemon.h"
 #include "config/client_config.h"
 #include "config/server_config.h"
+#include "host/confinement.h"
 #include "host/files.h"
 #include "management/client_protocol.h"
 #include "management/server.h"
@@ -35,6 +36,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +101,82 @@ std::optional<std::string> failure_of(const Result<session::TlsContext, session:
     return tls ? std::nullopt : std::optional(tls.error().what);
 }
 
+// What OpenSSL does not like, with the line of the option that its first word is.
+std::string with_line(const std::string& what, const config::ParsedOptions& parsed,
+                      const std::string& file) {
+    const auto option = what.substr(0, what.find_first_of(": ("));
+    const auto& uses = parsed.uses;
+    const auto use =
+        std::find_if(uses.rbegin(), uses.rend(), [&](const auto& u) { return u.name == option; });
+    if (use == uses.rend() || use->line == 0)
+        return file + ": error: " + what;
+    return (use->file.empty() ? file : use->file) + ":" + std::to_string(use->line) +
+           ": error: " + what;
+}
+
+// Whether that user may make files in a directory, or write a file that is there.
+bool may_write(const std::string& path, const std::optional<Identity>& who) {
+    if (!who)
+        return access(path.c_str(), W_OK) == 0;
+    struct stat there {};
+    if (stat(path.c_str(), &there) != 0)
+        return false;
+    if (who->user == 0)
+        return true;
+    const auto bits = there.st_uid == who->user    ? there.st_mode >> 6
+                      : there.st_gid == who->group ? there.st_mode >> 3
+                                                   : there.st_mode;
+    return (bits & 2U) != 0;
+}
+
+// What would be written, by whom, that cannot be.
+class PathChecks {
+public:
+    explicit PathChecks(CheckLines& out) : out_(out) {}
+
+    /// At the start, by whoever starts it.
+    void now(const char* option, const std::string& path) {
+        if (path.empty() || path == "/dev/null")
+            return;
+        if (const auto why = host::why_not_to_write(path))
+            say(option, *why, true);
+        else if (!may_write(std::filesystem::exists(path) ? path : host::directory_of(path),
+                            std::nullopt))
+            say(option, path + ": " + std::strerror(errno), true);
+    }
+    /// Later, by the user that the daemon becomes; then it is a loss, and no end.
+    void later(const char* option, const std::string& path, const std::optional<Identity>& who) {
+        if (path.empty() || !std::filesystem::is_directory(host::directory_of(path)))
+            now(option, path);
+        else if (!may_write(host::directory_of(path), who) &&
+                 !(std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)))
+            say(option, path + " could not be written once privileges are given up", false);
+    }
+    void directory(const char* option, const std::string& path) {
+        std::error_code failed;
+        if (!path.empty() && !std::filesystem::is_directory(path, failed))
+            say(option, path + " is no directory", true);
+    }
+
+private:
+    void say(const char* option, const std::string& what, bool is_error) {
+        out_.emplace_back(std::string(is_error ? "error: " : "warning: ") + option + ": " + what,
+                          is_error);
+    }
+    CheckLines& out_;
+};
+
+// What both roles write. In the directory of "cd".
+CheckLines check_paths(const config::CommonConfig& c) {
+    CheckLines out;
+    PathChecks paths(out);
+    paths.now("writepid", c.pid_file);
+    paths.now("log", c.log.file);
+    if (c.management && !c.management->socket_path.empty())
+        paths.directory("management", host::directory_of(c.management->socket_path));
+    return out;
+}
+
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
 template <typename Side>
@@ -109,19 +187,26 @@ int check(const std::string& file, const typename Side::Parsed& parsed) {
         std::printf("%s: not usable\n", file.c_str());
         return kFailed;
     }
+    const auto& directory = parsed.config.directory;
+    if (!directory.empty() && chdir(directory.c_str()) != 0) {
+        std::printf("error: cd: %s: %s\n%s: not usable\n", directory.c_str(), std::strerror(errno),
+                    file.c_str());
+        return kFailed;
+    }
+    auto lines = check_paths(parsed.config);
+    const auto more = Side::check_more(parsed.config);
+    lines.insert(lines.end(), more.begin(), more.end());
     bool usable = true;
     // Without somebody who says its pass phrase a key cannot be looked at.
     const bool asks = parsed.config.ask_pass_phrase;
-    for (const auto& [line, is_error] : Side::check_more(parsed.config)) {
+    if (auto tls = asks ? std::nullopt : failure_of(Side::make_tls(parsed.config)))
+        lines.emplace_back(with_line(*tls, parsed, file), true);
+    for (const auto& [line, is_error] : lines) {
         std::printf("%s\n", line.c_str());
         usable = usable && !is_error;
     }
     if (!usable) {
         std::printf("%s: not usable\n", file.c_str());
-        return kFailed;
-    }
-    if (auto tls = asks ? std::nullopt : failure_of(Side::make_tls(parsed.config))) {
-        std::printf("%s: error: %s\n", file.c_str(), tls->c_str());
         return kFailed;
     }
     std::printf("%s: usable\n", file.c_str());
@@ -334,7 +419,15 @@ struct ServerSide {
     }
     static auto make_tls(const config::ServerConfig& config) { return server::make_tls(config); }
     static CheckLines check_more(const config::ServerConfig& config) {
-        return check_client_files(config.client_config_dir);
+        auto out = check_client_files(config.client_config_dir);
+        PathChecks paths(out);
+        paths.directory("client-config-dir", config.client_config_dir);
+        paths.later("status", config.status_file, config.run_as);
+        paths.later("ifconfig-pool-persist", config.pool_file_seconds > 0 ? config.pool_file : "",
+                    config.run_as);
+        if (!config.control_socket.empty())
+            paths.directory("nf-control", host::directory_of(config.control_socket));
+        return out;
     }
 
     void prepare(const config::ServerConfig&) {}

@@ -150,8 +150,8 @@ TEST(ClientConfig, TakenWithoutAWord) {
     for (const char* line :
          {"comp-lzo", "compress lz4", "allow-compression asym", "ns-cert-type server",
           "tls-version-min 1.0", "dh dh.pem", "route 10.1.2.3 255.255.0.0", "route no-such.invalid",
-          "route-gateway dhcp", "static-challenge x 1", "remote-cert-tls client", "max-clients 9",
-          "mode p2p", "block-outside-dns", "setenv opt block-outside-dns",
+          "route-gateway dhcp", "static-challenge x 1", "max-clients 9", "mode p2p",
+          "block-outside-dns", "setenv opt block-outside-dns",
           "setenv FORWARD_COMPATIBLE 1\nsome-future-option 1",
           "<connection>\nremote y\nconnect-retry 5\n</connection>\n"
           "<connection>\nremote z\nconnect-retry 6\n</connection>"}) {

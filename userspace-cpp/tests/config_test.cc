@@ -681,6 +681,13 @@ TEST(ServerConfig, OlderDefaults) {
     EXPECT_FALSE(c.fallback_cipher);
 }
 
+TEST(ServerConfig, AProfileThatLacksClient) {
+    EXPECT_THAT(described("dev tun\nremote vpn.example.net 443\nnobind\nauth-user-pass\n"
+                          "resolv-retry infinite\nca ca.crt\nremote-random\n"),
+                ElementsAre("f:2: error: remote: this looks like a client's profile, which has to "
+                            "say so (client, or tls-client for a point-to-point peer)"));
+}
+
 TEST(ServerConfig, LimitsOfClients) {
     const auto c = parse(kMinimal + "inactive 300 1000\nsession-timeout 60\nping-exit 9\n").config;
     EXPECT_EQ(c.inactive, 300U);
@@ -1105,7 +1112,9 @@ TEST(ServerConfig, Topologies) {
     EXPECT_EQ(to_string(c.address), "10.8.0.1");
     EXPECT_EQ(to_string(c.pool_first), "10.8.0.4");
     EXPECT_EQ(to_string(c.pool_last), "10.8.0.251");
-    EXPECT_EQ(c.other_end, std::nullopt);
+    EXPECT_EQ(to_string(*c.other_end), "10.8.0.2");
+    ASSERT_EQ(c.routes.size(), 1U);
+    EXPECT_EQ(to_string(c.routes[0].network), "10.8.0.0/24");
     EXPECT_THAT(c.push, ElementsAre("topology p2p", "topology p2p"));
 
     c = good("server 10.8.0.0 255.255.255.0\ntopology net30\n");

@@ -154,6 +154,44 @@ TEST(MssClamp, CutShort) {
     EXPECT_EQ(fragment, before) << "not the first fragment";
 }
 
+// The answer's checksum is right if all of it adds up to zero.
+TEST(NoRoute, IsAnsweredToPacketsAlone) {
+    Bytes packet(1500, 7);
+    packet[0] = 0x60;
+    packet[6] = 17;
+    packet[24] = 0x20;
+    const auto router = *parse_ipv6("fe80::7");
+    const auto answer = no_route_to(packet, router);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->size(), 1280U);
+    EXPECT_TRUE(std::equal(router.bytes.begin(), router.bytes.end(), answer->begin() + 8));
+    EXPECT_TRUE(std::equal(packet.begin() + 8, packet.begin() + 24, answer->begin() + 24));
+    EXPECT_EQ((*answer)[40], 1);
+    EXPECT_EQ((*answer)[41], 0);
+    EXPECT_TRUE(std::equal(packet.begin(), packet.begin() + 1232, answer->begin() + 48));
+    std::uint32_t sum = 1240 + 58;
+    for (std::size_t i = 8; i < answer->size(); i += 2)
+        sum += std::uint32_t{(*answer)[i]} << 8 | (*answer)[i + 1];
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    EXPECT_EQ(sum, 0xffffU);
+
+    auto to_group = packet;
+    to_group[24] = 0xff;
+    EXPECT_FALSE(no_route_to(to_group, router));
+    auto error = packet;
+    error[6] = 58;
+    error[40] = 3;
+    EXPECT_FALSE(no_route_to(error, router));
+    error[40] = 128;
+    EXPECT_TRUE(no_route_to(error, router)) << "a ping";
+    auto from_nobody = packet;
+    std::fill_n(from_nobody.begin() + 8, 16, std::uint8_t{0});
+    EXPECT_FALSE(no_route_to(from_nobody, router));
+    EXPECT_FALSE(no_route_to(ByteView(packet).first(39), router));
+    EXPECT_FALSE(no_route_to(kIpv4Tcp, router));
+}
+
 TEST(Framing, ThereAndBack) {
     const Bytes plain = {0x45, 1, 2, 3};
     const Bytes escaped = {0x50, 1, 2, 3};

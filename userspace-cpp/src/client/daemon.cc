@@ -292,13 +292,20 @@ void Daemon::to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) {
 }
 
 dataplane::DataPlane& Daemon::data_plane() {
-    return data_plane_ ? *data_plane_ : open_data_plane(open_kernel());
+    if (data_plane_)
+        return *data_plane_;
+    auto& opened = open_data_plane(open_kernel());
+    if (config_.block_ipv6)
+        opened.block_ipv6(*parse_ipv6("fe80::7"), false);
+    return opened;
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    if (!udp_ || !config_.kernel_data_path) {
-        log::info("{}: data packets go by the daemon's own data path",
-                  udp_ ? "disable-dco" : "TCP");
+    if (!udp_ || !config_.kernel_data_path || config_.block_ipv6) {
+        log::info("{}: data packets go by the daemon's own data path", !udp_ ? "TCP"
+                                                                       : config_.block_ipv6
+                                                                           ? "block-ipv6"
+                                                                           : "disable-dco");
         return nullptr;
     }
     netlink::InstanceRequest instance;

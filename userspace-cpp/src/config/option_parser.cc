@@ -79,6 +79,7 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"max-packet-size", &OptionParser::number_option},
     {"mark", &OptionParser::number_option},
     {"passtos", &OptionParser::flag},
+    {"block-ipv6", &OptionParser::flag},
     {"multihome", &OptionParser::flag},
     {"float", &OptionParser::flag},
     {"nf-fastpath", &OptionParser::nf_fastpath},
@@ -675,6 +676,8 @@ void OptionParser::flag(const Directive& d) {
         config().kernel_data_path = false;
     else if (d.name == "passtos")
         config().passtos = true;
+    else if (d.name == "block-ipv6")
+        config().block_ipv6 = true;
     else if (d.name == "machine-readable-output")
         config().log.stamp = log::Stamp::Machine;
     else if (d.name == "suppress-timestamps" && config().log.stamp != log::Stamp::Machine)

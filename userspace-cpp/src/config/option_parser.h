@@ -116,6 +116,7 @@ protected:
         return compatible_ > 0 && compatible_ < release;
     }
     void finish_keepalive();
+    void forget_findings() { out_.findings.clear(); }
     void local(const Directive& d);
     std::optional<Address> look_up(const std::string& name, bool ipv4_only);
     void finish_pkcs12();

@@ -422,8 +422,7 @@ constexpr Option kOptions[] = {
     {"dhcp-option", S, 1, 3, "for programs, as foreign_option_N", "", kClient},
     {"dns", S, 2, kAny, "for this server's own programs", kPushIt, kServer},
     {"dns", S, 2, kAny, "for programs, as dns_server_N_…", "", kClient},
-    {"block-ipv6", R, 0, 0, kServerOnly, kPushIt, kServer},
-    {"block-ipv6", R, 0, 0, "not supported", "reject IPv6 by a rule of nftables", kClient},
+    {"block-ipv6", S, 0, 0, "data packets go by the daemon's own data path", ""},
 
     // Windows
     {"allow-nonadmin", I, 0, 1, kWindows, ""},

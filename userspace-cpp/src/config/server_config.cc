@@ -839,6 +839,12 @@ void ServerParser::finish_addresses() {
         c.address = Ipv4{base + 1};
         c.netmask = server_network_->netmask;
         c.other_end.reset();
+        if (!subnet) {
+            // As OpenVPN: the device has another end, and a route to the clients.
+            c.other_end = Ipv4{base + 2};
+            c.routes.push_back(
+                {ipv4_prefix(server_network_->network, *prefix_length(c.netmask)), 0});
+        }
         if (written && *written != c.address)
             warn(*ifconfig_, "ignored: server gives the device " + to_string(c.address),
                  "remove it");
@@ -919,6 +925,14 @@ std::vector<std::string> ServerParser::own_pushes() const {
 
 void ServerParser::finish() {
     auto& c = config();
+    // A client's profile that does not say so: of all that is wrong with it that is what to say.
+    if (remote_ && !server_ && !seen("server") && !seen("server-ipv6") && !mode_server_ &&
+        !tls_server_ && !ifconfig_) {
+        forget_findings();
+        error(*remote_, "this looks like a client's profile, which has to say so",
+              "client, or tls-client for a point-to-point peer");
+        return;
+    }
     const bool many = server_ || seen("server") || seen("server-ipv6") || mode_server_;
     c.point_to_point = tls_server_ && !many;
     if (older_than(20700) && !topology_)

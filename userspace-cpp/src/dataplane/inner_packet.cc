@@ -131,6 +131,47 @@ std::optional<InnerHeader> inner_header(ByteView packet) {
     return std::nullopt;
 }
 
+std::optional<Bytes> no_route_to(ByteView packet, const Ipv6& router) {
+    constexpr std::size_t kLeastMtu = 1280;
+    constexpr std::size_t kIcmpHeader = 8;
+    constexpr std::uint8_t kUnreachable = 1;
+    constexpr std::uint8_t kFirstQuestion = 128;
+    if (version(packet) != 6 || packet.size() < kIpv6Header)
+        return std::nullopt;
+    const auto source = packet.subspan(8, 16);
+    const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+    const bool no_source = std::all_of(source.begin(), source.end(), is_zero);
+    const bool is_error = packet[6] == IPPROTO_ICMPV6 && packet.size() > kIpv6Header &&
+                          packet[kIpv6Header] < kFirstQuestion;
+    // RFC 4443, 2.4: neither errors nor what is for a group, or from nobody.
+    if (is_error || no_source || source[0] == 0xff || packet[24] == 0xff)
+        return std::nullopt;
+    const auto quoted =
+        packet.first(std::min(packet.size(), kLeastMtu - kIpv6Header - kIcmpHeader));
+    const auto length = static_cast<std::uint16_t>(kIcmpHeader + quoted.size());
+    ByteWriter out;
+    out.u32(0x60000000);
+    out.u16(length);
+    out.u8(IPPROTO_ICMPV6);
+    out.u8(64);
+    out.bytes(router.bytes);
+    out.bytes(source);
+    out.u8(kUnreachable);
+    out.u8(0);
+    out.u16(0); // the checksum
+    out.u32(0);
+    out.bytes(quoted);
+    Bytes bytes(out.view().begin(), out.view().end());
+    // Over both addresses, the length, the protocol, and what is behind the header (RFC 8200, 8.1).
+    std::uint32_t sum = length + std::uint32_t{IPPROTO_ICMPV6};
+    for (std::size_t i = 8; i < bytes.size(); i += 2)
+        sum += std::uint32_t{bytes[i]} << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0U);
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    write16(bytes, kIpv6Header + 2, static_cast<std::uint16_t>(~sum));
+    return bytes;
+}
+
 void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss) {
     constexpr std::uint8_t kSyn = 0x02;
     constexpr std::uint8_t kEnd = 0;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "util/data_keys.h"
+#include "util/endpoint.h"
 
 #include <array>
 #include <optional>
@@ -33,6 +34,10 @@ struct InnerHeader {
 
 /// Nothing if it is neither IPv4 nor IPv6 or its header is cut short.
 std::optional<InnerHeader> inner_header(ByteView packet);
+
+/// What a router without a route to there answers to an IPv6 packet (RFC 4443, 3.1), from @p
+/// router. Nothing if it must not be answered.
+std::optional<Bytes> no_route_to(ByteView packet, const Ipv6& router);
 
 /// Lowers the MSS in a TCP SYN to that, 20 less inside IPv6, with its checksum. A SYN without the
 /// option says 536 or 1220 (RFC 9293, 3.7.1), which is what narrow paths are made for.

@@ -267,6 +267,11 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
         drop(Drop::Inner);
         return;
     }
+    if (ipv6_router_ && ipv6_from_peers_ && header->source.size() == 16) {
+        if (const auto answer = no_route_to(*packet, *ipv6_router_))
+            send(entry, *answer, 0, now);
+        return;
+    }
     if (routes_.find(header->source) != peer.id) {
         drop(Drop::Source);
         return;
@@ -291,6 +296,11 @@ void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
     auto header = inner_header(packet);
     if (!header) {
         drop(Drop::Inner);
+        return;
+    }
+    if (ipv6_router_ && !ipv6_from_peers_ && header->destination.size() == 16) {
+        if (const auto answer = no_route_to(packet, *ipv6_router_))
+            output_.to_device(*answer);
         return;
     }
     auto id = routes_.find(header->destination);

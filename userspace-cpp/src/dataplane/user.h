@@ -89,6 +89,13 @@ public:
     /// The address of everybody in the tunnel's network; nothing if it has none.
     void set_broadcast(std::optional<Ipv4> address) { broadcast_ = address; }
 
+    /// IPv6 packets, of peers or of the device as @p from_peers says, are answered by "no route"
+    /// from that address (block-ipv6).
+    void block_ipv6(const Ipv6& router, bool from_peers) {
+        ipv6_router_ = router;
+        ipv6_from_peers_ = from_peers;
+    }
+
     /// Takes a packet that came by the device. What is for all peers goes to each of them.
     void transmit(std::span<std::uint8_t> packet, TimePoint now);
 
@@ -166,6 +173,8 @@ private:
     std::unordered_map<Endpoint, std::uint32_t> by_address_; ///< those without a peer ID
     PeerRoutes routes_;
     std::optional<Ipv4> broadcast_;
+    std::optional<Ipv6> ipv6_router_; ///< where IPv6 is blocked
+    bool ipv6_from_peers_ = false;
     std::vector<Notification> notifications_;
     std::array<std::uint64_t, kDrops> drops_{};
     std::optional<TimePoint> last_tick_;

@@ -243,6 +243,10 @@ Daemon::Daemon(const config::ServerConfig& config, Surroundings surroundings)
       limits_timer_(context_) {
     if (config_.topology == wire::Topology::Subnet && !config_.point_to_point)
         data_plane_->set_broadcast(Ipv4{config_.address.value | ~config_.netmask.value});
+    if (config_.block_ipv6) {
+        const auto own = ipv6_pool(config_);
+        data_plane_->block_ipv6(own ? own->server : *parse_ipv6("fe80::7"), true);
+    }
     // A wrong name would leave every client without its networks.
     if (!config_.client_config_dir.empty() &&
         !std::filesystem::is_directory(config_.client_config_dir))
@@ -285,9 +289,11 @@ ClientHooks* Daemon::hooks() {
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    if (!config_.kernel_data_path) {
-        log::info("{}: data packets go by the daemon's own data path",
-                  config_.tcp ? "TCP" : "disable-dco");
+    if (!config_.kernel_data_path || config_.block_ipv6) {
+        log::info("{}: data packets go by the daemon's own data path", config_.tcp ? "TCP"
+                                                                       : config_.block_ipv6
+                                                                           ? "block-ipv6"
+                                                                           : "disable-dco");
         return nullptr;
     }
     netlink::InstanceRequest instance;
