@@ -627,8 +627,7 @@ std::string protocol_name(const Remote& remote) {
 
 ParsedClientConfig parse_client_config(GivenOptions options, const FileReader& file_reader) {
     ParsedClientConfig out;
-    out.findings = std::move(options.findings);
-    ClientParser(file_reader, out).run(std::move(options.directives));
+    ClientParser(file_reader, out).run(std::move(options));
     return out;
 }
 

@@ -165,6 +165,7 @@ std::vector<std::string> check_report(const ParsedOptions& parsed);
 struct GivenOptions {
     std::vector<Directive> directives;
     std::vector<Finding> findings; ///< of what is no option
+    bool look_up_names = true;     ///< of hosts; otherwise none has an address
 };
 
 /// Those of a text, with those of the files that it includes ("config FILE").

@@ -186,7 +186,10 @@ void OptionParser::look_ahead(std::vector<Directive>& directives) {
     });
 }
 
-void OptionParser::run(std::vector<Directive> directives) {
+void OptionParser::run(GivenOptions options) {
+    auto& directives = options.directives;
+    look_up_names_ = options.look_up_names;
+    out_.findings = std::move(options.findings);
     look_ahead(directives);
     for (auto& directive : directives) {
         optional_ = false;
@@ -531,6 +534,8 @@ void OptionParser::finish_keepalive() {
 
 // The first address of a name; nothing if it has none.
 std::optional<Address> OptionParser::look_up(const std::string& name, bool ipv4_only) {
+    if (!look_up_names_)
+        return std::nullopt;
     addrinfo hints{};
     hints.ai_family = ipv4_only ? AF_INET : AF_UNSPEC;
     hints.ai_socktype = SOCK_DGRAM;

@@ -48,7 +48,7 @@ protected:
         : role_(role), reader_(reader), config_(config), out_(out) {}
 
     /// Applies every option of a file, then finish().
-    void run(std::vector<Directive> directives);
+    void run(GivenOptions options);
 
     /// The handlers of the role.
     [[nodiscard]] virtual std::span<const HandlerOf> role_handlers() const = 0;
@@ -216,6 +216,7 @@ private:
     std::optional<std::string> key_direction_;
     Directive tls_auth_; // without the key
     bool mssfix_set_ = false;
+    bool look_up_names_ = true;
     bool optional_ = false;            ///< this line need not be understood
     bool forward_compatible_ = false;  ///< and neither need any other
     std::size_t findings_[2] = {0, 0}; ///< by Severity

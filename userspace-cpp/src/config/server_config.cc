@@ -1083,8 +1083,7 @@ ParsedConfig parse_server_config(std::string_view text, const FileReader& file_r
 
 ParsedConfig parse_server_config(GivenOptions options, const FileReader& file_reader) {
     ParsedConfig out;
-    out.findings = std::move(options.findings);
-    ServerParser(file_reader, out).run(std::move(options.directives));
+    ServerParser(file_reader, out).run(std::move(options));
     return out;
 }
 
