@@ -24,7 +24,6 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <iomanip>
 #include <iterator>
@@ -417,8 +416,10 @@ void OptionParser::number_option(const Directive& d) {
 
 void OptionParser::reneg_sec(const Directive& d) {
     number_option(d);
-    if (config().reneg_sec.count() > 0 && config().reneg_sec < std::chrono::seconds(5))
-        error(d, "less than 5 seconds leave no time between two negotiations");
+    if (config().reneg_sec.count() > 0 && config().reneg_sec < std::chrono::seconds(5)) {
+        warn(d, "less than 5 seconds leave no time between two negotiations, so it is 5");
+        config().reneg_sec = std::chrono::seconds(5);
+    }
     if (d.args.size() > 1)
         warn(d, "the second number has no effect: the time varies between 90 % and all of it");
 }
@@ -488,10 +489,20 @@ void OptionParser::verify_hash(const Directive& d) {
 
 // "2.5.0"; what was otherwise in that release is set in finish_compatibility() and by the roles.
 void OptionParser::compat_mode(const Directive& d) {
-    int part[3] = {0, 0, 0};
-    const auto words = d.args[0];
-    if (std::sscanf(words.c_str(), "%d.%d.%d", &part[0], &part[1], &part[2]) != 3) {
-        error(d, "\"" + words + "\" is no release", "compat-mode 2.5.0");
+    std::array<int, 3> part{};
+    const auto& text = d.args[0];
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    bool well = true;
+    for (std::size_t i = 0; well && i < part.size(); i++) {
+        const auto [next, code] = std::from_chars(at, end, part[i]);
+        const bool last = i + 1 == part.size();
+        well = code == std::errc{} && part[i] >= 0 && part[i] < 100 &&
+               (last ? next == end : next != end && *next == '.');
+        at = last ? next : next + 1;
+    }
+    if (!well) {
+        error(d, "\"" + text + "\" is no release", "compat-mode 2.5.0");
         return;
     }
     compatible_ = part[0] * 10000 + part[1] * 100 + part[2];

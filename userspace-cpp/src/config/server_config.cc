@@ -231,8 +231,10 @@ void ServerParser::finish_transport() {
               kind + "6");
     if (both && c.local && c.local->is_ipv4())
         error(*proto_, "local is an IPv4 address", kind + "4");
-    if (c.ipv6_only && !c.ipv6)
-        error(*ipv6_only_, "the transport is IPv4", kind + "6");
+    if (c.ipv6_only && !c.ipv6) {
+        warn(*ipv6_only_, "ignored: the transport is IPv4", kind + "6");
+        c.ipv6_only = false;
+    }
     if (!c.tcp)
         return;
     // The kernel's data path is one for datagrams.
@@ -496,6 +498,10 @@ bool is_pushed_anyway(const std::string& option) {
 
 void ServerParser::push(const Directive& d) {
     const auto& option = d.args[0];
+    if (option.empty()) {
+        warn(d, "ignored: there is nothing to push");
+        return;
+    }
     // The topology is pushed anyway; sample configurations say it too.
     if (option.starts_with("topology ")) {
         pushed_topology_ = d;
