@@ -17,7 +17,8 @@ namespace {
 
 std::vector<std::string> changes(std::string_view before, std::string_view now) {
     std::vector<std::string> out;
-    for (const auto& change : changed_options(digest_options(before), digest_options(now)))
+    for (const auto& change : changed_options(digest_options(options_of(before).directives),
+                                              digest_options(options_of(now).directives)))
         out.push_back((change.removed ? "-" : "") + change.name + ":" +
                       std::to_string(change.line));
     return out;
