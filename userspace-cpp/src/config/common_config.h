@@ -58,6 +58,7 @@ struct CommonConfig {
     bool kernel_data_path = true;             ///< nf_ovpn, where the kernel has it
     std::string bind_device; ///< packets to and from peers go by that one; empty: any
     std::uint32_t mark = 0;  ///< of all packets to peers, for routing; 0: none
+    bool block_ipv6 = false; ///< inside; it is answered that there is no route
     bool passtos = false;    ///< these have the DSCP of the packet inside
 
     std::string ca; ///< PEM; empty only with fingerprints

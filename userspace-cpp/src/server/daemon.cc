@@ -270,10 +270,10 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
       scripts_(script_settings(*config_, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(*config_, surroundings_.keeper), tls_, open_data_plane(open_kernel()),
             link_, hooks()),
-      status_timer_(context_), lease_timer_(context_), route_(NETLINK_ROUTE),
+      status_timer_(context_), lease_timer_(context_),
       limits_({std::chrono::seconds(config_->inactive), config_->inactive_bytes,
                std::chrono::seconds(config_->session_timeout)}),
-      limits_timer_(context_) {
+      limits_timer_(context_), route_(NETLINK_ROUTE) {
     if (config_->topology == wire::Topology::Subnet && !config_->point_to_point)
         data_plane_->set_broadcast(Ipv4{config_->address.value | ~config_->netmask.value});
     if (config_->block_ipv6) {
