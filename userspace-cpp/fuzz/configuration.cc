@@ -7,6 +7,10 @@
 #include "config/client_config.h"
 #include "config/server_config.h"
 
+#include <sstream>
+#include <string>
+#include <vector>
+
 using namespace nfovpn;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,19 +19,34 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         why = "there is no such file";
         return path.ends_with('x') ? std::nullopt : std::optional(text);
     };
-    auto parsed = config::parse_server_config(text, reader);
+    // No name of a host is looked up.
+    const auto given = [&] {
+        auto options = config::options_of(text, reader);
+        options.look_up_names = false;
+        return options;
+    };
+    auto parsed = config::parse_server_config(given(), reader);
     for (const auto& finding : parsed.findings)
         fuzz::check(!config::describe("file", finding).empty() && finding.line >= 0);
     if (parsed.ok()) {
         const auto& c = parsed.config;
         fuzz::check(c.pool_first <= c.pool_last && !c.data_ciphers.empty() && c.port != 0);
     }
-    auto client = config::parse_client_config(text, reader);
+    auto client = config::parse_client_config(given(), reader);
     for (const auto& finding : client.findings)
         fuzz::check(!config::describe("file", finding).empty() && finding.line >= 0);
     if (client.ok())
         fuzz::check(!client.config.remotes.empty() && !client.config.data_ciphers.empty());
     config::parse_client_file(text);
+    // The same as words of a command line.
+    std::vector<std::string> words;
+    std::istringstream stream(text);
+    for (std::string word; stream >> word && words.size() < 1000;)
+        words.push_back(word);
+    auto line = config::options_of(words, reader);
+    line.look_up_names = false;
+    for (const auto& finding : config::parse_server_config(line, reader).findings)
+        fuzz::check(finding.line >= 0);
     auto name = config::client_file_name(text);
     fuzz::check(name.find('/') == std::string::npos && name != "..");
     return 0;

@@ -3,6 +3,7 @@
 // nf-ovpnd: the command line.
 //
 //     nf-ovpnd [--config] FILE     serve, or connect if the file is a client's
+//     nf-ovpnd --client --remote … the same with options in place of the file, or beside it
 //     nf-ovpnd --check FILE        say what becomes of each option, and stop
 //     nf-ovpnd --help-options      say what becomes of which option of OpenVPN
 //
@@ -14,10 +15,12 @@
 // Exit status: 0 all well · 1 something failed while starting or running, or --check found that it
 // would · 2 the command line or the configuration is wrong.
 
+#include "client/asking.h"
 #include "client/daemon.h"
 #include "config/changes.h"
 #include "config/client_config.h"
 #include "config/server_config.h"
+#include "host/confinement.h"
 #include "host/files.h"
 #include "host/keeper.h"
 #include "host/settings.h"
@@ -31,7 +34,6 @@
 #include "util/secret.h"
 #include "util/service_notify.h"
 
-#include <CLI/CLI.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <fmt/ranges.h>
@@ -41,8 +43,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -106,6 +111,65 @@ void enter(const std::string& directory) {
         throw std::system_error(errno, std::generic_category(), "cd " + directory);
 }
 
+std::optional<std::string> failure_of(const Result<session::TlsContext, session::TlsError>& tls) {
+    return tls ? std::nullopt : std::optional(tls.error().what);
+}
+
+// What OpenSSL does not like, with the line of the option that its first word is.
+std::string with_line(const std::string& what, const config::ParsedOptions& parsed,
+                      const std::string& file) {
+    const auto option = what.substr(0, what.find_first_of(": ("));
+    const auto& uses = parsed.uses;
+    const auto use =
+        std::find_if(uses.rbegin(), uses.rend(), [&](const auto& u) { return u.name == option; });
+    if (use == uses.rend() || use->line == 0)
+        return file + ": error: " + what;
+    return (use->file.empty() ? file : use->file) + ":" + std::to_string(use->line) +
+           ": error: " + what;
+}
+
+// What would be written, by whom, that cannot be.
+class PathChecks {
+public:
+    explicit PathChecks(CheckLines& out) : out_(out) {}
+
+    /// By whoever starts it: what is opened then stays open, see host/keeper.h.
+    void now(const char* option, const std::string& path) {
+        if (path.empty() || path == "/dev/null")
+            return;
+        if (const auto why = host::why_not_to_write(path))
+            say(option, *why, true);
+        else if (access((std::filesystem::exists(path) ? path : host::directory_of(path)).c_str(),
+                        W_OK) != 0)
+            say(option, path + ": " + std::strerror(errno), true);
+    }
+    void directory(const char* option, const std::string& path) {
+        std::error_code failed;
+        if (!path.empty() && !std::filesystem::is_directory(path, failed))
+            say(option, path + " is no directory", true);
+    }
+
+private:
+    void say(const char* option, const std::string& what, bool is_error) {
+        out_.emplace_back(std::string(is_error ? "error: " : "warning: ") + option + ": " + what,
+                          is_error);
+    }
+    CheckLines& out_;
+};
+
+// What either role writes. In the directory of "cd".
+template <typename Side, typename Config>
+CheckLines check_paths(const Config& c) {
+    CheckLines out;
+    PathChecks paths(out);
+    paths.now("writepid", c.pid_file);
+    paths.now("log", c.log.file);
+    if (c.management && !c.management->socket_path.empty())
+        paths.directory("management", host::directory_of(c.management->socket_path));
+    Side::check_paths(paths, c);
+    return out;
+}
+
 // A line an option: where, which, what becomes of it, and why. What is found about no line comes
 // behind them.
 template <typename Side>
@@ -116,24 +180,26 @@ int check(const std::string& file, const typename Side::Parsed& parsed) {
         std::printf("%s: not usable\n", file.c_str());
         return kFailed;
     }
-    bool usable = true;
-    try {
-        // Where its relative paths begin.
-        enter(parsed.config.directory);
-    } catch (const std::system_error& error) {
-        std::printf("%s: error: %s\n", file.c_str(), error.what());
-        usable = false;
+    const auto& directory = parsed.config.directory;
+    if (!directory.empty() && chdir(directory.c_str()) != 0) {
+        std::printf("error: cd: %s: %s\n%s: not usable\n", directory.c_str(), std::strerror(errno),
+                    file.c_str());
+        return kFailed;
     }
-    for (const auto& [line, is_error] : Side::check_more(parsed.config)) {
+    auto lines = check_paths<Side>(parsed.config);
+    const auto more = Side::check_more(parsed.config);
+    lines.insert(lines.end(), more.begin(), more.end());
+    bool usable = true;
+    // Without somebody who says its pass phrase a key cannot be looked at.
+    const bool asks = parsed.config.ask_pass_phrase;
+    if (auto tls = asks ? std::nullopt : failure_of(Side::make_tls(parsed.config)))
+        lines.emplace_back(with_line(*tls, parsed, file), true);
+    for (const auto& [line, is_error] : lines) {
         std::printf("%s\n", line.c_str());
         usable = usable && !is_error;
     }
     if (!usable) {
         std::printf("%s: not usable\n", file.c_str());
-        return kFailed;
-    }
-    if (auto tls = Side::make_tls(parsed.config); !tls) {
-        std::printf("%s: error: %s\n", file.c_str(), tls.error().what.c_str());
         return kFailed;
     }
     std::printf("%s: usable\n", file.c_str());
@@ -166,27 +232,31 @@ void begin(const config::CommonConfig& config, const ServiceNotify& service) {
     set_up_process(config);
 }
 
-/// The configuration's file, read from where the process was started, however often.
+/// The command line, with the files that it names, which are read from where the process was
+/// started, however often.
 class Source {
 public:
-    explicit Source(const std::string& file) : file_(file), start_(open(".", O_PATH | O_CLOEXEC)) {}
+    explicit Source(std::vector<std::string> words)
+        : words_(std::move(words)), start_(open(".", O_PATH | O_CLOEXEC)) {
+        const auto at = std::find(words_.begin(), words_.end(), "--config");
+        name_ = at == words_.end() || at + 1 == words_.end() ? "command line" : at[1];
+    }
     ~Source() { close(start_); }
     Source(const Source&) = delete;
     Source& operator=(const Source&) = delete;
 
-    [[nodiscard]] const std::string& file() const { return file_; }
+    /// For messages.
+    [[nodiscard]] const std::string& name() const { return name_; }
 
     /// Changes to the directory of the start.
     [[nodiscard]] bool go_back() const { return fchdir(start_) == 0; }
 
-    /// What the file says now. Nothing if it cannot be read, with the reason. It may have an inline
-    /// key: whoever asks for it wipes it.
-    std::optional<std::string> text(std::string& why) const {
-        return config::read_file(file_, why);
-    }
+    /// What it all says now. There may be an inline key in it, which parsing wipes.
+    [[nodiscard]] config::GivenOptions options() const { return config::options_of(words_); }
 
 private:
-    std::string file_;
+    std::vector<std::string> words_;
+    std::string name_;
     int start_;
 };
 
@@ -196,8 +266,8 @@ class Configurations {
 public:
     using Config = decltype(Side::Parsed::config);
 
-    /// @p text is wiped.
-    Configurations(const Source& source, std::string& text) : source_(source), now_(load(text)) {}
+    Configurations(const Source& source, config::GivenOptions options)
+        : source_(source), now_(load(std::move(options))) {}
 
     [[nodiscard]] const Source& source() const { return source_; }
     [[nodiscard]] const typename Side::Parsed& parsed() const { return *now_.parsed; }
@@ -217,21 +287,34 @@ public:
     /// The one that is in force has proved itself.
     void forget_before() { before_.reset(); }
 
+    /// That of private keys which somebody is asked for, now and in later configurations: nobody is
+    /// asked twice.
+    void say_pass_phrase(SecretBytes phrase) {
+        phrase_ = std::move(phrase);
+        take_pass_phrase(now_.parsed->config);
+    }
+
     /// Reads what the file says now. False if it cannot be used, with the reasons in the log. What
     /// this process has given up when it began cannot be taken back.
     bool read();
 
 private:
     struct Loaded {
-        std::shared_ptr<const typename Side::Parsed> parsed;
+        std::shared_ptr<typename Side::Parsed> parsed;
         std::vector<config::OptionDigest> options;
     };
 
-    static Loaded load(std::string& text) {
-        Loaded out{std::make_shared<const typename Side::Parsed>(Side::parse(text)),
-                   config::digest_options(text)};
-        wipe(text);
+    Loaded load(config::GivenOptions options) {
+        // Parsing wipes what is secret in them.
+        auto digests = config::digest_options(options.directives);
+        Loaded out{std::make_shared<typename Side::Parsed>(Side::parse(std::move(options))),
+                   std::move(digests)};
+        take_pass_phrase(out.parsed->config);
         return out;
+    }
+    void take_pass_phrase(Config& config) const {
+        if (config.ask_pass_phrase)
+            config.pass_phrase = SecretBytes(phrase_.view());
     }
     static std::shared_ptr<const Config> config_of(const Loaded& loaded) {
         return {loaded.parsed, &loaded.parsed->config};
@@ -239,6 +322,7 @@ private:
     [[nodiscard]] bool suits(const Config& c) const;
 
     const Source& source_;
+    SecretBytes phrase_;
     Loaded now_;
     std::optional<Loaded> next_;
     std::optional<Loaded> before_;
@@ -260,23 +344,59 @@ std::unique_ptr<Daemon> make_daemon(const Config& config, const Surroundings& su
     }
 }
 
+/// Goes on in a process of its own, without a terminal, unless a service manager has started this
+/// one and watches it. The one that was started ends when the other is ready, or has failed.
+void detach(ServiceNotify& service) {
+    if (service.connected()) {
+        std::fputs("daemon: a service manager has started this process, which stays in the "
+                   "foreground\n",
+                   stderr);
+        return;
+    }
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0)
+        fail("daemon");
+    const pid_t child = fork();
+    if (child < 0)
+        fail("daemon");
+    if (child > 0) {
+        close(ends[1]);
+        char ready = 0;
+        ssize_t n = -1;
+        do {
+            n = read(ends[0], &ready, 1);
+        } while (n < 0 && errno == EINTR);
+        // Whatever there is, is the other one's now.
+        if (n == 1)
+            _exit(kOk);
+        int status = 0;
+        waitpid(child, &status, 0);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : kFailed);
+    }
+    close(ends[0]);
+    setsid();
+    service.on_ready([end = ends[1]] {
+        const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+            dup2(null, fd);
+        close(null);
+        const char ready = 1;
+        static_cast<void>(write(end, &ready, 1) == 1);
+        close(end);
+    });
+}
+
 template <typename Side>
 bool Configurations<Side>::read() {
-    std::string why;
-    std::optional<std::string> text;
-    if (source_.go_back())
-        text = source_.text(why);
-    else
-        why = std::strerror(errno);
     std::optional<Loaded> loaded;
-    if (text)
-        loaded = load(*text);
+    if (source_.go_back())
+        loaded = load(source_.options());
     else
-        log::error("{}: {}", source_.file(), why);
+        log::error("{}: {}", source_.name(), std::strerror(errno));
     for (const auto& finding : loaded ? loaded->parsed->findings : std::vector<config::Finding>{})
         log::emit(finding.severity == config::Severity::Error ? log::Level::Error
                                                               : log::Level::Warning,
-                  "{}", describe(source_.file(), finding));
+                  "{}", describe(source_.name(), finding));
     bool usable = loaded && loaded->parsed->ok();
     try {
         // Where its relative paths begin.
@@ -284,7 +404,7 @@ bool Configurations<Side>::read() {
             enter(loaded->parsed->config.directory);
         usable = usable && suits(loaded->parsed->config);
     } catch (const std::system_error& error) {
-        log::error("{}: {}", source_.file(), error.what());
+        log::error("{}: {}", source_.name(), error.what());
         usable = false;
     }
     if (!source_.go_back())
@@ -293,7 +413,7 @@ bool Configurations<Side>::read() {
     if (usable)
         next_ = std::move(loaded);
     else
-        log::error("{}: cannot be used, and so nothing is changed", source_.file());
+        log::error("{}: cannot be used, and so nothing is changed", source_.name());
     return usable;
 }
 
@@ -302,7 +422,7 @@ template <typename Side>
 bool Configurations<Side>::suits(const Config& c) const {
     bool good = true;
     const auto bad = [&](const std::string& what) {
-        log::error("{}: {}", source_.file(), what);
+        log::error("{}: {}", source_.name(), what);
         good = false;
     };
     if (auto tls = Side::make_tls(c); !tls)
@@ -324,7 +444,7 @@ bool Configurations<Side>::suits(const Config& c) const {
     if (c.run_as != before->run_as || c.seccomp != before->seccomp || c.mlock != before->mlock ||
         c.nice != before->nice)
         log::warning("{}: user, group, nf-seccomp, mlock and nice have effect at a new start only",
-                     source_.file());
+                     source_.name());
     return good;
 }
 
@@ -355,7 +475,7 @@ public:
     Management& operator=(const Management&) = delete;
 
     /// False if a signal says that there is nothing to wait for any more.
-    bool wait(const ServiceNotify& service) {
+    bool wait(ServiceNotify& service) {
         protocol_.begin_hold();
         if (!protocol_.holding())
             return true;
@@ -414,11 +534,23 @@ Management<Protocol>& kept_management(host::Keeper& keeper, const config::Manage
 /// The server's side.
 struct ServerSide {
     using Parsed = config::ParsedConfig;
-    static Parsed parse(const std::string& text) { return config::parse_server_config(text); }
+    static Parsed parse(config::GivenOptions options) {
+        return config::parse_server_config(std::move(options));
+    }
     static auto make_tls(const config::ServerConfig& config) { return server::make_tls(config); }
     static CheckLines check_more(const config::ServerConfig& config) {
-        return check_client_files(config.client_config_dir);
+        auto out = check_client_files(config.client_config_dir);
+        PathChecks(out).directory("client-config-dir", config.client_config_dir);
+        return out;
     }
+    static void check_paths(PathChecks& paths, const config::ServerConfig& config) {
+        paths.now("status", config.status_file);
+        paths.now("ifconfig-pool-persist", config.pool_file_seconds > 0 ? config.pool_file : "");
+        if (!config.control_socket.empty())
+            paths.directory("nf-control", host::directory_of(config.control_socket));
+    }
+
+    void prepare(const config::ServerConfig&) {}
 
     /// Serves by one configuration after the other, as far as one daemon can.
     End run(host::Keeper& keeper, Configurations<ServerSide>& configurations,
@@ -475,9 +607,18 @@ private:
 /// The client's side.
 struct ClientSide {
     using Parsed = config::ParsedClientConfig;
-    static Parsed parse(const std::string& text) { return config::parse_client_config(text); }
+    static Parsed parse(config::GivenOptions options) {
+        return config::parse_client_config(std::move(options));
+    }
     static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
     static CheckLines check_more(const config::ClientConfig&) { return {}; }
+    static void check_paths(PathChecks&, const config::ClientConfig&) {}
+
+    void prepare(const config::ClientConfig& config) {
+        const bool by_management = config.management && config.query_management;
+        if (config.ask_user && !by_management)
+            ask_.emplace();
+    }
 
     End run(host::Keeper& keeper, Configurations<ClientSide>& configurations,
             ServiceNotify& service) {
@@ -486,6 +627,11 @@ struct ClientSide {
         surroundings.keeper = &keeper;
         surroundings.service = &service;
         surroundings.reload = [&] { return configurations.read(); };
+        const bool by_management = config->management && config->query_management;
+        if (config->ask_user && !by_management && !ask_)
+            log::warning("auth-user-pass: before a new start nobody is asked");
+        else if (config->ask_user && !by_management)
+            surroundings.ask = &*ask_;
         if (config->management) {
             auto settings = management_settings(*config->management);
             settings.forget_on_disconnect = config->forget_on_disconnect;
@@ -508,16 +654,40 @@ struct ClientSide {
         }
         return End::Failed;
     }
+
+private:
+    // Started by the first configuration, as long as there are privileges.
+    std::optional<client::AskProcess> ask_;
 };
+
+// That of the private key. Throws std::runtime_error.
+SecretBytes ask_pass_phrase() {
+    auto answer = client::ask_somebody("Enter Private Key Password:", false);
+    if (!answer)
+        throw std::runtime_error("askpass: " + answer.error().why);
+    return std::move(*answer);
+}
 
 template <typename Side>
 int run(Configurations<Side>& configurations) {
     const auto& source = configurations.source();
     for (const auto& finding : configurations.parsed().findings)
-        std::fprintf(stderr, "%s\n", describe(source.file(), finding).c_str());
+        std::fprintf(stderr, "%s\n", describe(source.name(), finding).c_str());
     if (!configurations.parsed().ok())
         return kBadConfiguration;
     auto service = ServiceNotify::from_environment();
+    Side side;
+    try {
+        // While there is a terminal.
+        if (configurations.now()->ask_pass_phrase)
+            configurations.say_pass_phrase(ask_pass_phrase());
+        side.prepare(*configurations.now());
+        if (configurations.now()->detach)
+            detach(service);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s\n", e.what());
+        return kFailed;
+    }
     // Between two daemons nobody waits for signals; these are then kept for the next one.
     asio::io_context nobody;
     asio::signal_set kept(nobody, SIGHUP, SIGUSR1, SIGUSR2);
@@ -525,15 +695,17 @@ int run(Configurations<Side>& configurations) {
     kept.add(SIGINT);
     try {
         host::Keeper keeper;
-        Side side;
         log::Target log_before;
         for (bool first = true;; first = false) {
             const auto config = configurations.now();
             if (!source.go_back())
                 throw std::system_error(errno, std::generic_category(), "where it was started");
             enter(config->directory);
-            host::open_log(config->log, first, log_before);
-            log_before = config->log;
+            auto target = config->log;
+            // Without a terminal nobody would see it elsewhere.
+            target.syslog = target.syslog || (config->detach && !service.connected());
+            host::open_log(target, first, log_before);
+            log_before = target;
             log::set_verb(config->verb);
             if (first)
                 begin(*config, service);
@@ -549,7 +721,6 @@ int run(Configurations<Side>& configurations) {
             }
             if (end != End::Reload)
                 return end == End::Stop ? kOk : kFailed;
-            log_before = configurations.now()->log;
             configurations.take_next();
         }
     } catch (const std::exception& e) {
@@ -559,10 +730,62 @@ int run(Configurations<Side>& configurations) {
 }
 
 template <typename Side>
-int check_or_run(const Source& source, std::string& text, bool only_check) {
-    Configurations<Side> configurations(source, text);
-    return only_check ? check<Side>(source.file(), configurations.parsed())
+int check_or_run(const Source& source, config::GivenOptions options, bool only_check) {
+    Configurations<Side> configurations(source, std::move(options));
+    return only_check ? check<Side>(source.name(), configurations.parsed())
                       : run<Side>(configurations);
+}
+
+constexpr const char* kVersion = "nf-ovpnd " NF_OVPND_VERSION "\n";
+constexpr const char* kHelp =
+    "nf-ovpnd: OpenVPN server or client whose data channel runs in the kernel, in nf_ovpn, where\n"
+    "there is one\n"
+    "\n"
+    "nf-ovpnd [--config] FILE [--OPTION WORD...]...\n"
+    "nf-ovpnd --OPTION WORD... [--OPTION WORD...]...\n"
+    "                    serve, or connect; options are those of OpenVPN\n"
+    "nf-ovpnd --check FILE [--OPTION WORD...]...\n"
+    "                    say what becomes of each option of the configuration, and stop\n"
+    "nf-ovpnd --help-options\n"
+    "                    say what becomes of which option of OpenVPN\n"
+    "nf-ovpnd --version  say which release this is\n"
+    "nf-ovpnd --help     say this\n"
+    "\n"
+    "Signals: TERM, INT stop; HUP reads the configuration again, and clients stay if\n"
+    "they can; USR1 lets clients connect anew; USR2 writes the status to the log.\n"
+    "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
+    "command line.\n";
+
+/// What stands behind the program's name.
+struct CommandLine {
+    bool help = false;
+    bool help_options = false;
+    bool version = false;
+    bool check = false;
+    std::vector<std::string> words; ///< OpenVPN's
+};
+
+CommandLine command_line(const std::vector<std::string>& words) {
+    CommandLine out;
+    bool names_file = true; // a word here is a file
+    for (const auto& word : words) {
+        const bool is_option = word.starts_with("--");
+        if (word == "--help" || word == "-h") {
+            out.help = true;
+        } else if (word == "--help-options") {
+            out.help_options = true;
+        } else if (word == "--version") {
+            out.version = true;
+        } else if (word == "--check") {
+            out.check = true;
+        } else if (!is_option && names_file) {
+            out.words.insert(out.words.end(), {"--config", word});
+        } else {
+            out.words.push_back(word);
+        }
+        names_file = word == "--check";
+    }
+    return out;
 }
 
 } // namespace
@@ -573,43 +796,24 @@ int main(int argc, char** argv) {
         const auto config = pam::from_words({argv + 1, argv + argc});
         return config ? pam::serve(STDIN_FILENO, *config) : kBadConfiguration;
     }
-    CLI::App app{
-        "nf-ovpnd: OpenVPN server or client whose data channel runs in the kernel, in nf_ovpn, "
-        "where there is one"};
-    std::string file;
-    bool only_check = false;
-    bool help_options = false;
-    app.add_option("--config,FILE", file, "configuration in OpenVPN's syntax");
-    app.add_flag("--check", only_check,
-                 "say what becomes of each option of the configuration, and stop");
-    app.add_flag("--help-options", help_options, "say what becomes of which option of OpenVPN");
-    app.set_version_flag("--version", std::string("nf-ovpnd ") + NF_OVPND_VERSION);
-    app.footer("Signals: TERM, INT stop; HUP reads the configuration again, and clients stay if\n"
-               "they can; USR1 lets clients connect anew; USR2 writes the status to the log.\n"
-               "Exit status: 0 well, 1 failed or not usable, 2 wrong configuration or\n"
-               "command line.");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? kOk : kBadConfiguration;
+    if (argc > 1 && std::string_view(argv[1]) == client::kAskOption)
+        return client::serve_questions(STDIN_FILENO);
+    const auto line = command_line({argv + 1, argv + argc});
+    if (line.help || line.version) {
+        std::fputs(line.help ? kHelp : kVersion, stdout);
+        return kOk;
     }
-
-    if (help_options) {
+    if (line.help_options) {
         std::fputs(config::options_as_text().c_str(), stdout);
         return kOk;
     }
-    if (file.empty()) {
+    if (line.words.empty()) {
         std::fputs("no configuration is named: nf-ovpnd FILE\n", stderr);
         return kBadConfiguration;
     }
-    const Source source(file);
-    std::string why;
-    auto text = source.text(why);
-    if (!text) {
-        std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
-        return only_check ? kFailed : kBadConfiguration;
-    }
-    return config::role_of(*text) == config::Role::Client
-               ? check_or_run<ClientSide>(source, *text, only_check)
-               : check_or_run<ServerSide>(source, *text, only_check);
+    const Source source(line.words);
+    auto options = source.options();
+    return config::role_of(options) == config::Role::Client
+               ? check_or_run<ClientSide>(source, std::move(options), line.check)
+               : check_or_run<ServerSide>(source, std::move(options), line.check);
 }

@@ -4,6 +4,7 @@
 // while it runs is one that there is.
 
 #include "config/changes.h"
+#include "config/common_config.h"
 #include "config/option_table.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +18,8 @@ namespace {
 
 std::vector<std::string> changes(std::string_view before, std::string_view now) {
     std::vector<std::string> out;
-    for (const auto& change : changed_options(digest_options(before), digest_options(now)))
+    for (const auto& change : changed_options(digest_options(options_of(before).directives),
+                                              digest_options(options_of(now).directives)))
         out.push_back((change.removed ? "-" : "") + change.name + ":" +
                       std::to_string(change.line));
     return out;

@@ -512,6 +512,65 @@ TEST_F(ClientCoreTest, ASilentServerIsTriedAgain) {
     expect_data(c);
 }
 
+TEST_F(ClientCoreTest, ASilentServerMayBeTheEnd) {
+    sim.settings.session.push = {"ping 5", "ping-exit 20"};
+    sim.start_server();
+    auto& c = start();
+    ASSERT_TRUE(connect(c));
+    EXPECT_EQ(c.plane.peers.at(0).keepalive.timeout, 20U);
+    c.core->notified(dataplane::PeerDeleted{0, true}, sim.now);
+    EXPECT_TRUE(c.core->finished());
+    EXPECT_EQ(c.core->failure(), "") << "that is what was wanted";
+}
+
+TEST_F(ClientCoreTest, IdleTunnelsAndLongSessionsEnd) {
+    settings.inactive = 80s;
+    sim.start_server();
+    auto& idle = start();
+    ASSERT_TRUE(connect(idle));
+    sim.run(60s);
+    idle.plane.peers.at(0).rx_bytes += 100;
+    sim.run(70s);
+    EXPECT_TRUE(idle.up()) << "it was in use";
+    ASSERT_TRUE(ends(idle, 25s));
+    EXPECT_EQ(idle.core->failure(), "");
+
+    // What is pushed counts.
+    settings.inactive = 0s;
+    settings.session_timeout = 30s;
+    sim.settings.session.push = {"session-timeout 100"};
+    sim.start_server();
+    auto& old = start("bob");
+    ASSERT_TRUE(connect(old));
+    sim.run(90s);
+    EXPECT_TRUE(old.up());
+    EXPECT_TRUE(ends(old, 15s));
+}
+
+TEST_F(ClientCoreTest, CompressionIsRefusedUnlessItIsAllowed) {
+    sim.settings.session.push = {"compress lz4-v2"};
+    sim.start_server();
+    auto& c = start();
+    EXPECT_FALSE(connect(c, 20s));
+    c.core->stop(sim.now);
+    settings.session.negotiation.may_unpack = true;
+    auto& allowed = start("bob");
+    ASSERT_TRUE(connect(allowed));
+    EXPECT_EQ(allowed.plane.peers.begin()->second.peer.framing, Framing::Lz4V2);
+}
+
+TEST_F(ClientCoreTest, NobodyToAskIsTheEnd) {
+    settings.ask_user = true;
+    settings.known_username = settings.username = "carol";
+    sim.start_server();
+    auto& c = make_observed();
+    c.start();
+    EXPECT_EQ(observer.told.back(), "user");
+    c.core->not_told_user("there is no terminal", sim.now);
+    EXPECT_TRUE(c.core->finished());
+    EXPECT_THAT(c.core->failure(), HasSubstr("there is no terminal"));
+}
+
 TEST_F(ClientCoreTest, SaysGoodByeWhereThatIsWanted) {
     settings.exit_notify = 1;
     sim.start_server();

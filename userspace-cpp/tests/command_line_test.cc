@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -175,11 +176,57 @@ TEST_F(CommandLine, AHoldIsReadyAndAlive) {
     close(heard);
 }
 
+// What would end it at its start, though each line is right by itself.
+TEST_F(CommandLine, CheckLooksAtWhatIsWritten) {
+    for (const char* line :
+         {"writepid /no/such/directory/pid", "management /no/such/directory/m unix",
+          "client-config-dir /no/such/directory", "log /no/such/directory/log",
+          "status /no/such/directory/status", "nf-control /no/such/directory/control"}) {
+        const auto checked = nf_ovpnd({"--check", configuration(std::string(line) + "\n")});
+        EXPECT_EQ(checked.status, 1) << line << "\n" << checked.output;
+        const std::string text = line;
+        EXPECT_THAT(checked.output, HasSubstr("error: " + text.substr(0, text.find(' ')) + ": "));
+    }
+    write("gate.conf", "cd /no/such/directory\n");
+    const auto checked = nf_ovpnd({"--check", directory_ + "/gate.conf"});
+    EXPECT_EQ(checked.status, 1);
+}
+
+TEST_F(CommandLine, CheckSaysWhichFileIsWrong) {
+    write("gate.crt", "no certificate\n");
+    const auto file = configuration("");
+    const auto checked = nf_ovpnd({"--check", file});
+    EXPECT_EQ(checked.status, 1);
+    EXPECT_THAT(checked.output, HasSubstr(file + ":5: error: cert: "));
+}
+
+TEST_F(CommandLine, OptionsBesideTheFile) {
+    const auto file = configuration("port 1194\n");
+    const auto beside = nf_ovpnd({"--check", file, "--port", "7", "--verb", "9"});
+    EXPECT_EQ(beside.status, 0) << beside.output;
+    EXPECT_THAT(beside.output, HasSubstr("   -  supported  verb\n"));
+    // In its place, as scripts have it.
+    const auto alone =
+        nf_ovpnd({"--check", "--dev", "tun", "--server", "10.8.0.0", "255.255.255.0", "--cd",
+                  directory_, "--ca", "ca.crt", "--cert", "gate.crt", "--key", "gate.key"});
+    EXPECT_EQ(alone.status, 0) << alone.output;
+    EXPECT_THAT(alone.output, HasSubstr("command line: usable\n"));
+    EXPECT_EQ(nf_ovpnd({"--dev", "tun", "--port", "x"}).status, 2);
+}
+
+TEST_F(CommandLine, APipeThatNobodyWritesToIsNotWaitedFor) {
+    const auto path = directory_ + "/fifo";
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    const auto checked = nf_ovpnd({"--check", path});
+    EXPECT_EQ(checked.status, 1);
+    EXPECT_THAT(checked.output, HasSubstr("a pipe, and nobody writes to it"));
+}
+
 TEST_F(CommandLine, WrongConfigurationsAreNotServed) {
     auto file = configuration("fragment 1300\n");
     auto refused = nf_ovpnd({"--config", file});
     EXPECT_EQ(refused.status, 2);
-    EXPECT_THAT(refused.output, StartsWith(file + ":1: error: fragment: "));
+    EXPECT_THAT(refused.output, HasSubstr(file + ":1: error: fragment: "));
     EXPECT_EQ(nf_ovpnd({directory_ + "/missing.conf"}).status, 2);
     EXPECT_EQ(nf_ovpnd({}).status, 2);
     EXPECT_EQ(nf_ovpnd({"--no-such-option"}).status, 2);

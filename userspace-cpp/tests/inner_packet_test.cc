@@ -8,6 +8,9 @@
 
 #include <gtest/gtest.h>
 
+#include <lz4.h>
+#include <lzo/lzo1x.h>
+
 using namespace nfovpn;
 using namespace nfovpn::dataplane;
 
@@ -151,6 +154,44 @@ TEST(MssClamp, CutShort) {
     EXPECT_EQ(fragment, before) << "not the first fragment";
 }
 
+// The answer's checksum is right if all of it adds up to zero.
+TEST(NoRoute, IsAnsweredToPacketsAlone) {
+    Bytes packet(1500, 7);
+    packet[0] = 0x60;
+    packet[6] = 17;
+    packet[24] = 0x20;
+    const auto router = *parse_ipv6("fe80::7");
+    const auto answer = no_route_to(packet, router);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->size(), 1280U);
+    EXPECT_TRUE(std::equal(router.bytes.begin(), router.bytes.end(), answer->begin() + 8));
+    EXPECT_TRUE(std::equal(packet.begin() + 8, packet.begin() + 24, answer->begin() + 24));
+    EXPECT_EQ((*answer)[40], 1);
+    EXPECT_EQ((*answer)[41], 0);
+    EXPECT_TRUE(std::equal(packet.begin(), packet.begin() + 1232, answer->begin() + 48));
+    std::uint32_t sum = 1240 + 58;
+    for (std::size_t i = 8; i < answer->size(); i += 2)
+        sum += std::uint32_t{(*answer)[i]} << 8 | (*answer)[i + 1];
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    EXPECT_EQ(sum, 0xffffU);
+
+    auto to_group = packet;
+    to_group[24] = 0xff;
+    EXPECT_FALSE(no_route_to(to_group, router));
+    auto error = packet;
+    error[6] = 58;
+    error[40] = 3;
+    EXPECT_FALSE(no_route_to(error, router));
+    error[40] = 128;
+    EXPECT_TRUE(no_route_to(error, router)) << "a ping";
+    auto from_nobody = packet;
+    std::fill_n(from_nobody.begin() + 8, 16, std::uint8_t{0});
+    EXPECT_FALSE(no_route_to(from_nobody, router));
+    EXPECT_FALSE(no_route_to(ByteView(packet).first(39), router));
+    EXPECT_FALSE(no_route_to(kIpv4Tcp, router));
+}
+
 TEST(Framing, ThereAndBack) {
     const Bytes plain = {0x45, 1, 2, 3};
     const Bytes escaped = {0x50, 1, 2, 3};
@@ -164,10 +205,13 @@ TEST(Framing, ThereAndBack) {
     EXPECT_EQ(framed(Framing::StubSwap, plain), (Bytes{0xfb, 1, 2, 3, 0x45}));
     EXPECT_EQ(framed(Framing::StubV2, plain), plain);
     EXPECT_EQ(framed(Framing::StubV2, escaped), (Bytes{0x50, 0, 0x50, 1, 2, 3}));
-    for (auto framing : {Framing::None, Framing::Stub, Framing::StubSwap, Framing::StubV2}) {
+    Bytes unpacked;
+    for (auto framing : {Framing::None, Framing::Stub, Framing::StubSwap, Framing::StubV2,
+                         Framing::Lzo, Framing::Lz4, Framing::Lz4V2}) {
         for (const auto& packet : {plain, escaped}) {
             auto wire = framed(framing, packet);
-            auto back = remove_framing(framing, wire);
+            EXPECT_EQ(wire, framed(stub_of(framing), packet)) << "nothing is compressed";
+            auto back = remove_framing(framing, wire, unpacked);
             ASSERT_TRUE(back);
             EXPECT_EQ(Bytes(back->begin(), back->end()), packet);
         }
@@ -175,15 +219,60 @@ TEST(Framing, ThereAndBack) {
 }
 
 TEST(Framing, RefusesWhatIsCompressed) {
+    Bytes unpacked;
     for (auto framing : {Framing::Stub, Framing::StubSwap, Framing::StubV2}) {
         for (Bytes packet : {Bytes{0x66, 1, 2}, Bytes{0x50, 1, 2}, Bytes{0x50}, Bytes{}}) {
             // Of stub-v2 only the second byte behind 50 says it.
             const bool plain = framing == Framing::StubV2 && (packet.empty() || packet[0] != 0x50);
-            EXPECT_EQ(remove_framing(framing, packet).has_value(), plain);
+            EXPECT_EQ(remove_framing(framing, packet, unpacked).has_value(), plain);
         }
     }
     Bytes lone = {0xfb};
-    EXPECT_FALSE(remove_framing(Framing::StubSwap, lone));
+    EXPECT_FALSE(remove_framing(Framing::StubSwap, lone, unpacked));
+}
+
+// What the libraries have made of a packet is read again, and nothing else is.
+TEST(Framing, TakesWhatTheOtherSideHasCompressed) {
+    const Bytes plain(1300, 0x45);
+    Bytes lz4(2000);
+    lz4.resize(static_cast<std::size_t>(
+        LZ4_compress_default(reinterpret_cast<const char*>(plain.data()),
+                             reinterpret_cast<char*>(lz4.data()), 1300, 2000)));
+    Bytes lzo(2000);
+    std::vector<std::uint8_t> work(LZO1X_1_MEM_COMPRESS);
+    lzo_uint length = lzo.size();
+    ASSERT_EQ(lzo1x_1_compress(plain.data(), plain.size(), lzo.data(), &length, work.data()),
+              LZO_E_OK);
+    lzo.resize(length);
+    const auto swapped = join({{0x69}, Bytes(lz4.begin() + 1, lz4.end()), {lz4[0]}});
+    const std::pair<Framing, Bytes> cases[] = {
+        {Framing::Lzo, join({{0x66}, lzo})},
+        {Framing::Lz4, swapped},
+        {Framing::Lz4V2, join({{0x50, 1}, lz4})},
+    };
+    Bytes unpacked;
+    for (const auto& [framing, wire] : cases) {
+        auto packet = wire;
+        auto back = remove_framing(framing, packet, unpacked);
+        ASSERT_TRUE(back) << framing_option(framing);
+        EXPECT_EQ(Bytes(back->begin(), back->end()), plain);
+        packet = wire;
+        EXPECT_FALSE(remove_framing(stub_of(framing), packet, unpacked));
+        // Cut short, or with something else behind it.
+        for (std::size_t cut = 1; cut < 8; cut++) {
+            packet = Bytes(wire.begin(), wire.end() - static_cast<std::ptrdiff_t>(cut));
+            auto cut_short = remove_framing(framing, packet, unpacked);
+            EXPECT_FALSE(cut_short && Bytes(cut_short->begin(), cut_short->end()) == plain);
+        }
+    }
+    // More than any packet has.
+    const Bytes bomb_text(200000, 0);
+    Bytes bomb(3000);
+    bomb.resize(static_cast<std::size_t>(
+        LZ4_compress_default(reinterpret_cast<const char*>(bomb_text.data()),
+                             reinterpret_cast<char*>(bomb.data()), 200000, 3000)));
+    auto packet = join({{0x50, 1}, bomb});
+    EXPECT_FALSE(remove_framing(Framing::Lz4V2, packet, unpacked));
 }
 
 TEST(PeerRoutes, LongestPrefix) {

@@ -134,6 +134,9 @@ TEST(OptionTable, EveryRowHasItsEffect) {
                     return std::optional<std::string>("carol\nopen sesame\n");
                 }).ok());
     for (const auto& option : options()) {
+        // It stands for what another file says.
+        if (option.name == std::string_view("config"))
+            continue;
         std::string line = option.name;
         for (std::size_t i = 0; i < option.min_args; i++)
             line += " 1";
@@ -278,8 +281,8 @@ TEST(OptionTable, OptionsOfTheSampleClient) {
     EXPECT_TRUE(parsed.ok()) << all_findings(parsed);
     for (const auto& finding : parsed.findings)
         EXPECT_THAT(finding.reason, HasSubstr("ignored: "));
-    EXPECT_EQ(role_of(text), Role::Client);
-    EXPECT_EQ(role_of(kMinimal), Role::Server);
+    EXPECT_EQ(role_of(options_of(text)), Role::Client);
+    EXPECT_EQ(role_of(options_of(kMinimal)), Role::Server);
     auto proxied = parse_client(text + "http-proxy-retry\nhttp-proxy 192.0.2.8 3128\n");
     EXPECT_FALSE(proxied.ok());
     EXPECT_THAT(all_findings(proxied), HasSubstr("f:20: error: http-proxy: proxies are not"));

@@ -115,9 +115,8 @@ TEST(PushedOptions, WhatWouldMakeAnotherTunnelIsAFault) {
                                "peer-id",
                                "cipher BF-CBC",
                                "cipher",
-                               "compress lzo",
-                               "comp-lzo yes",
-                               "comp-lzo",
+                               "compress zip",
+                               "comp-lzo maybe",
                                "tun-mtu 575",
                                "tun-mtu 70000",
                                "tun-mtu x",
@@ -138,6 +137,19 @@ TEST(PushedOptions, WhatIsUnknownIsNamedAndShownTame) {
     EXPECT_THAT(p.ignored, testing::Contains("_[31mred"));
     EXPECT_THAT(p.routes, IsEmpty());
     EXPECT_FALSE(p.ping || p.ping_restart || p.exit_notify || p.gateway || p.route_metric);
+}
+
+TEST(PushedOptions, Limits) {
+    const auto p = parse({"inactive 300 1000", "session-timeout 60", "ping-restart 5",
+                          "ping-exit 9", "comp-lzo yes"});
+    EXPECT_EQ(p.inactive, std::chrono::seconds(300));
+    EXPECT_EQ(p.inactive_bytes, 1000U);
+    EXPECT_EQ(p.session_timeout, std::chrono::seconds(60));
+    EXPECT_EQ(p.ping_restart, 9U);
+    EXPECT_EQ(p.ping_exit, true);
+    EXPECT_EQ(p.framing, Framing::Lzo);
+    EXPECT_FALSE(parse({}).ping_exit);
+    EXPECT_EQ(parse({"inactive x", "session-timeout"}).ignored.size(), 2U);
 }
 
 TEST(PushedOptions, TokensAreKeptSecret) {

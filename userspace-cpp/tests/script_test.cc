@@ -64,10 +64,11 @@ protected:
     std::optional<session::Refusal> verify(const std::string& user, const std::string& password) {
         ScriptHooks hooks(settings, context, [this] { settled++; });
         std::optional<std::optional<session::Refusal>> answer;
-        hooks.verify_user(1, {{"common_name", "alice"}}, user, as_bytes(password),
-                          [&](auto result, TimePoint) {
-                              answer = result ? std::nullopt : std::optional(result.error());
-                          });
+        auto environment = certificates;
+        environment.emplace_back("common_name", "alice");
+        hooks.verify_user(1, environment, user, as_bytes(password), [&](auto result, TimePoint) {
+            answer = result ? std::nullopt : std::optional(result.error());
+        });
         EXPECT_FALSE(answer) << "not before it has returned";
         run();
         EXPECT_TRUE(answer);
@@ -76,6 +77,7 @@ protected:
 
     std::string directory;
     ScriptSettings settings;
+    Environment certificates;
     asio::io_context context;
     int settled = 0;
 };
@@ -95,6 +97,29 @@ TEST_F(ScriptTest, PasswordInAFile) {
     EXPECT_THAT(out(), Not(HasSubstr("HOME="))) << "nothing of ours";
     EXPECT_TRUE(nothing_left());
     EXPECT_EQ(settled, 1);
+}
+
+// The authority first; who refuses one is not asked about the next, nor about the user.
+TEST_F(ScriptTest, CertificatesFromTheAuthorityDown) {
+    certificates = {{"tls_id_0", "CN=alice"}, {"tls_id_1", "O=lab, CN=ca"}};
+    settings.tls_verify = script("echo \"$# $1 $2 $script_type $tls_id_0\" >>$out; exit 0");
+    EXPECT_FALSE(verify("", ""));
+    EXPECT_EQ(out(), "2 1 O=lab, CN=ca tls-verify CN=alice\n2 0 CN=alice tls-verify CN=alice\n");
+    settings.verify_user = {"/bin/false"};
+    EXPECT_TRUE(verify("alice", "x")) << "users are asked about as well";
+    settings.verify_user = {"/bin/true"};
+    EXPECT_FALSE(verify("alice", "x"));
+
+    std::filesystem::remove(directory + "/out");
+    settings.tls_verify = script("echo $1 >>$out; [ $1 = 0 ]");
+    settings.verify_user = script("echo $1 >>$out; [ $1 = 0 ]");
+    EXPECT_EQ(verify("alice", "x")->reason, "tls-verify refuses the certificate");
+    EXPECT_EQ(out(), "1\n");
+    // Without a certificate there is nothing to ask about.
+    certificates.clear();
+    settings.verify_user.clear();
+    EXPECT_FALSE(verify("alice", "x"));
+    EXPECT_EQ(out(), "1\n");
 }
 
 TEST_F(ScriptTest, PasswordInTheEnvironment) {

@@ -9,6 +9,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 using namespace nfovpn;
 using namespace nfovpn::session;
@@ -16,6 +23,46 @@ using namespace nfovpn::test;
 using testing::HasSubstr;
 
 namespace {
+
+template <typename Write>
+std::string pem_of(Write write) {
+    const BioPtr out(BIO_new(BIO_s_mem()));
+    write(out.get());
+    char* data = nullptr;
+    const auto length = BIO_get_mem_data(out.get(), &data);
+    return {data, static_cast<std::size_t>(length)};
+}
+
+// A group that everybody knows, as quick to have.
+std::string dh_parameters() {
+    const std::unique_ptr<EVP_PKEY_CTX, OpensslFree<EVP_PKEY_CTX_free>> ctx(
+        EVP_PKEY_CTX_new_from_name(nullptr, "DH", nullptr));
+    std::string group = "ffdhe2048";
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+        OSSL_PARAM_construct_end()};
+    EVP_PKEY* made = nullptr;
+    EXPECT_EQ(EVP_PKEY_keygen_init(ctx.get()), 1);
+    EXPECT_EQ(EVP_PKEY_CTX_set_params(ctx.get(), params), 1);
+    EXPECT_EQ(EVP_PKEY_generate(ctx.get(), &made), 1);
+    const PkeyPtr key(made);
+    return pem_of([&](BIO* out) { return PEM_write_bio_Parameters(out, key.get()); });
+}
+
+std::string locked(std::string_view pem, const char* phrase) {
+    const BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    const PkeyPtr key(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
+    return pem_of([&](BIO* out) {
+        return PEM_write_bio_PKCS8PrivateKey(out, key.get(), EVP_aes_128_cbc(), nullptr, 0, nullptr,
+                                             const_cast<char*>(phrase));
+    });
+}
+
+std::string serial_of(const std::string& pem) {
+    const BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    const X509Ptr certificate(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+    return std::to_string(ASN1_INTEGER_get(X509_get0_serialNumber(certificate.get())));
+}
 
 class Tls : public testing::Test {
 protected:
@@ -226,6 +273,103 @@ TEST_F(Tls, PurposeOfCertificates) {
     request.extended_use = true;
     request.key_usage = false;
     EXPECT_THAT(connect(context(config), with(request)).failure, HasSubstr("purpose"));
+}
+
+// What OpenVPN's options for it ask of a certificate, one by one.
+TEST_F(Tls, UsesThatAreAskedFor) {
+    CertificateRequest plain;
+    plain.common_name = "alice";
+    CertificateRequest unused = plain;
+    unused.key_usage = false;
+    unused.extended_use = false;
+
+    auto config = server();
+    config.purpose = Purpose::Client;
+    EXPECT_EQ(connect(context(config), with(plain)).failure, "");
+    config.purpose = Purpose::Server;
+    EXPECT_THAT(connect(context(config), with(plain)).failure, HasSubstr("ns-cert-type"));
+
+    config = server();
+    config.key_usage = {0x04, 0x80}; // digitalSignature is the latter
+    EXPECT_EQ(connect(context(config), with(plain)).failure, "");
+    EXPECT_THAT(connect(context(config), with(unused)).failure, HasSubstr("has no key usage"));
+    config.key_usage = {0x04, 0x88};
+    EXPECT_THAT(connect(context(config), with(plain)).failure,
+                HasSubstr("remote-cert-ku: the key usage of the certificate is 80"));
+    config.key_usage = {0xffff};
+    EXPECT_EQ(connect(context(config), with(plain)).failure, "");
+    EXPECT_THAT(connect(context(config), with(unused)).failure, HasSubstr("has no key usage"));
+
+    config = server();
+    for (const char* name : {"TLS Web Client Authentication", "1.3.6.1.5.5.7.3.2"}) {
+        config.extended_key_usage = name;
+        EXPECT_EQ(connect(context(config), with(plain)).failure, "") << name;
+        EXPECT_THAT(connect(context(config), with(unused)).failure, HasSubstr("remote-cert-eku"));
+    }
+    config.extended_key_usage = "TLS Web Server Authentication";
+    EXPECT_THAT(connect(context(config), with(plain)).failure, HasSubstr("remote-cert-eku"));
+}
+
+TEST_F(Tls, KeyExchangeWithoutCurves) {
+    CertificateRequest request;
+    request.common_name = "server";
+    request.server = true;
+    request.rsa = true;
+    auto config = server();
+    const auto identity = authority.issue(request);
+    config.certificate = identity.certificate;
+    config.private_key = SecretBytes(as_bytes(identity.private_key));
+    config.max_version = TLS1_2_VERSION;
+    config.ciphers = "TLS-DHE-RSA-WITH-AES-256-GCM-SHA384";
+    EXPECT_NE(connect(context(config), client()).failure, "") << "there are no parameters";
+    config.dh = dh_parameters();
+    EXPECT_EQ(connect(context(config), client()).cipher, "DHE-RSA-AES256-GCM-SHA384");
+    config.dh = identity.certificate;
+    EXPECT_THAT(error_of(config), HasSubstr("dh: "));
+}
+
+TEST_F(Tls, KeysWithAPassPhrase) {
+    auto config = server();
+    config.private_key = SecretBytes(as_bytes(locked(as_text(config.private_key.view()), "open")));
+    EXPECT_THAT(error_of(config), HasSubstr("needs askpass"));
+    config.pass_phrase = SecretBytes(as_bytes(std::string_view("shut")));
+    EXPECT_THAT(error_of(config), HasSubstr("is this its pass phrase?"));
+    config.pass_phrase = SecretBytes(as_bytes(std::string_view("open")));
+    EXPECT_EQ(connect(context(config), client()).failure, "");
+}
+
+TEST_F(Tls, DirectoriesOfRevokedSerialNumbers) {
+    std::string directory = testing::TempDir() + "serials-XXXXXX";
+    ASSERT_NE(mkdtemp(directory.data()), nullptr);
+    auto config = server();
+    config.revoked_serials = directory;
+    auto alice = client();
+    EXPECT_EQ(connect(context(config), alice).failure, "");
+    std::ofstream(directory + "/" + serial_of(alice.certificate)).flush();
+    EXPECT_THAT(connect(context(config), alice).failure, HasSubstr("revoked"));
+    EXPECT_EQ(connect(context(config), client("bob")).failure, "");
+    // Without the directory nobody knows.
+    std::filesystem::remove_all(directory);
+    EXPECT_THAT(connect(context(config), client("bob")).failure, HasSubstr("revoked"));
+}
+
+TEST_F(Tls, NamesOfOtherFields) {
+    auto config = server();
+    config.name_fields = {"CN", "serialNumber"};
+    config.name_check = NameCheck::Prefix;
+    config.name = "alice_0x";
+    EXPECT_EQ(connect(context(config), client()).failure, "");
+    EXPECT_NE(connect(context(config), client("bob")).failure, "");
+    config.name_fields = {"emailAddress"};
+    EXPECT_NE(connect(context(config), client()).failure, "") << "it has none";
+}
+
+TEST_F(Tls, Providers) {
+    auto config = server();
+    config.providers = {"default"};
+    EXPECT_EQ(connect(context(config), client()).failure, "");
+    config.providers = {"no-such-provider"};
+    EXPECT_THAT(error_of(config), HasSubstr("providers: no-such-provider"));
 }
 
 TEST_F(Tls, CipherListsInBothKindsOfNames) {

@@ -192,11 +192,23 @@ void ClientCore::told_user(std::string username, SecretBytes password, TimePoint
     }
 }
 
+void ClientCore::not_told_user(const std::string& why, TimePoint now) {
+    user_is_asked_ = false;
+    if (finished())
+        return;
+    log::error("name and password are not known: {}", why);
+    if (session_)
+        session_->close("name and password are not known");
+    close_try();
+    end("name and password are not known: " + why, "auth-failure");
+    static_cast<void>(now);
+}
+
 void ClientCore::forget_passwords() {
     token_.wipe();
     if (!settings_.ask_user)
         return;
-    settings_.username.clear();
+    settings_.username = settings_.known_username;
     settings_.password.reset();
 }
 
@@ -358,10 +370,15 @@ void ClientCore::notified(const dataplane::Notification& notification, TimePoint
         if (deleted->id != *peer_id_)
             return;
         peer_id_.reset();
+        const bool last =
+            deleted->expired && session_->pushed().ping_exit.value_or(settings_.ping_exit);
         if (deleted->expired)
-            trouble_ = "ping-restart";
-        session_->close(deleted->expired ? "nothing heard of the server (ping-restart)"
+            trouble_ = last ? "ping-exit" : "ping-restart";
+        leaving_ = leaving_ || last;
+        session_->close(deleted->expired ? "nothing heard of the server (" + trouble_ + ")"
                                          : "removed from the data plane");
+        if (last)
+            tell(management::State::Exiting, trouble_);
     } else if (const auto* floated = std::get_if<dataplane::PeerFloated>(&notification)) {
         if (floated->id != *peer_id_ || floated->remote == path_.remote)
             return;
@@ -395,7 +412,7 @@ void ClientCore::tick(TimePoint now) {
         lost("no connection in time (connect-timeout)", now);
         return;
     }
-    if (!session_)
+    if (!session_ || over_limit(now))
         return;
     if (!session_->answered() && now >= answer_until_) {
         trouble_ = "server_poll";
@@ -412,14 +429,51 @@ TimePoint ClientCore::deadline() const {
         earliest = std::min(earliest, answer_until_);
     if (session_)
         earliest = std::min(earliest, session_->deadline());
+    if (session_ && phase_ == Phase::Up)
+        earliest = std::min({earliest, session_until_, idle_ ? idle_->deadline() : kNever});
     return earliest;
 }
 
 void ClientCore::settle(TimePoint now) {
     if (session_)
         tell_progress();
+    if (phase_ == Phase::Up && !idle_ && session_until_ == kNever)
+        arm_limits(now);
     if (session_ && session_->state() == session::Session::State::Closed)
         session_ended(now);
+}
+
+void ClientCore::arm_limits(TimePoint now) {
+    const auto& pushed = session_->pushed();
+    const Duration timeout =
+        pushed.session_timeout ? Duration(*pushed.session_timeout) : settings_.session_timeout;
+    if (timeout > Duration::zero())
+        session_until_ = now + timeout;
+    const Duration inactive = pushed.inactive ? Duration(*pushed.inactive) : settings_.inactive;
+    const auto stats = peer_id_ ? host_.data_plane().peer_stats(*peer_id_) : std::nullopt;
+    if (inactive > Duration::zero())
+        idle_.emplace(inactive, pushed.inactive ? pushed.inactive_bytes : settings_.inactive_bytes,
+                      stats ? stats->inner_bytes : 0, now);
+}
+
+// Both end the client, as with OpenVPN.
+bool ClientCore::over_limit(TimePoint now) {
+    if (phase_ != Phase::Up)
+        return false;
+    const char* which = nullptr;
+    if (now >= session_until_)
+        which = "session-timeout";
+    if (idle_ && now >= idle_->deadline()) {
+        const auto stats = peer_id_ ? host_.data_plane().peer_stats(*peer_id_) : std::nullopt;
+        if (stats && idle_->is_idle(stats->inner_bytes, now))
+            which = "inactive";
+    }
+    if (!which)
+        return false;
+    log::info("{}: ending ({})", label(), which);
+    tell(management::State::Exiting, which);
+    stop(now);
+    return true;
 }
 
 void ClientCore::session_ended(TimePoint now) {
@@ -522,6 +576,8 @@ void ClientCore::close_try() {
     peer_id_.reset();
     session_.reset();
     channel_.reset();
+    idle_.reset();
+    session_until_ = kNever;
     host_.close();
     if (!settings_.keep_tunnel || leaving_)
         drop_tunnel();
@@ -716,6 +772,10 @@ void ClientCore::up(session::Session&) {
     was_up_ = true;
     failed_tries_ = 0;
     phase_ = Phase::Up;
+    if (settings_.forget_password && settings_.ask_user) {
+        settings_.username = settings_.known_username;
+        settings_.password.reset();
+    }
     log::info("{}: connected to {}: peer {}, {}, {} {}, data channel {}, key derivation {}, "
               "handshake {:.1f} ms",
               label(), session_->common_name(), *peer_id_,

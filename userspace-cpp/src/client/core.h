@@ -35,6 +35,7 @@
 #include "management/state.h"
 #include "session/client_session.h"
 #include "session/wrapped_channel.h"
+#include "util/idle_watch.h"
 #include "util/mss_fix.h"
 
 #include <memory>
@@ -58,14 +59,20 @@ struct ClientSettings {
     Duration longest_retry = std::chrono::seconds(300);
     std::uint32_t tries = 0; ///< of every server; 0: without an end
     config::AuthRetry auth_retry = config::AuthRetry::None;
-    bool ask_user = false;    ///< for name and password, where there is an observer
-    bool ask_remote = false;  ///< whether a server is to be tried, likewise
-    bool keep_tunnel = false; ///< persist-tun
+    bool ask_user = false;        ///< for name and password, where there is an observer
+    bool forget_password = false; ///< once it was used
+    bool ask_remote = false;      ///< whether a server is to be tried, likewise
+    bool keep_tunnel = false;     ///< persist-tun
+    std::string known_username;   ///< of a file that leaves the password to be asked for
     std::string username;
     std::shared_ptr<const SecretBytes> password;
     dataplane::Keepalive keepalive; ///< if the server pushes none
     MssFix mss_fix;
     std::uint32_t exit_notify = 0;
+    bool ping_exit = false; ///< silence ends the client, not only the session
+    Duration inactive{0};   ///< so long without more than inactive_bytes: the end; 0: never
+    std::uint64_t inactive_bytes = 0;
+    Duration session_timeout{0}; ///< of a session, and with it the client's; 0: never
 };
 
 /// What there is to be set up for a session.
@@ -194,6 +201,8 @@ public:
     /// That one and the next ones, @p count in all, are not.
     void remote_skipped(std::uint32_t count, TimePoint now);
     void told_user(std::string username, SecretBytes password, TimePoint now);
+    /// Nobody says them, for that reason; so it ends.
+    void not_told_user(const std::string& why, TimePoint now);
 
     // ---- its wishes
     /// Forgets name and password if they can be asked for, and a token.
@@ -267,6 +276,8 @@ private:
     bool may_retry(session::Ending ending);
     void count_bytes();
     void end(const std::string& failure, const std::string& why = "");
+    void arm_limits(TimePoint now);
+    bool over_limit(TimePoint now);
 
     ClientSettings settings_;
     const session::TlsContext& tls_;
@@ -290,6 +301,8 @@ private:
     bool was_up_ = false;
     std::string trouble_; ///< why we close the session, as OpenVPN calls it
     bool leaving_ = false;
+    std::optional<IdleWatch> idle_; ///< of a session that is up
+    TimePoint session_until_ = kNever;
     std::optional<Tunnel> set_up_;         ///< that tunnel
     std::optional<std::uint32_t> peer_id_; ///< as long as the data plane knows it
     std::string token_user_;

@@ -14,11 +14,14 @@
 #include "util/log.h"
 
 #include <asio/post.hpp>
+#include <fmt/format.h>
+#include <openssl/rand.h>
 
 #include <linux/netlink.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <utility>
 
@@ -46,6 +49,17 @@ bool suits(const config::Remote& remote, const Address& address) {
 // The address to bind to; without one every address of the server's family.
 Address any_or(const std::optional<Address>& local, const Endpoint& remote) {
     return local.value_or(remote.address.is_ipv4() ? Address(Ipv4{}) : Address(Ipv6{}));
+}
+
+// Twelve hexadecimal digits.
+std::string random_label() {
+    std::array<unsigned char, 6> random{};
+    if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1)
+        throw std::runtime_error("no random bytes");
+    std::string out;
+    for (auto byte : random)
+        out += fmt::format("{:02x}", byte);
+    return out;
 }
 
 bool looks_names_up(const config::ClientConfig& c) {
@@ -95,15 +109,21 @@ ClientSettings client_settings(const config::ClientConfig& c) {
     s.tries = c.tries;
     s.auth_retry = c.auth_retry;
     s.ask_user = c.ask_user;
+    s.forget_password = c.forget_password;
     s.ask_remote = c.ask_remote;
     s.keep_tunnel = c.keep_tunnel;
-    if (!c.username.empty()) {
-        s.username = c.username;
+    s.known_username = c.username;
+    s.username = c.username;
+    if (!c.username.empty() && !c.ask_user) {
         s.password = std::make_shared<const SecretBytes>(c.password.view());
     }
     s.keepalive = {c.ping, c.ping_restart};
     s.mss_fix = c.mss_fix;
     s.exit_notify = c.exit_notify;
+    s.ping_exit = c.ping_exit;
+    s.inactive = std::chrono::seconds(c.inactive);
+    s.inactive_bytes = c.inactive_bytes;
+    s.session_timeout = std::chrono::seconds(c.session_timeout);
     return s;
 }
 
@@ -112,7 +132,8 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 }
 
 Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
-    : EventLoop(host::kept_device(*surroundings.keeper, config.device), surroundings.service),
+    : EventLoop(host::kept_device(*surroundings.keeper, config.device, config.device_node),
+                surroundings.service),
       config_(config), surroundings_(std::move(surroundings)),
       tls_(host::require(make_tls(config))),
       setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,
@@ -124,9 +145,17 @@ Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
     surroundings_.keeper->keep<host::PidFile>(
         "pid", config.pid_file, [&] { return std::make_unique<host::PidFile>(config.pid_file); });
     surroundings_.keeper->drop_unwanted();
+    if (surroundings_.ask) {
+        asker_.emplace(context_, *surroundings_.ask);
+        terminal_link_.emplace(*asker_, core_,
+                               UserQuestion{config_.username, config_.static_challenge},
+                               [this] { settle(); });
+        core_.observe(&*terminal_link_);
+    }
     if (surroundings_.protocol)
-        management_link_.emplace(*surroundings_.protocol, core_, config_.static_challenge,
-                                 [this] { settle(); });
+        management_link_.emplace(
+            *surroundings_.protocol, core_, config_.static_challenge, [this] { settle(); },
+            terminal_link_ ? &*terminal_link_ : nullptr);
     if (surroundings_.sockets)
         management_.emplace(context_, *surroundings_.sockets, *surroundings_.protocol);
 }
@@ -135,6 +164,7 @@ Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
 Daemon::~Daemon() {
     management_.reset();
     management_link_.reset();
+    core_.observe(nullptr);
     close();
 }
 
@@ -176,7 +206,8 @@ void Daemon::resolve(const config::Remote& remote) {
         return;
     }
     resolver_.async_resolve(
-        remote.host, std::to_string(remote.port),
+        config_.random_hostname ? random_label() + "." + remote.host : remote.host,
+        std::to_string(remote.port),
         [this, remote, which = try_](const asio::error_code& error,
                                      const asio::ip::udp::resolver::results_type& results) {
             if (which != try_ || error == asio::error::operation_aborted)
@@ -264,7 +295,7 @@ void Daemon::open(const Endpoint& remote, bool tcp) {
 void Daemon::open_udp(const Endpoint& remote) {
     const auto family = remote.address.is_ipv4() ? io::Family::Ipv4 : io::Family::Ipv6;
     udp_ = std::make_unique<io::UdpSocket>(context_, family, config_.local, config_.local_port,
-                                           config_.mark);
+                                           io::SocketOptions{config_.mark, config_.bind_device});
     udp_->start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                 [this] { settle(); });
     const Path path{remote, {any_or(config_.local, remote), udp_->port()}};
@@ -275,7 +306,7 @@ void Daemon::open_tcp(const Endpoint& remote) {
     using asio::ip::tcp;
     const auto there = io::to_asio<tcp::endpoint>(remote);
     connecting_.emplace(context_, there.protocol());
-    io::set_mark(connecting_->native_handle(), config_.mark);
+    io::set_options(connecting_->native_handle(), {config_.mark, config_.bind_device});
     if (config_.local || config_.local_port != 0) {
         const Endpoint here{any_or(config_.local, remote), config_.local_port};
         connecting_->set_option(tcp::socket::reuse_address(true));
@@ -338,13 +369,20 @@ void Daemon::to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) {
 }
 
 dataplane::DataPlane& Daemon::data_plane() {
-    return data_plane_ ? *data_plane_ : open_data_plane(open_kernel());
+    if (data_plane_)
+        return *data_plane_;
+    auto& opened = open_data_plane(open_kernel());
+    if (config_.block_ipv6)
+        opened.block_ipv6(*parse_ipv6("fe80::7"), false);
+    return opened;
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    if (!udp_ || !config_.kernel_data_path) {
-        log::info("{}: data packets go by the daemon's own data path",
-                  udp_ ? "disable-dco" : "TCP");
+    if (!udp_ || !config_.kernel_data_path || config_.block_ipv6) {
+        log::info("{}: data packets go by the daemon's own data path", !udp_ ? "TCP"
+                                                                       : config_.block_ipv6
+                                                                           ? "block-ipv6"
+                                                                           : "disable-dco");
         return nullptr;
     }
     netlink::InstanceRequest instance;

@@ -21,6 +21,7 @@
 #include "client/core.h"
 #include "client/management_link.h"
 #include "client/setup.h"
+#include "client/terminal_link.h"
 #include "config/client_config.h"
 #include "host/event_loop.h"
 #include "host/files.h"
@@ -48,6 +49,7 @@ struct Surroundings {
     host::Keeper* keeper = nullptr;         ///< always there
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::ClientProtocol* protocol = nullptr;
+    const AskProcess* ask = nullptr;  ///< asks for name and password; null: nobody does
     ServiceNotify* service = nullptr; ///< the service manager; null: there is none
     /// Reads the configuration for the next daemon; false if it cannot be used.
     std::function<bool()> reload = [] { return false; };
@@ -117,6 +119,8 @@ private:
     std::optional<Address> source_; ///< and where that leaves from; none: not known
 
     ClientCore core_;
+    std::optional<Asker> asker_;
+    std::optional<TerminalLink> terminal_link_;
     std::optional<ManagementLink> management_link_;
     std::optional<management::Server> management_;
     bool told_up_ = false;

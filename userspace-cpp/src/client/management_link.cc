@@ -30,9 +30,9 @@ std::string format_client_status(const ClientReport& report, std::int64_t unix_t
 
 ManagementLink::ManagementLink(management::ClientProtocol& protocol, ClientCore& core,
                                std::optional<config::StaticChallenge> challenge,
-                               std::function<void()> changed)
+                               std::function<void()> changed, TerminalLink* asker)
     : protocol_(protocol), core_(core), challenge_(std::move(challenge)),
-      changed_(std::move(changed)) {
+      changed_(std::move(changed)), asker_(asker) {
     core_.observe(this);
     protocol_.serve(this);
 }
@@ -70,10 +70,16 @@ void ManagementLink::ask_remote(const config::Remote& remote) {
 }
 
 void ManagementLink::ask_user() {
+    if (asker_) {
+        asker_->ask_user();
+        return;
+    }
     protocol_.ask_user(challenge_ ? &*challenge_ : nullptr);
 }
 
 void ManagementLink::withdraw() {
+    if (asker_)
+        asker_->withdraw();
     protocol_.end_hold();
     protocol_.withdraw_questions();
 }

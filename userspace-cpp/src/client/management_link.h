@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/core.h"
+#include "client/terminal_link.h"
 #include "management/client_protocol.h"
 
 #include <functional>
@@ -19,8 +20,10 @@ class ManagementLink final : private ClientObserver, private management::ClientA
 public:
     /// @p protocol and @p core must outlive the object. @p changed is called when the core was told
     /// something: what it sends is to leave.
+    /// @p asker: who asks for name and password in place of the management client; null: nobody.
     ManagementLink(management::ClientProtocol& protocol, ClientCore& core,
-                   std::optional<config::StaticChallenge> challenge, std::function<void()> changed);
+                   std::optional<config::StaticChallenge> challenge, std::function<void()> changed,
+                   TerminalLink* asker = nullptr);
     ~ManagementLink() override;
     ManagementLink(const ManagementLink&) = delete;
     ManagementLink& operator=(const ManagementLink&) = delete;
@@ -52,6 +55,7 @@ private:
     ClientCore& core_;
     std::optional<config::StaticChallenge> challenge_;
     std::function<void()> changed_;
+    TerminalLink* asker_;
 };
 
 /// OpenVPN's report of a client, which is the same in all versions. What went through the device is

@@ -106,13 +106,17 @@ void TunnelSetup::add_routes(const Tunnel& tunnel) {
     auto past = netlink::find_route(route_, tunnel.path.remote.address);
     for (const auto& r : tunnel.routes) {
         const auto metric = r.metric.value_or(0);
+        const auto& server = tunnel.path.remote.address;
+        if (r.to_server && !server.is_ipv4())
+            continue;
+        const auto network = r.to_server ? host_prefix(server) : r.network;
         const bool same_family = r.network.ipv6 != tunnel.path.remote.address.is_ipv4();
         if (r.via == wire::TunnelRoute::Via::Tunnel)
-            add(into, r.network, metric);
+            add(into, network, metric);
         else if (past && same_family)
-            add(*past, r.network, metric);
+            add(*past, network, metric);
         else
-            log::warning("route to {}: there is no net_gateway", to_string(r.network));
+            log::warning("route to {}: there is no net_gateway", to_string(network));
     }
 }
 
@@ -129,6 +133,8 @@ void TunnelSetup::redirect(const Tunnel& tunnel) {
         }
         add(*by, host_prefix(server), 0);
     }
+    if (!wanted.reroute)
+        return;
     const netlink::NextHop into{ifindex_, std::nullopt};
     if (wanted.ipv4 && tunnel.address) {
         for (const auto& half : kHalves)
@@ -218,7 +224,7 @@ Environment TunnelSetup::environment(const Tunnel& tunnel) const {
     }
     if (tunnel.gateway)
         put("route_vpn_gateway", to_string(*tunnel.gateway));
-    if (tunnel.redirect)
+    if (tunnel.redirect && tunnel.redirect->reroute)
         put("redirect_gateway", "1");
     host::RouteVariables routes(out);
     for (const auto& r : tunnel.routes)

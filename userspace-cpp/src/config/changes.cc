@@ -4,9 +4,7 @@
 
 #include "config/changes.h"
 
-#include "config/lexer.h"
 #include "config/option_table.h"
-#include "util/secret.h"
 
 #include <openssl/evp.h>
 
@@ -71,7 +69,7 @@ std::vector<OptionChange> missing_in(std::vector<OptionDigest> other,
         auto found = std::find_if(other.begin(), other.end(),
                                   [&](const OptionDigest& o) { return same(o, option); });
         if (found == other.end())
-            out.push_back({option.name, option.line, removed});
+            out.push_back({option.name, option.file, option.line, removed});
         else
             other.erase(found);
     }
@@ -80,15 +78,11 @@ std::vector<OptionChange> missing_in(std::vector<OptionDigest> other,
 
 } // namespace
 
-std::vector<OptionDigest> digest_options(std::string_view text) {
+std::vector<OptionDigest> digest_options(const std::vector<Directive>& directives) {
     std::vector<OptionDigest> out;
-    std::vector<Finding> ignored;
-    auto directives = tokenize(text, ignored);
-    for (auto& d : directives) {
+    for (const auto& d : directives) {
         const bool inner = d.name == "setenv" && d.args.size() >= 2 && d.args[0] == "opt";
-        out.push_back({inner ? d.args[1] : d.name, d.line, digest(d, inner ? 2 : 0)});
-        for (auto& word : d.args)
-            wipe(word);
+        out.push_back({inner ? d.args[1] : d.name, d.file, d.line, digest(d, inner ? 2 : 0)});
     }
     return out;
 }
@@ -116,7 +110,7 @@ std::vector<OptionChange> changed_options(const std::vector<OptionDigest>& befor
         if (std::none_of(out.begin(), out.end(),
                          [&](const OptionChange& c) { return c.name == option.name; }) &&
             words_of(before, option.name) != words_of(now, option.name))
-            out.push_back({option.name, option.line, false});
+            out.push_back({option.name, option.file, option.line, false});
     }
     return out;
 }

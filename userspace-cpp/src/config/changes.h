@@ -8,6 +8,8 @@
 // somebody adds to the daemon restarts it until it is shown that it need not.
 #pragma once
 
+#include "config/lexer.h"
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -19,17 +21,19 @@ namespace nfovpn::config {
 /// A line without its words, which may be secret.
 struct OptionDigest {
     std::string name;
-    int line = 0;
+    std::string file;                     ///< empty: the one that was read first
+    int line = 0;                         ///< 0: of the command line
     std::array<std::uint8_t, 32> words{}; ///< SHA-256
 };
 
-/// The lines of a file that name options. "setenv opt NAME" counts as that option.
-std::vector<OptionDigest> digest_options(std::string_view text);
+/// Those of a configuration. "setenv opt NAME" counts as that option.
+std::vector<OptionDigest> digest_options(const std::vector<Directive>& directives);
 
 /// A line that is in one of two files and not in the other.
 struct OptionChange {
     std::string name;
-    int line = 0;         ///< in the file that has it
+    std::string file;     ///< empty: the one that was read first
+    int line = 0;         ///< in the file that has it; 0: of the command line
     bool removed = false; ///< the new one has it not
 };
 

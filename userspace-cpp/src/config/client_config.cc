@@ -9,6 +9,8 @@
 #include "util/secret.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace nfovpn::config {
 
@@ -58,7 +60,10 @@ private:
     [[nodiscard]] std::span<const HandlerOf> role_handlers() const override;
     void flag(const Directive& d) override;
     void number_option(const Directive& d) override;
+    bool setenv_option(const Directive& d) override;
     void finish() override;
+    [[nodiscard]] bool point_to_point() const override { return !seen("client") && !seen("pull"); }
+    std::optional<Directive> numeric(const Directive& d);
     void finish_remotes();
     void finish_users();
     void finish_point_to_point();
@@ -67,6 +72,7 @@ private:
     void bind(const Directive& d);
     void remote(const Directive& d);
     void connection(const Directive& d);
+    void of_connection(const Directive& d);
     void connect_retry(const Directive& d);
     void resolv_retry(const Directive& d);
     void auth_user_pass(const Directive& d);
@@ -87,9 +93,10 @@ private:
     std::optional<std::uint16_t> remote_port_;
     std::optional<std::uint16_t> local_port_;
     std::optional<std::uint32_t> connect_timeout_;
+    std::optional<Directive> lport_;
     std::optional<Directive> ask_user_;
     std::optional<Directive> challenge_;
-    std::optional<Directive> interact_;
+    std::map<std::string, std::vector<std::string>> of_connection_;
     bool query_passwords_ = false;
     bool push_peer_info_ = false;
     bool no_pull_ = false;
@@ -124,6 +131,8 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
         {"remote", handler(&ClientParser::remote)},
         {"connection", handler(&ClientParser::connection)},
         {"remote-random", handler(&ClientParser::flag)},
+        {"remote-random-hostname", handler(&ClientParser::flag)},
+        {"auth-nocache", handler(&ClientParser::flag)},
         {"persist-tun", handler(&ClientParser::flag)},
         {"resolv-retry", handler(&ClientParser::resolv_retry)},
         {"connect-retry", handler(&ClientParser::connect_retry)},
@@ -146,6 +155,7 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
         {"route-ipv6", handler(&ClientParser::as_pushed)},
         {"route-gateway", handler(&ClientParser::as_pushed)},
         {"redirect-gateway", handler(&ClientParser::as_pushed)},
+        {"redirect-private", handler(&ClientParser::as_pushed)},
         {"dhcp-option", handler(&ClientParser::as_pushed)},
         {"dns", handler(&ClientParser::as_pushed)},
         {"ifconfig-noexec", handler(&ClientParser::flag)},
@@ -162,6 +172,10 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
 void ClientParser::flag(const Directive& d) {
     if (d.name == "remote-random")
         config_.remote_random = true;
+    else if (d.name == "remote-random-hostname")
+        config_.random_hostname = true;
+    else if (d.name == "auth-nocache")
+        config_.forget_password = true;
     else if (d.name == "persist-tun")
         config_.keep_tunnel = true;
     else if (d.name == "ifconfig-noexec")
@@ -184,7 +198,22 @@ void ClientParser::flag(const Directive& d) {
         OptionParser::flag(d);
 }
 
+bool ClientParser::setenv_option(const Directive& d) {
+    const auto words = d.args.size();
+    if (d.args[0] == "PUSH_PEER_INFO" && words == 1)
+        push_peer_info_ = true;
+    else if (d.args[0] == "REMOTE_RANDOM_HOSTNAME" && words == 1)
+        config_.random_hostname = true;
+    else if (d.args[0] == "SERVER_POLL_TIMEOUT" && words == 2)
+        number_option({"server-poll-timeout", {d.args[1]}, false, d.line, d.file});
+    else
+        return false;
+    return true;
+}
+
 void ClientParser::number_option(const Directive& d) {
+    if (d.name == "lport")
+        lport_ = d;
     if (!set_number<ClientParser>(kNumbers, d, *this))
         OptionParser::number_option(d);
 }
@@ -243,10 +272,32 @@ void ClientParser::connection(const Directive& d) {
     std::vector<Finding> findings;
     WrittenRemote out;
     bool bad = false;
+    // Of these each server may have its own with OpenVPN; here they are of all.
+    static const std::set<std::string_view> kOfAll = {"bind",
+                                                      "connect-retry",
+                                                      "connect-retry-max",
+                                                      "explicit-exit-notify",
+                                                      "float",
+                                                      "local",
+                                                      "lport",
+                                                      "mssfix",
+                                                      "nobind",
+                                                      "tun-mtu"};
+    static const std::set<std::string_view> kOfOne = {
+        "remote", "proto", "port", "rport", "connect-timeout", "server-poll-timeout"};
     for (auto inner : tokenize(d.args[0], findings)) {
         inner.line += d.line;
+        inner.file = d.file;
         const auto words = inner.args.size();
-        if (inner.name == "remote" && words >= 1 && words <= 3) {
+        if (kOfAll.contains(inner.name)) {
+            of_connection(inner);
+        } else if (!kOfOne.contains(inner.name)) {
+            error(inner, "not supported in a <connection>",
+                  "remote, proto, port, rport, connect-timeout, connect-retry, connect-retry-max, "
+                  "nobind, float and explicit-exit-notify are");
+        } else if (words < 1 || words > (inner.name == "remote" ? 3U : 1U)) {
+            error(inner, words < 1 ? "a word is missing" : "too many words");
+        } else if (inner.name == "remote") {
             auto written = read_remote(inner);
             bad = bad || !written;
             if (written) {
@@ -255,27 +306,32 @@ void ClientParser::connection(const Directive& d) {
                 written->protocol = written->protocol ? written->protocol : out.protocol;
                 out = *written;
             }
-        } else if (inner.name == "proto" && words == 1) {
+        } else if (inner.name == "proto") {
             out.protocol = read_protocol(inner, 0);
-        } else if ((inner.name == "port" || inner.name == "rport") && words == 1) {
+        } else if (inner.name == "port" || inner.name == "rport") {
             if (auto port = number(inner, 0, 1, 65535))
                 out.port = static_cast<std::uint16_t>(*port);
-        } else if ((inner.name == "connect-timeout" || inner.name == "server-poll-timeout") &&
-                   words == 1) {
-            out.timeout = number(inner, 0, 1, 86400);
         } else {
-            error(inner, "not supported in a <connection>",
-                  "remote, proto, port, rport and connect-timeout are");
+            out.timeout = number(inner, 0, 1, 86400);
         }
     }
     for (auto finding : findings) {
         finding.line += d.line;
-        error({"connection", {}, false, finding.line}, finding.reason, finding.hint);
+        error({"connection", {}, false, finding.line, d.file}, finding.reason, finding.hint);
     }
     if (!out.host.empty())
         remotes_.push_back(std::move(out));
     else if (!bad)
         error(d, "there is no remote in it");
+}
+
+// The first of several blocks counts, and another one must say the same.
+void ClientParser::of_connection(const Directive& d) {
+    auto [at, is_new] = of_connection_.emplace(d.name, d.args);
+    if (is_new)
+        apply(d);
+    else if (at->second != d.args)
+        warn(d, "ignored: another <connection> says otherwise, and what it says is for all");
 }
 
 void ClientParser::connect_retry(const Directive& d) {
@@ -314,8 +370,8 @@ void ClientParser::auth_user_pass(const Directive& d) {
     };
     const auto name = line();
     const auto password = line();
-    if (name.empty() || password.empty()) {
-        error(d, "name or password is missing",
+    if (name.empty()) {
+        error(d, "the name is missing",
               "the first line is to be the name, the second the password");
     } else if (name.size() > kMaxUsername || password.size() > kMaxPassword ||
                text->find('\0') != std::string::npos) {
@@ -323,18 +379,19 @@ void ClientParser::auth_user_pass(const Directive& d) {
     } else {
         config_.username = name;
         config_.password = SecretBytes(as_bytes(password));
+        // What is missing is asked for.
+        if (password.empty())
+            ask_user_ = d;
     }
     wipe(*text);
 }
 
 void ClientParser::auth_retry(const Directive& d) {
-    interact_.reset();
     config_.auth_retry = AuthRetry::None;
     if (d.args[0] == "nointeract") {
         config_.auth_retry = AuthRetry::NoInteract;
     } else if (d.args[0] == "interact") {
         config_.auth_retry = AuthRetry::Interact;
-        interact_ = d;
     } else if (d.args[0] != "none") {
         error(d, "\"" + d.args[0] + "\" is not understood", "none, nointeract or interact");
     }
@@ -373,8 +430,39 @@ void ClientParser::tls_crypt_v2(const Directive& d) {
         wire::ControlWrap::tls_crypt(key->key, Role::Client));
 }
 
+// A route with a name as its address, and the first address of its network where it has another
+// one. Nothing, with a warning, if there is no such name: the route is missed, as with OpenVPN.
+std::optional<Directive> ClientParser::numeric(const Directive& d) {
+    auto out = d;
+    if (d.name == "route-gateway" && d.args[0] == "dhcp") {
+        warn(d, "ignored: a tun device has no DHCP");
+        return std::nullopt;
+    }
+    if (d.name != "route" || d.args[0] == "remote_host")
+        return out;
+    if (!parse_ipv4(d.args[0])) {
+        const auto found = look_up(d.args[0], true);
+        if (!found) {
+            warn(d, "ignored: \"" + d.args[0] + "\" is no address, and no name of one");
+            return std::nullopt;
+        }
+        out.args[0] = to_string(found->ipv4());
+    }
+    const auto base = parse_ipv4(out.args[0]);
+    const auto mask = d.args.size() > 1 ? parse_ipv4(d.args[1]) : std::nullopt;
+    if (mask && prefix_length(*mask) && (base->value & ~mask->value) != 0) {
+        out.args[0] = to_string(Ipv4{base->value & mask->value});
+        warn(d, d.args[0] + " is not the first address of its network, which is " + out.args[0]);
+    }
+    return out;
+}
+
 // Kept as the words of a push reply, which is where most of these come from.
-void ClientParser::as_pushed(const Directive& d) {
+void ClientParser::as_pushed(const Directive& written) {
+    const auto changed = numeric(written);
+    if (!changed)
+        return;
+    const auto& d = *changed;
     std::string text = d.name;
     for (const auto& word : d.args)
         text += " " + word;
@@ -443,10 +531,11 @@ void ClientParser::finish_remotes() {
             error("local is an address of another family than that of remote " + written.host, "");
         c.remotes.push_back(std::move(remote));
     }
-    if (seen("nobind") && (local_port_ || c.local))
+    const bool nobind = seen("nobind");
+    if (nobind && (lport_ || c.local))
         error("nobind, and yet an address or port to bind to", "remove one of them");
-    else
-        c.local_port = local_port_.value_or(0);
+    // "port" is the server's as well.
+    c.local_port = nobind ? std::uint16_t{0} : local_port_.value_or(0);
     const bool all_tcp =
         std::all_of(c.remotes.begin(), c.remotes.end(), [](const Remote& r) { return r.tcp; });
     if (fastpath_ && all_tcp)
@@ -460,20 +549,16 @@ void ClientParser::finish_users() {
     if (!seen("cert") && !seen("auth-user-pass"))
         error("nothing says who this client is", "cert FILE and key FILE, or auth-user-pass FILE");
     c.ask_user = ask_user_.has_value();
-    const char* const kQuery = "management PATH unix, and management-query-passwords";
-    if (ask_user_ && !query_passwords_)
-        error(
-            *ask_user_, "there is nobody to ask for name and password",
-            std::string("auth-user-pass FILE, with the name in its first line and the password in "
-                        "its second; or ") +
-                kQuery);
-    for (const auto& d : {interact_, challenge_}) {
-        if (d && !query_passwords_)
-            error(*d, "there is nobody to ask", kQuery);
-        else if (d && !ask_user_)
-            error(*d, "nobody is asked for name and password", "auth-user-pass without a file");
-    }
-    if (c.fingerprints.empty() && !c.remote_cert_tls && c.verify_name_type == NameType::None)
+    c.query_management = query_passwords_;
+    if (challenge_ && !ask_user_)
+        warn(*challenge_, "ignored: nobody is asked for name and password",
+             "auth-user-pass without a file");
+    // A file says the same each time.
+    if (!ask_user_ && c.auth_retry == AuthRetry::Interact)
+        c.auth_retry = AuthRetry::NoInteract;
+    const bool checked = c.remote_cert_tls || !c.remote_cert_eku.empty() ||
+                         c.certificate_purpose == CertificatePurpose::Server;
+    if (c.fingerprints.empty() && !checked && c.verify_name_type == NameType::None)
         warn("every certificate of the authority, also a client's, is taken for the server's",
              "remote-cert-tls server");
     for (const auto& variable : c.environment) {
@@ -507,8 +592,9 @@ void ClientParser::finish_point_to_point() {
 }
 
 void ClientParser::finish() {
-    need("dev", "no device is given", "dev tun");
     finish_remotes();
+    finish_compression();
+    finish_pkcs12();
     finish_tls();
     finish_data_channel();
     if (seen("tls-crypt-v2") && (seen("tls-crypt") || seen("tls-auth")))
@@ -539,10 +625,14 @@ std::string protocol_name(const Remote& remote) {
     return remote.tcp ? out + "-client" : out;
 }
 
-ParsedClientConfig parse_client_config(std::string_view text, const FileReader& file_reader) {
+ParsedClientConfig parse_client_config(GivenOptions options, const FileReader& file_reader) {
     ParsedClientConfig out;
-    ClientParser(file_reader, out).run(text);
+    ClientParser(file_reader, out).run(std::move(options));
     return out;
+}
+
+ParsedClientConfig parse_client_config(std::string_view text, const FileReader& file_reader) {
+    return parse_client_config(options_of(text, file_reader), file_reader);
 }
 
 } // namespace nfovpn::config

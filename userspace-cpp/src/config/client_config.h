@@ -30,7 +30,7 @@ enum class AuthRetry {
     Interact    ///< ask again
 };
 
-/// What a user is asked besides name and password, by the management interface.
+/// What a user is asked besides name and password.
 struct StaticChallenge {
     std::string text;
     bool echo = false;        ///< the answer may be seen
@@ -44,15 +44,18 @@ inline constexpr std::size_t kMaxPassword = 4000;
 struct ClientConfig : CommonConfig {
     std::vector<Remote> remotes; ///< in the order of the file
     bool remote_random = false;
+    bool random_hostname = false; ///< six random bytes in front of each name, against caches
     std::optional<std::chrono::seconds> resolve_for; ///< a name that is not found; none: for ever
     std::chrono::seconds retry{1};                   ///< before the next try
     std::chrono::seconds longest_retry{300};         ///< after many of them
     std::uint32_t tries = 0; ///< of all servers, before it ends; 0: without an end
     std::uint16_t local_port = 0;
 
-    std::string username; ///< empty: none
+    std::string username; ///< empty: none, or asked for
     SecretBytes password;
-    bool ask_user = false; ///< for both, by the management interface
+    bool ask_user = false;         ///< for both, or for the password if there is a name
+    bool query_management = false; ///< by the management interface, not at the terminal
+    bool forget_password = false;  ///< once it was used; it is asked for again (auth-nocache)
     std::optional<StaticChallenge> static_challenge;
     AuthRetry auth_retry = AuthRetry::None;
     bool ask_remote = false;           ///< before a server is tried, by the management interface
@@ -82,6 +85,8 @@ struct ParsedClientConfig : ParsedOptions {
 };
 
 /// Parses a client's configuration. @p file_reader is for the files that it names.
+ParsedClientConfig parse_client_config(GivenOptions options,
+                                       const FileReader& file_reader = read_file);
 ParsedClientConfig parse_client_config(std::string_view text,
                                        const FileReader& file_reader = read_file);
 

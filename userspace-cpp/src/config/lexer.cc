@@ -40,7 +40,6 @@ public:
         return line;
     }
     [[nodiscard]] int number() const { return number_; }
-    [[nodiscard]] std::size_t size() const { return rest_.size(); }
 
 private:
     std::string_view rest_;
@@ -53,6 +52,41 @@ std::optional<std::string> block_name(std::string_view line) {
     if (line.size() < 3 || line.front() != '<' || line.back() != '>' || line[1] == '/')
         return std::nullopt;
     return std::string(line.substr(1, line.size() - 2));
+}
+
+// "<ca>text</ca>" on one line: the name, up to the first '>'; nothing if it is another line.
+std::optional<std::string> block_of_one_line(const std::string& name) {
+    const auto end = name.find('>');
+    if (end == std::string::npos || !name.ends_with("</" + name.substr(0, end)))
+        return std::nullopt;
+    return name.substr(0, end);
+}
+
+// The lines of a block, up to the one that closes it. Without one the block is the rest of the
+// text. As memory is taken once, and as much as is needed, no key is left behind where a growing
+// string was.
+std::string block_text(Lines& lines, const std::string& name, bool& closed) {
+    const auto end = "</" + name + ">";
+    Lines ahead = lines;
+    std::size_t count = 0;
+    std::size_t length = 0;
+    closed = false;
+    while (auto line = ahead.next()) {
+        closed = trim(*line) == end;
+        if (closed)
+            break;
+        length += line->size() + 1;
+        count++;
+    }
+    std::string out;
+    out.reserve(length + kInPlace);
+    for (std::size_t i = 0; i < count; i++) {
+        out += *lines.next();
+        out += '\n';
+    }
+    if (closed)
+        lines.next();
+    return out;
 }
 
 } // namespace
@@ -105,7 +139,7 @@ std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& fin
     while (auto line = lines.next()) {
         if (line->find('\0') != std::string_view::npos) {
             findings.push_back({Severity::Error, lines.number(), "a zero byte in the line",
-                                "is this a text file?"});
+                                "is this a text file?", ""});
             return out;
         }
         Directive directive;
@@ -113,20 +147,17 @@ std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& fin
         if (auto name = block_name(*line)) {
             directive.name = *name;
             directive.is_inline = true;
-            // A key may be in it: it is not to be left behind where a growing string was.
-            std::string body;
-            body.reserve(lines.size() + 1);
-            bool closed = false;
-            while (auto inside = lines.next()) {
-                closed = trim(*inside) == "</" + *name + ">";
-                if (closed)
-                    break;
-                body += *inside;
-                body += '\n';
+            if (auto one = block_of_one_line(*name)) {
+                findings.push_back(
+                    {Severity::Error, directive.line, *one + ": a block needs lines of its own",
+                     "<" + *one + ">, its text and </" + *one + "> in a line each", ""});
+                continue;
             }
+            bool closed = false;
+            auto body = block_text(lines, *name, closed);
             if (!closed) {
                 findings.push_back({Severity::Error, directive.line, "<" + *name + "> has no end",
-                                    "close it by a line with </" + *name + ">"});
+                                    "close it by a line with </" + *name + ">", ""});
             }
             directive.args.push_back(std::move(body));
             out.push_back(std::move(directive));
@@ -134,7 +165,7 @@ std::vector<Directive> tokenize(std::string_view text, std::vector<Finding>& fin
         }
         std::vector<std::string> words;
         if (auto wrong = split_words(*line, words)) {
-            findings.push_back({Severity::Error, directive.line, *wrong, ""});
+            findings.push_back({Severity::Error, directive.line, *wrong, "", ""});
             continue;
         }
         if (words.empty())
@@ -154,7 +185,7 @@ std::string text_of(const Finding& finding) {
 }
 
 std::string describe(const std::string& file, const Finding& finding) {
-    std::string out = file;
+    std::string out = finding.file.empty() ? file : finding.file;
     if (finding.line > 0)
         out += ":" + std::to_string(finding.line);
     out += finding.severity == Severity::Error ? ": error: " : ": warning: ";

@@ -12,6 +12,8 @@
 //     </ca>
 //     --verb 3                         # as on a command line
 //
+// However many lines a text has, reading them takes time and memory in proportion.
+//
 // Nothing here knows any option.
 #pragma once
 
@@ -27,7 +29,8 @@ struct Directive {
     std::string name;
     std::vector<std::string> args;
     bool is_inline = false; ///< args[0] is the text of a block
-    int line = 0;           ///< from 1 on
+    int line = 0;           ///< from 1 on; 0: of the command line
+    std::string file;       ///< empty: the one that was read first
 };
 
 /// How bad a finding is.
@@ -39,6 +42,7 @@ struct Finding {
     int line = 0;       ///< 0: the file as a whole
     std::string reason; ///< what is wrong
     std::string hint;   ///< what to do about it, may be empty
+    std::string file{}; ///< as in Directive
 };
 
 /// Words of lines that are not longer are never copied as they grow: whoever wipes them leaves

@@ -48,13 +48,18 @@ protected:
         : role_(role), reader_(reader), config_(config), out_(out) {}
 
     /// Applies every option of a file, then finish().
-    void run(std::string_view text);
+    void run(GivenOptions options);
 
     /// The handlers of the role.
     [[nodiscard]] virtual std::span<const HandlerOf> role_handlers() const = 0;
     virtual void finish() = 0;
+    /// With one peer, which pushes nothing and is pushed nothing. Known in finish().
+    [[nodiscard]] virtual bool point_to_point() const = 0;
     virtual void flag(const Directive& d);
     virtual void number_option(const Directive& d);
+    /// "setenv SERVER_POLL_TIMEOUT", which is an option in truth, and others of that kind. False if
+    /// it is none of the role's.
+    virtual bool setenv_option(const Directive&) { return false; }
 
     /// Of one that is a member of a derived class.
     template <typename Parser>
@@ -63,16 +68,16 @@ protected:
     }
 
     void error(const Directive& d, const std::string& reason, const std::string& hint = "") {
-        out_.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint});
+        add({Severity::Error, d.line, d.name + ": " + reason, hint, d.file});
     }
     void warn(const Directive& d, const std::string& reason, const std::string& hint = "") {
-        out_.findings.push_back({Severity::Warning, d.line, d.name + ": " + reason, hint});
+        add({Severity::Warning, d.line, d.name + ": " + reason, hint, d.file});
     }
     void error(const std::string& reason, const std::string& hint) {
-        out_.findings.push_back({Severity::Error, 0, reason, hint});
+        add({Severity::Error, 0, reason, hint, ""});
     }
     void warn(const std::string& reason, const std::string& hint) {
-        out_.findings.push_back({Severity::Warning, 0, reason, hint});
+        add({Severity::Warning, 0, reason, hint, ""});
     }
 
     void apply(const Directive& d);
@@ -105,6 +110,16 @@ protected:
     // What depends on several options.
     void finish_tls();
     void finish_data_channel();
+    void finish_compression();
+    /// Older than that release, by compat-mode.
+    [[nodiscard]] bool older_than(int release) const {
+        return compatible_ > 0 && compatible_ < release;
+    }
+    void finish_keepalive();
+    void forget_findings() { out_.findings.clear(); }
+    void local(const Directive& d);
+    std::optional<Address> look_up(const std::string& name, bool ipv4_only);
+    void finish_pkcs12();
     void finish_wrapping();
     void finish_scripts(bool password_by_environment);
     void finish_identity();
@@ -115,6 +130,7 @@ protected:
     bool is_socket_path(const Directive& d);
 
     [[nodiscard]] bool seen(const std::string& name) const { return seen_.contains(name); }
+    [[nodiscard]] Role role() const { return role_; }
 
     std::optional<std::uint32_t> route_metric_;
     std::optional<Directive> fastpath_;
@@ -122,9 +138,31 @@ protected:
 private:
     CommonConfig& config() { return config_; }
 
+    void add(Finding finding);
     void unknown(const Directive& d);
+    void look_ahead(std::vector<Directive>& directives);
+    bool setenv_special(const Directive& d);
 
-    void local(const Directive& d);
+    void inactive(const Directive& d);
+    void ping_exit(const Directive& d);
+    void dev_node(const Directive& d);
+    void providers(const Directive& d);
+    void capath(const Directive& d);
+    void bind_dev(const Directive& d);
+    void verify_hash(const Directive& d);
+    void compat_mode(const Directive& d);
+    void cipher(const Directive& d);
+    bool known_elsewhere(const std::string& cipher);
+    void finish_compatibility();
+    void extra_certs(const Directive& d);
+    void askpass(const Directive& d);
+    void pkcs12(const Directive& d);
+    void x509_username_field(const Directive& d);
+    void ns_cert_type(const Directive& d);
+    void remote_cert_ku(const Directive& d);
+    void remote_cert_eku(const Directive& d);
+    void daemon(const Directive& d);
+
     void reneg_sec(const Directive& d);
     void dev(const Directive& d);
     void dev_type(const Directive& d);
@@ -150,11 +188,10 @@ private:
     void mssfix(const Directive& d);
     void compression(const Directive& d);
     void allow_compression(const Directive& d);
-    void ignore_unknown_option(const Directive& d);
+    void done_already(const Directive& d);
     void log(const Directive& d);
     void syslog(const Directive& d);
     void writepid(const Directive& d);
-    void cd(const Directive& d);
     void user_or_group(const Directive& d);
     void nice(const Directive& d);
     void nf_fastpath(const Directive& d);
@@ -179,6 +216,18 @@ private:
     std::optional<std::string> key_direction_;
     Directive tls_auth_; // without the key
     bool mssfix_set_ = false;
+    bool look_up_names_ = true;
+    bool optional_ = false;            ///< this line need not be understood
+    bool forward_compatible_ = false;  ///< and neither need any other
+    std::size_t findings_[2] = {0, 0}; ///< by Severity
+    std::size_t unknown_ = 0;
+    std::optional<Directive> cipher_;
+    std::set<std::string> pings_;
+    int compatible_ = 0; ///< 20500 for 2.5.0; 0: with nothing older
+    std::optional<Directive> pkcs12_;
+    SecretBytes pkcs12_data_;
+    std::optional<Directive> compression_; ///< that asks for compression
+    std::optional<bool> allow_compression_;
     std::vector<Directive> scripts_;
     std::string user_;
     std::string group_;

@@ -5,6 +5,7 @@
 #include "config/option_table.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,12 +21,12 @@ constexpr auto kClient = Roles::Client;
 constexpr std::size_t kAny = 16; // the most words of a line
 
 constexpr const char* kServerOnly = "an option of clients";
+constexpr const char* kClientsNone = "a client has no clients";
 constexpr const char* kLookedUp = "names are looked up at every try";
 constexpr const char* kFromServer = "the server gives it";
 constexpr const char* kNoProxies = "proxies are not supported";
 constexpr const char* kPushIt = "to give it to clients, push it";
 constexpr const char* kNoScripts = "this program is not run";
-constexpr const char* kServerIpv6 = "use server-ipv6";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
 constexpr const char* kNoTap = "TAP devices are not supported";
@@ -45,7 +46,8 @@ constexpr const char* kUnit = "use the service manager's own setting";
 
 constexpr Option kOptions[] = {
     // the transport
-    {"local", S, 1, 1, "an address; names are not looked up", ""},
+    {"local", S, 1, 3, "one only; a name is looked up when the file is read", "", kServer},
+    {"local", S, 1, 1, "a name is looked up when the file is read", "", kClient},
     {"port", S, 1, 1, "", ""},
     {"lport", S, 1, 1, "", ""},
     {"proto", S, 1, 1, "udp, udp4, udp6, and tcp-server likewise", "", kServer},
@@ -57,7 +59,7 @@ constexpr Option kOptions[] = {
     {"float", S, 0, 0, "clients may always change their address", "", kServer},
     {"float", S, 0, 0, "the server may always change its address", "", kClient},
     {"max-packet-size", S, 1, 1, "", ""},
-    {"bind-dev", R, 1, 1, "not supported yet", ""},
+    {"bind-dev", S, 1, 1, "", ""},
     {"mark", S, 1, 1, "", ""},
     {"passtos", S, 0, 0, "", ""},
     {"port-share", R, 2, 3, "not supported", "", kServer},
@@ -78,7 +80,7 @@ constexpr Option kOptions[] = {
     {"persist-remote-ip", I, 0, 0, kLookedUp, "", kClient},
 
     // the device and its network
-    {"dev", S, 1, 1, "", ""},
+    {"dev", S, 1, 1, "without it, tun", ""},
     {"dev-type", S, 1, 1, "only tun", ""},
     {"tun-mtu", S, 1, 1, "", ""},
     {"topology", S, 1, 1, "", "", kServer},
@@ -115,35 +117,35 @@ constexpr Option kOptions[] = {
     {"ifconfig-nowarn", I, 0, 0, kNotCompared, ""},
     {"iproute", I, 1, 1, "no command is run, the device is set up by netlink", ""},
     {"fragment", R, 1, 2, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
-    {"ifconfig-ipv6", S, 1, 2, "with a single peer; otherwise use server-ipv6", "", kServer},
+    {"ifconfig-ipv6", S, 1, 2, "with a single peer, or with ifconfig-ipv6-pool", "", kServer},
     {"ifconfig-ipv6", S, 1, 2, "what the server pushes counts", "", kClient},
-    {"ifconfig-noexec", R, 0, 0, "the daemon gives the device its addresses itself", "", kServer},
-    {"ifconfig-noexec", S, 0, 0, "", "", kClient},
-    {"route-noexec", R, 0, 0, "the daemon sets routes itself",
-     "remove it, and the routes that are not wanted", kServer},
-    {"route-noexec", S, 0, 0, "", "", kClient},
+    {"ifconfig-noexec", S, 0, 0, "", ""},
+    {"route-noexec", S, 0, 0, "", ""},
     {"route-table", R, 1, 1, "not supported yet", ""},
     {"lladdr", R, 1, 1, kNoTap, ""},
     {"server-bridge", R, 0, kAny, kNoTap, "use dev tun", kServer},
     {"vlan-tagging", R, 0, 0, kNoTap, ""},
     {"vlan-accept", R, 1, 1, kNoTap, ""},
     {"vlan-pvid", R, 1, 1, kNoTap, ""},
-    {"dev-node", R, 1, 1, "the device is always made by /dev/net/tun", ""},
+    {"dev-node", S, 1, 1, "", ""},
     {"mktun", R, 0, 0, kCommand, "use ip tuntap add"},
     {"rmtun", R, 0, 0, kCommand, "use ip tuntap del"},
     {"shaper", R, 1, 1, "not supported", "use tc"},
 
     // the server and its clients
     {"mode", S, 1, 1, "server or p2p", "", kServer},
+    {"mode", I, 1, 1, kClientsNone, "", kClient},
     {"tls-server", S, 0, 0, "without server: for a single peer", "", kServer},
     {"server", S, 2, 3, "", "", kServer},
     {"server-ipv6", S, 1, 1, "", "", kServer},
     {"ifconfig-pool", S, 2, 3, "the third word has no effect", "", kServer},
-    {"push", S, 1, 1, "options that are negotiated cannot be pushed by hand", "", kServer},
+    {"push", S, 1, 1, "what is negotiated is left out", "", kServer},
+    {"push", I, 1, 1, kClientsNone, "", kClient},
     {"client-config-dir", S, 1, 1,
      "its files may have iroute, iroute-ipv6, push, push-reset and disable", "", kServer},
     {"ccd-exclusive", S, 0, 0, "", "", kServer},
     {"max-clients", S, 1, 1, "", "", kServer},
+    {"max-clients", I, 1, 1, kClientsNone, "", kClient},
     {"duplicate-cn", S, 0, 0, "", "", kServer},
     {"client-to-client", S, 0, 0,
      "packets between clients pass the kernel's FORWARD rules, which decide", "", kServer},
@@ -168,47 +170,49 @@ constexpr Option kOptions[] = {
     {"ifconfig-push", R, 2, 3, kOfOneClient, ""},
     {"ifconfig-ipv6-push", R, 1, 2, kOfOneClient, ""},
     {"ifconfig-push-constraint", R, 2, 2, "not supported", "", kServer},
-    {"ifconfig-ipv6-pool", R, 1, 1, "not supported yet", kServerIpv6, kServer},
+    {"ifconfig-ipv6-pool", S, 1, 1, "", "", kServer},
     {"ifconfig-pool-linear", R, 0, 0, kRemoved, "use topology subnet", kServer},
-    {"inactive", R, 1, 2, "idle clients stay connected", "", kServer},
-    {"inactive", R, 1, 2, "idle tunnels stay up", "", kClient},
-    {"session-timeout", R, 1, 1, "sessions have no greatest length", ""},
+    {"inactive", S, 1, 2, "of each client; a client that is idle is disconnected", "", kServer},
+    {"inactive", S, 1, 2, "", "", kClient},
+    {"session-timeout", S, 1, 1, "of each client", "", kServer},
+    {"session-timeout", S, 1, 1, "", "", kClient},
 
     // who is let in
     {"ca", S, 1, 1, "", ""},
     {"cert", S, 1, 1, "a file, no URI", ""},
-    {"key", S, 1, 1, "a file, no URI, without a pass phrase", ""},
-    {"dh", S, 1, 1, "key exchange is always by elliptic curves", "", kServer},
-    {"tls-version-min", S, 1, 2, "only 1.2 and 1.3", ""},
+    {"key", S, 1, 1, "a file, no URI", ""},
+    {"dh", S, 1, 1, "", "", kServer},
+    {"dh", I, 1, 1, "the server's parameters count", "", kClient},
+    {"tls-version-min", S, 1, 2, "1.2 and 1.3; older ones are never offered or taken", ""},
     {"tls-version-max", S, 1, 1, "only 1.2 and 1.3", ""},
     {"tls-cipher", S, 1, 1, "", ""},
     {"tls-ciphersuites", S, 1, 1, "", ""},
     {"tls-groups", S, 1, 1, "", ""},
     {"tls-cert-profile", S, 1, 1, "", ""},
     {"tls-auth", S, 1, 2, "", ""},
-    {"tls-crypt", S, 1, 1, "", ""},
+    {"tls-crypt", S, 1, 2, "a second word has no effect", ""},
     {"key-direction", S, 1, 1, "", ""},
     {"tls-crypt-v2", S, 1, 2, "", "", kServer},
     {"tls-crypt-v2", S, 1, 1, "a client's key", "", kClient},
     {"tls-crypt-v2-max-age", S, 1, 1, "", "", kServer},
-    {"remote-cert-tls", S, 1, 1, "client at a server, server at a client", ""},
+    {"remote-cert-tls", S, 1, 1, "", ""},
     {"verify-x509-name", S, 1, 2, "", ""},
-    {"crl-verify", S, 1, 2, "a file in PEM; directories are refused", ""},
+    {"crl-verify", S, 1, 2, "", ""},
     {"verify-client-cert", S, 0, 1, "", "", kServer},
     {"persist-key", I, 0, 0, "keys are read once", ""},
     {"ecdh-curve", I, 1, 1, "the curve is negotiated", "use tls-groups"},
     {"prng", I, 1, 2, kRandom, ""},
     {"use-prediction-resistance", I, 0, 0, kRandom, ""},
     {"auth-nocache", I, 0, 0, "passwords are not kept", "", kServer},
-    {"auth-nocache", I, 0, 0, "the password is kept for renegotiations", "", kClient},
+    {"auth-nocache", S, 0, 0, "what was asked for is asked for again", "", kClient},
+    {"tls-exit", I, 0, 0, "other clients are served", "", kServer},
     {"tls-exit", I, 0, 0, "the client tries again", "use connect-retry-max", kClient},
-    {"capath", R, 1, 1, "not supported", "put the certificates into the file of ca"},
-    {"extra-certs", R, 1, 1, "not supported", "append the certificates to the file of cert"},
-    {"pkcs12", R, 1, 1, "not supported", "convert it by openssl pkcs12 to PEM files"},
-    {"askpass", R, 0, 1, "keys with a pass phrase are not supported",
-     "decrypt the key by openssl pkey"},
-    {"engine", R, 0, 1, "OpenSSL's engines are not used", kKeyFile},
-    {"providers", R, 1, kAny, "not supported", "name them in openssl.cnf"},
+    {"capath", S, 1, 1, "", ""},
+    {"extra-certs", S, 1, 1, "", ""},
+    {"pkcs12", S, 1, 1, "", ""},
+    {"askpass", S, 0, 1, "", ""},
+    {"engine", I, 0, 1, "OpenSSL's engines are not used", kKeyFile},
+    {"providers", S, 1, kAny, "", ""},
     {"pkcs11-cert-private", R, 0, kAny, kNoPkcs11, kKeyFile},
     {"pkcs11-id", R, 1, 1, kNoPkcs11, kKeyFile},
     {"pkcs11-id-management", R, 0, 0, kNoPkcs11, kKeyFile},
@@ -220,12 +224,12 @@ constexpr Option kOptions[] = {
     {"allow-deprecated-insecure-static-crypto", R, 0, 0, "static keys have no forward secrecy",
      "use ca, cert and key"},
     {"peer-fingerprint", S, 1, 1, "a certificate that has expired is refused all the same", ""},
-    {"verify-hash", R, 1, 2, "not supported", "put only that authority into the file of ca"},
-    {"remote-cert-ku", R, 0, kAny, "not supported", "use remote-cert-tls client"},
-    {"remote-cert-eku", R, 1, 1, "not supported", "use remote-cert-tls client"},
-    {"ns-cert-type", R, 1, 1, kRemoved, "use remote-cert-tls client"},
+    {"verify-hash", S, 1, 2, "", "use peer-fingerprint"},
+    {"remote-cert-ku", S, 0, kAny, "", ""},
+    {"remote-cert-eku", S, 1, 1, "", ""},
+    {"ns-cert-type", S, 1, 1, "remote-cert-tls is what new files have", ""},
     {"client-cert-not-required", R, 0, 0, kRemoved, "use verify-client-cert none", kServer},
-    {"x509-username-field", R, 1, 8, "clients are known by their common name", "", kServer},
+    {"x509-username-field", S, 1, 8, "", ""},
     {"username-as-common-name", S, 0, 0, "", "", kServer},
     {"compat-names", R, 0, 1, kRemoved, ""},
     {"no-name-remapping", R, 0, 0, kRemoved, ""},
@@ -234,19 +238,24 @@ constexpr Option kOptions[] = {
     {"auth-gen-token", S, 0, 3, "tokens are verified by this server only", "", kServer},
     {"auth-gen-token-secret", S, 1, 1, "", "", kServer},
     {"override-username", R, 1, 1, "users are known by the names that they give", ""},
-    {"replay-persist", R, 1, 1, "packet IDs are not stored", "remove it"},
+    {"replay-persist", I, 1, 1, "a first packet that is replayed fits no cookie", ""},
     {"force-tls-key-material-export", R, 0, 0, "not supported yet", ""},
 
     // the data channel
     {"data-ciphers", S, 1, 1, "", ""},
     {"ncp-ciphers", S, 1, 1, "the older name of data-ciphers", ""},
     {"data-ciphers-fallback", S, 1, 1, "", ""},
-    {"auth", S, 1, 1, "SHA1, SHA256 and none; with tls-auth, any digest of OpenSSL", ""},
+    {"auth", S, 1, 1,
+     "SHA1, SHA224, SHA256, SHA384, SHA512, MD5 and none; with tls-auth, any digest of OpenSSL",
+     ""},
     {"mssfix", S, 0, 2, "", ""},
-    {"compress", S, 0, 1, "only what compresses nothing: stub, stub-v2, migrate", ""},
-    {"comp-lzo", S, 0, 1, "only what compresses nothing: no", ""},
-    {"allow-compression", S, 1, 1, "nothing is compressed, whatever it says", ""},
-    {"cipher", I, 1, 1, "the data cipher is negotiated", "use data-ciphers"},
+    {"compress", S, 0, 1, "what asks for compression is migrate", "", kServer},
+    {"compress", S, 0, 1, "nothing is compressed; what comes compressed is taken", "", kClient},
+    {"comp-lzo", S, 0, 1, "what asks for compression is compress migrate", "", kServer},
+    {"comp-lzo", S, 0, 1, "nothing is compressed; what comes compressed is taken", "", kClient},
+    {"allow-compression", S, 1, 1, "nothing is compressed; asym: what comes compressed is taken",
+     ""},
+    {"cipher", S, 1, 1, "with a single peer, and with compat-mode; otherwise it is negotiated", ""},
     {"comp-noadapt", I, 0, 0, "nothing is compressed", ""},
     {"replay-window", I, 1, 2, "the kernel's window has a fixed size", ""},
     {"mute-replay-warnings", I, 0, 0, "replayed packets are counted, not logged", ""},
@@ -256,8 +265,8 @@ constexpr Option kOptions[] = {
     {"key-method", I, 1, 1, "it is always 2", ""},
     {"no-iv", R, 0, 0, kRemoved, "remove it"},
     {"no-replay", R, 0, 0, kRemoved, "remove it"},
-    {"compat-mode", R, 1, 1, "defaults are those of OpenVPN 2.7",
-     "state what is needed, as data-ciphers-fallback"},
+    {"compat-mode", S, 1, 2, "topology, the fallback cipher and compression; nothing else is older",
+     ""},
     {"keying-material-exporter", R, 2, 2, "there is nobody to give the exported keys to", ""},
 
     // time
@@ -273,9 +282,9 @@ constexpr Option kOptions[] = {
     {"ping-timer-rem", I, 0, 0, "only what is connected is timed", "", kClient},
     {"reneg-bytes", I, 1, 1, kWornOut, "use reneg-sec"},
     {"reneg-pkts", I, 1, 1, kWornOut, "use reneg-sec"},
-    {"ping-exit", R, 1, 1, "a server does not end when a client is silent", "use ping-restart",
+    {"ping-exit", S, 1, 1, "a client that is silent is disconnected, as by ping-restart", "",
      kServer},
-    {"ping-exit", R, 1, 1, "a client goes on trying", "use ping-restart", kClient},
+    {"ping-exit", S, 1, 1, "", "", kClient},
 
     // operation
     {"verb", S, 1, 1, "0: errors; 1 to 3: what happens; 4 and more: in detail, never each packet",
@@ -306,11 +315,11 @@ constexpr Option kOptions[] = {
     {"parameter", I, 0, kAny, "a message for user interfaces", ""},
     {"gremlin", I, 1, 1, "a test of OpenVPN itself", ""},
     {"tmp-dir", S, 1, 1, "", ""},
-    {"daemon", R, 0, 1, "the daemon stays in the foreground", kUnit},
+    {"daemon", S, 0, 1, "under a service manager the daemon stays in the foreground", ""},
     {"chroot", R, 1, 1, "not supported", kUnit},
     {"setcon", R, 1, 1, "not supported", kUnit},
-    {"config", R, 1, 1, "files are not included", "write the options into this file"},
-    {"management", S, 2, 3, "a unix socket, or a loopback address and port", ""},
+    {"config", S, 1, 1, "files that include others, ten deep", ""},
+    {"management", S, 2, 3, "without a password, a unix socket or a loopback address only", ""},
     {"management-client", R, 0, 0, "the management interface only listens", ""},
     {"management-client-auth", S, 0, 0, "without client-pending-auth", "", kServer},
     {"management-client-group", S, 1, 1, "", ""},
@@ -323,7 +332,7 @@ constexpr Option kOptions[] = {
     {"management-hold", S, 0, 0, "", ""},
     {"management-log-cache", S, 1, 1, "", ""},
     {"management-query-passwords", I, 0, 0, "there is no password to ask for", "", kServer},
-    {"management-query-passwords", S, 0, 0, "for auth-user-pass without a file", "", kClient},
+    {"management-query-passwords", S, 0, 0, "", "", kClient},
     {"management-query-proxy", R, 0, 0, kNoProxies, "", kClient},
     {"management-query-remote", S, 0, 0, "", "", kClient},
     {"management-signal", S, 0, 0, "", ""},
@@ -353,10 +362,12 @@ constexpr Option kOptions[] = {
     {"client-disconnect", S, 1, 1, "", "", kServer},
     {"client-crresponse", R, 1, 1, kNoScripts, "", kServer},
     {"learn-address", S, 1, 1, "", "", kServer},
-    {"tls-verify", R, 1, 2, kNoScripts, ""},
+    {"tls-verify", S, 1, 1, "once the handshake has ended, and without holding up others", "",
+     kServer},
+    {"tls-verify", R, 1, 2, kNoScripts, "", kClient},
     {"tls-crypt-v2-verify", R, 1, 1, kNoScripts, "use tls-crypt-v2-max-age", kServer},
     {"tls-export-cert", R, 1, 1, kNoScripts, ""},
-    {"x509-track", R, 1, 1, kNoScripts, ""},
+    {"x509-track", I, 1, 1, "programs are told every field of the subject", ""},
 
     // the other side
     {"client", S, 0, 0, "", "", kClient},
@@ -367,23 +378,28 @@ constexpr Option kOptions[] = {
     {"remote", S, 1, 3, "", "", kClient},
     {"nobind", S, 0, 0, "", "", kClient},
     {"rport", S, 1, 1, "", "", kClient},
-    {"connection", S, 1, 1, "a block with remote, proto, port, rport and connect-timeout", "",
+    {"connection", S, 1, 1,
+     "remote, proto, port, rport and connect-timeout are of one server, all others of all", "",
      kClient},
     {"remote-random", S, 0, 0, "", "", kClient},
-    {"remote-random-hostname", R, 0, 0, "not supported", "", kClient},
+    {"remote-random-hostname", S, 0, 0, "", "", kClient},
     {"ip-remote-hint", R, 1, 1, "not supported", "give remote an address", kClient},
+    {"connect-retry", I, 1, 2, kServerOnly, "", kServer},
     {"connect-retry", S, 1, 2, "", "", kClient},
+    {"connect-retry-max", I, 1, 1, kServerOnly, "", kServer},
     {"connect-retry-max", S, 1, 1, "", "", kClient},
     {"connect-timeout", S, 1, 1, "", "", kClient},
     {"server-poll-timeout", S, 1, 1, "the older name of connect-timeout", "", kClient},
-    {"single-session", I, 0, 0, "a client has one session", "", kClient},
+    {"single-session", I, 0, 0, "a client has one session", ""},
     {"up-delay", I, 0, 0, "the device has no addresses before there is a tunnel", "", kClient},
     {"auth-user-pass", S, 0, 1,
-     "a file or a block with two lines; without, the management interface is asked", "", kClient},
-    {"auth-retry", S, 1, 1, "interact asks the management interface", "", kClient},
+     "what is missing is asked for: by the management interface, systemd-ask-password or the "
+     "terminal",
+     "", kClient},
+    {"auth-retry", S, 1, 1, "", "", kClient},
     {"auth-token", R, 1, 1, kFromServer, "", kClient},
     {"auth-token-user", R, 1, 1, kFromServer, "", kClient},
-    {"static-challenge", S, 2, 3, "the management interface is asked", "", kClient},
+    {"static-challenge", S, 2, 3, "", "", kClient},
     {"http-proxy", R, 1, 4, kNoProxies, "", kClient},
     {"http-proxy-option", R, 1, 3, kNoProxies, "", kClient},
     {"http-proxy-override", R, 2, 3, kNoProxies, "", kClient},
@@ -399,21 +415,21 @@ constexpr Option kOptions[] = {
      kClient},
     {"route-nopull", S, 0, 0, "", "", kClient},
     {"client-nat", R, 4, 4, "not supported", "translate by rules of nftables", kClient},
-    {"dns-updown", I, 1, 2, "name servers are told to the program of up", "", kClient},
+    {"dns-updown", I, 1, 2, "name servers are told to the program of up", ""},
     {"redirect-gateway", R, 0, kAny, kServerOnly, kPushIt, kServer},
     {"redirect-gateway", S, 0, kAny, "always as with def1", "", kClient},
     {"redirect-private", R, 0, kAny, kServerOnly, kPushIt, kServer},
-    {"redirect-private", R, 0, kAny, "not supported", "use route", kClient},
-    {"dhcp-option", R, 1, 3, kServerOnly, kPushIt, kServer},
+    {"redirect-private", S, 0, kAny, "", "", kClient},
+    {"dhcp-option", S, 1, 3, "for this server's own programs", kPushIt, kServer},
     {"dhcp-option", S, 1, 3, "for programs, as foreign_option_N", "", kClient},
-    {"dns", R, 2, kAny, kServerOnly, kPushIt, kServer},
+    {"dns", S, 2, kAny, "for this server's own programs", kPushIt, kServer},
     {"dns", S, 2, kAny, "for programs, as dns_server_N_…", "", kClient},
-    {"block-ipv6", R, 0, 0, kServerOnly, kPushIt, kServer},
-    {"block-ipv6", R, 0, 0, "not supported", "reject IPv6 by a rule of nftables", kClient},
+    {"block-ipv6", S, 0, 0, "data packets go by the daemon's own data path", ""},
 
     // Windows
     {"allow-nonadmin", I, 0, 1, kWindows, ""},
-    {"block-outside-dns", I, 0, 0, kWindows, kPushIt},
+    {"block-outside-dns", I, 0, 0, kWindows, kPushIt, kServer},
+    {"block-outside-dns", I, 0, 0, kWindows, "", kClient},
     {"dhcp-internal", I, 1, 1, kWindows, ""},
     {"dhcp-pre-release", I, 0, 0, kWindows, ""},
     {"dhcp-release", I, 0, 0, kWindows, ""},
@@ -422,7 +438,8 @@ constexpr Option kOptions[] = {
     {"msg-channel", I, 1, 1, kWindows, ""},
     {"pause-exit", I, 0, 0, kWindows, ""},
     {"rdns-internal", I, 0, 0, kWindows, ""},
-    {"register-dns", I, 0, 0, kWindows, kPushIt},
+    {"register-dns", I, 0, 0, kWindows, kPushIt, kServer},
+    {"register-dns", I, 0, 0, kWindows, "", kClient},
     {"route-method", I, 1, 1, kWindows, ""},
     {"show-net-up", I, 0, 0, kWindows, ""},
     {"tap-sleep", I, 1, 1, kWindows, ""},
@@ -520,16 +537,29 @@ std::string mdoc_list(Treatment treatment) {
 
 } // namespace
 
+bool Option::is_removed() const {
+    return reason == std::string_view(kRemoved);
+}
+
 std::span<const Option> options() {
     return kOptions;
 }
 
 const Option* find_option(std::string_view name, Role role) {
-    const auto other = role == Role::Server ? Roles::Client : Roles::Server;
-    auto at = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& option) {
-        return option.name == name && option.roles != other;
-    });
-    return at == std::end(kOptions) ? nullptr : at;
+    using Index = std::unordered_map<std::string_view, const Option*>;
+    static const auto index = [](Roles roles) {
+        Index out;
+        for (const auto& option : kOptions) {
+            if (option.roles == Roles::Both || option.roles == roles)
+                out.emplace(option.name, &option);
+        }
+        return out;
+    };
+    static const Index server = index(kServer);
+    static const Index client = index(kClient);
+    const auto& of_role = role == Role::Server ? server : client;
+    const auto at = of_role.find(name);
+    return at == of_role.end() ? nullptr : at->second;
 }
 
 std::string_view nearest_option(std::string_view name) {

@@ -38,6 +38,9 @@ struct Option {
     const char* reason;   ///< why ignored or refused; a note, or empty, for a supported one
     const char* hint;     ///< what to do instead; may be empty
     Roles roles = Roles::Both;
+
+    /// OpenVPN 2.7 does not know it any more.
+    [[nodiscard]] bool is_removed() const;
 };
 
 /// The table, in the order of the manual page: by subject.

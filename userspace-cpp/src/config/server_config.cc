@@ -9,6 +9,7 @@
 #include "util/secret.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <set>
 #include <utility>
@@ -22,6 +23,24 @@ constexpr std::size_t kMaxClientNetworks = 1000;
 
 // OpenVPN's own limit for pools.
 constexpr std::uint32_t kMaxPool = 65536;
+
+// The network that an address with its prefix length is in; nothing if the word is none.
+std::optional<Prefix> ipv6_network(const std::string& word) {
+    const auto slash = word.find('/');
+    const auto address = parse_ipv6(std::string_view(word).substr(0, slash));
+    if (slash == std::string::npos || !address)
+        return parse_ipv6_prefix(word);
+    int length = -1;
+    const char* end = word.data() + word.size();
+    const auto [at, code] = std::from_chars(word.data() + slash + 1, end, length);
+    if (code != std::errc{} || at != end || length < 0 || length > 128)
+        return std::nullopt;
+    auto bytes = address->bytes;
+    for (int bit = length; bit < 128; bit++)
+        bytes[static_cast<std::size_t>(bit / 8)] &=
+            static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
+    return ipv6_prefix(Ipv6{bytes}, length);
+}
 
 class ServerParser final : public OptionParser {
 public:
@@ -37,12 +56,17 @@ private:
     void flag(const Directive& d) override;
     void number_option(const Directive& d) override;
     void finish() override;
+    [[nodiscard]] bool point_to_point() const override { return config_.point_to_point; }
+    void foreign_option(const Directive& d);
+    void local(const Directive& d);
     void finish_transport();
     void finish_addresses();
+    void finish_addresses6();
     void finish_point_to_point();
     void finish_framing();
     void finish_users();
-    [[nodiscard]] std::vector<std::string> first_pushes() const;
+    void finish_gateways();
+    [[nodiscard]] std::vector<std::string> own_pushes() const;
 
     void bind(const Directive& d);
     void proto(const Directive& d);
@@ -53,8 +77,11 @@ private:
     void ifconfig(const Directive& d);
     void ifconfig_ipv6(const Directive& d);
     void ifconfig_pool(const Directive& d);
+    void ifconfig_ipv6_pool(const Directive& d);
     void topology(const Directive& d);
     void route(const Directive& d);
+    std::optional<Network> route_network(const Directive& d);
+    bool is_inside(const std::string& word);
     void route_ipv6(const Directive& d);
     void push(const Directive& d);
     void dh(const Directive& d);
@@ -80,6 +107,12 @@ private:
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
     std::optional<Directive> topology_;
+    std::optional<Directive> pool6_;
+    std::optional<Directive> local_;
+    std::vector<std::string> foreign_options_;
+    std::vector<Ipv4> gateways_; ///< of routes, which must be inside
+    std::optional<Prefix> pool6_prefix_;
+    std::vector<std::string> keepalive_pushes_;
     std::optional<Directive> pushed_topology_;
     std::optional<Directive> remote_;
     std::optional<std::uint32_t> keepalive_timeout_;
@@ -93,8 +126,7 @@ private:
 };
 
 constexpr const char* kBadIpv6 = "not an IPv6 network with its prefix length: \"";
-constexpr const char* kNoCompression =
-    "of compress: stub, stub-v2 and migrate; of comp-lzo: no; they compress nothing";
+constexpr const char* kFramings = "of compress: stub, stub-v2 and others; of comp-lzo: no and yes";
 
 std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
     // Of every option that the table has as supported for a server alone.
@@ -112,9 +144,16 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"ifconfig", handler(&ServerParser::ifconfig)},
         {"ifconfig-ipv6", handler(&ServerParser::ifconfig_ipv6)},
         {"ifconfig-pool", handler(&ServerParser::ifconfig_pool)},
+        {"ifconfig-ipv6-pool", handler(&ServerParser::ifconfig_ipv6_pool)},
         {"ifconfig-pool-persist", handler(&ServerParser::ifconfig_pool_persist)},
         {"topology", handler(&ServerParser::topology)},
         {"route", handler(&ServerParser::route)},
+        {"local", handler(&ServerParser::local)},
+        {"dhcp-option", handler(&ServerParser::foreign_option)},
+        {"dns", handler(&ServerParser::foreign_option)},
+        {"ifconfig-noexec", handler(&ServerParser::flag)},
+        {"route-noexec", handler(&ServerParser::flag)},
+        {"tls-verify", handler(&ServerParser::program)},
         {"route-ipv6", handler(&ServerParser::route_ipv6)},
         {"push", handler(&ServerParser::push)},
         {"client-config-dir", handler(&ServerParser::client_config_dir)},
@@ -146,6 +185,29 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
     return kOfRole;
 }
 
+// For the programs of the server itself.
+void ServerParser::foreign_option(const Directive& d) {
+    std::string text = d.name;
+    for (const auto& word : d.args)
+        text += " " + word;
+    foreign_options_.push_back(text);
+}
+
+// Since 2.7 a port may follow, and a protocol.
+void ServerParser::local(const Directive& d) {
+    if (local_ && local_->args != d.args)
+        error(d, "there is one socket, and this is the second address",
+              "one local for each server, or none for every address");
+    local_ = d;
+    OptionParser::local(d);
+    if (d.args.size() > 1) {
+        if (const auto port = number(d, 1, 1, 65535))
+            config().port = static_cast<std::uint16_t>(*port);
+    }
+    if (d.args.size() > 2)
+        proto({"proto", {d.args[2]}, false, d.line, d.file});
+}
+
 void ServerParser::bind(const Directive& d) {
     if (d.args.empty())
         return;
@@ -169,8 +231,10 @@ void ServerParser::finish_transport() {
               kind + "6");
     if (both && c.local && c.local->is_ipv4())
         error(*proto_, "local is an IPv4 address", kind + "4");
-    if (c.ipv6_only && !c.ipv6)
-        error(*ipv6_only_, "the transport is IPv4", kind + "6");
+    if (c.ipv6_only && !c.ipv6) {
+        warn(*ipv6_only_, "ignored: the transport is IPv4", kind + "6");
+        c.ipv6_only = false;
+    }
     if (!c.tcp)
         return;
     // The kernel's data path is one for datagrams.
@@ -182,10 +246,12 @@ void ServerParser::finish_transport() {
 const NumberOption<ServerConfig> kNumberOptions[] = {
     {"port", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
     {"lport", 1, 65535, [](auto& c, auto v) { c.port = static_cast<std::uint16_t>(v); }},
-    {"max-clients", 1, kMaxPool, [](auto& c, auto v) { c.max_clients = v; }},
+    {"max-clients", 1, 0xffffff, [](auto& c, auto v) { c.max_clients = std::min(v, kMaxPool); }},
     {"tls-crypt-v2-max-age", 1, 36500, [](auto& c, auto v) { c.tls_crypt_v2_max_age = v; }},
-    {"explicit-exit-notify", 0, 2,
-     [](auto& c, auto v) { c.explicit_exit_notify = static_cast<int>(v); }},
+    {"explicit-exit-notify", 0, 0x7fffffff,
+     [](auto& c, auto v) {
+         c.explicit_exit_notify = static_cast<int>(std::min(v, std::uint32_t{3}));
+     }},
     {"status-version", 1, 3, [](auto& c, auto v) { c.status_version = static_cast<int>(v); }},
 };
 
@@ -215,6 +281,10 @@ void ServerParser::mode(const Directive& d) {
 void ServerParser::flag(const Directive& d) {
     if (d.name == "tls-server")
         tls_server_ = true;
+    else if (d.name == "ifconfig-noexec")
+        config().configure_device = false;
+    else if (d.name == "route-noexec")
+        config().configure_routes = false;
     else if (d.name == "duplicate-cn")
         config().duplicate_cn = true;
     else if (d.name == "ccd-exclusive")
@@ -251,7 +321,7 @@ void ServerParser::server(const Directive& d) {
 }
 
 void ServerParser::server_ipv6(const Directive& d) {
-    auto network = parse_ipv6_prefix(d.args[0]);
+    auto network = ipv6_network(d.args[0]);
     if (!network)
         error(d, kBadIpv6 + d.args[0] + "\"");
     else if (network->length < 64 || network->length > 124)
@@ -303,6 +373,27 @@ void ServerParser::ifconfig_pool(const Directive& d) {
     has_pool_ = true;
 }
 
+// Its first address, and the length of the network's prefix.
+void ServerParser::ifconfig_ipv6_pool(const Directive& d) {
+    const auto slash = d.args[0].find('/');
+    const auto first = parse_ipv6(std::string_view(d.args[0]).substr(0, slash));
+    std::uint32_t length = 64;
+    if (slash != std::string::npos) {
+        const auto read =
+            number({d.name, {d.args[0].substr(slash + 1)}, false, d.line, d.file}, 0, 64, 124);
+        if (!read)
+            return;
+        length = *read;
+    }
+    if (!first) {
+        error(d, "not an IPv6 address with its prefix length",
+              "ifconfig-ipv6-pool fd00:8::1000/64");
+        return;
+    }
+    pool6_ = d;
+    pool6_prefix_ = ipv6_prefix(*first, static_cast<int>(length));
+}
+
 void ServerParser::topology(const Directive& d) {
     topology_ = d;
     auto& topology = config().topology;
@@ -315,11 +406,13 @@ void ServerParser::topology(const Directive& d) {
 }
 
 void ServerParser::route(const Directive& d) {
-    auto net = network(d, 0);
+    auto net = route_network(d);
     if (!net)
         return;
     Route out{ipv4_prefix(net->network, *prefix_length(net->netmask)), 0};
-    if (d.args.size() > 2 && d.args[2] != "vpn_gateway" && d.args[2] != "default") {
+    // On a device without neighbours it does not matter which address it is.
+    const bool inside = d.args.size() > 2 && is_inside(d.args[2]);
+    if (d.args.size() > 2 && !inside && d.args[2] != "vpn_gateway" && d.args[2] != "default") {
         error(d, "routes lead to the tunnel, without a gateway", "use vpn_gateway");
         return;
     }
@@ -332,6 +425,37 @@ void ServerParser::route(const Directive& d) {
         routes_without_metric_.push_back(config().routes.size());
     }
     config().routes.push_back(out);
+}
+
+// Of the private networks: behind the device, as far as can be told here.
+bool ServerParser::is_inside(const std::string& word) {
+    const auto address = parse_ipv4(word);
+    if (!address)
+        return false;
+    gateways_.push_back(*address);
+    return true;
+}
+
+// A name is looked up now; of a network the host's part is left out.
+std::optional<Network> ServerParser::route_network(const Directive& d) {
+    auto plain = d;
+    if (!parse_ipv4(d.args[0])) {
+        const auto found = look_up(d.args[0], true);
+        if (!found) {
+            warn(d, "ignored: \"" + d.args[0] + "\" is no address, and no name of one");
+            return std::nullopt;
+        }
+        plain.args[0] = to_string(found->ipv4());
+    }
+    const auto base = parse_ipv4(plain.args[0]);
+    const auto mask = plain.args.size() > 1 ? parse_ipv4(plain.args[1]) : std::nullopt;
+    if (mask && prefix_length(*mask) && (base->value & ~mask->value) != 0) {
+        plain.args[0] = to_string(Ipv4{base->value & mask->value});
+        warn(d, d.args[0] + " is not the first address of its network, which is " + plain.args[0]);
+    }
+    if (plain.args.size() > 1 && plain.args[1] == "default")
+        plain.args[1] = "255.255.255.255";
+    return network(plain, 0);
 }
 
 void ServerParser::route_ipv6(const Directive& d) {
@@ -360,32 +484,48 @@ void ServerParser::route_ipv6(const Directive& d) {
 std::optional<std::string> push_objection(const std::string& option) {
     if (option.empty() || option.find(',') != std::string::npos)
         return "a pushed option must not be empty or hold a comma";
-    auto name = option.substr(0, option.find(' '));
-    for (const char* own :
-         {"ifconfig", "ifconfig-ipv6", "peer-id", "cipher", "protocol-flags", "key-derivation",
-          "topology", "tun-mtu", "compress", "comp-lzo", "push-continuation"}) {
-        if (name == own)
-            return name + " is negotiated and cannot be pushed by hand";
-    }
     return std::nullopt;
+}
+
+// What clients are told in any case, by what was negotiated with each of them.
+bool is_pushed_anyway(const std::string& option) {
+    const auto name = option.substr(0, option.find(' '));
+    static const std::set<std::string_view> kNames = {
+        "cipher",  "tun-mtu",        "compress",       "comp-lzo",         "ifconfig",
+        "peer-id", "protocol-flags", "key-derivation", "push-continuation"};
+    return kNames.contains(name);
 }
 
 void ServerParser::push(const Directive& d) {
     const auto& option = d.args[0];
+    if (option.empty()) {
+        warn(d, "ignored: there is nothing to push");
+        return;
+    }
     // The topology is pushed anyway; sample configurations say it too.
     if (option.starts_with("topology ")) {
         pushed_topology_ = d;
+        config().push.push_back(option);
         return;
     }
     auto name = option.substr(0, option.find(' '));
     if (name == "compress" || name == "comp-lzo") {
         auto word = option.size() > name.size() ? option.substr(name.size() + 1) : "";
         auto framing = framing_of(name, word);
-        if (!framing || framing == Framing::None)
-            error(d, "compression is not supported", kNoCompression);
-        else
+        if (!framing)
+            error(d, "\"" + word + "\" is not understood", kFramings);
+        else if (may_be_compressed(*framing))
+            warn(d,
+                 "left out: nothing is compressed; clients that are set to compress are asked "
+                 "to stop",
+                 "remove it");
+        else if (*framing != Framing::None) {
             pushed_framing_ = framing;
+            config().push.push_back(option);
+        }
         framing_push_ = d;
+    } else if (is_pushed_anyway(option)) {
+        warn(d, "left out: each client is told what was negotiated with it", "remove it");
     } else if (auto objection = push_objection(option)) {
         error(d, *objection);
     } else {
@@ -394,8 +534,9 @@ void ServerParser::push(const Directive& d) {
 }
 
 void ServerParser::dh(const Directive& d) {
+    config().dh.clear();
     if (d.is_inline || d.args[0] != "none")
-        warn(d, "ignored: key exchange is always by elliptic curves", "use dh none");
+        config().dh = contents(d).value_or("");
 }
 
 void ServerParser::tls_crypt_v2(const Directive& d) {
@@ -432,6 +573,7 @@ void ServerParser::program(const Directive& d) {
     auto& c = config();
     auto& out = d.name == "client-connect"      ? c.client_connect
                 : d.name == "client-disconnect" ? c.client_disconnect
+                : d.name == "tls-verify"        ? c.tls_verify
                                                 : c.learn_address;
     out = command(d);
 }
@@ -518,7 +660,9 @@ void ServerParser::finish_users() {
     if (!seen("auth-user-pass-verify") && !seen("plugin") && !c.management_client_auth) {
         for (const char* name :
              {"auth-user-pass-optional", "username-as-common-name", "auth-gen-token"}) {
-            if (seen(name))
+            if (seen(name) && name == std::string_view("auth-gen-token"))
+                warn("auth-gen-token: ignored without anybody to verify users", "");
+            else if (seen(name))
                 error(std::string(name) + " without anybody to verify users",
                       "auth-user-pass-verify PROGRAM via-file");
         }
@@ -531,6 +675,19 @@ void ServerParser::finish_users() {
         error("clients may come without certificate and without user name", "");
     if (c.client_certificates != PeerCertificates::Required && !c.username_as_common_name)
         warn("clients without a certificate are all of the name UNDEF", "username-as-common-name");
+}
+
+// Past the tunnel this server sets no routes.
+void ServerParser::finish_gateways() {
+    const auto& c = config_;
+    const auto mask =
+        c.netmask.value == 0 && server_network_ ? server_network_->netmask : c.netmask;
+    for (const auto gateway : gateways_) {
+        const bool inside = (gateway.value & mask.value) == (c.address.value & mask.value);
+        if (!inside && gateway != c.other_end)
+            error("route: the gateway " + to_string(gateway) + " is not inside the tunnel",
+                  "use vpn_gateway, or ip route");
+    }
 }
 
 void ServerParser::client_config_dir(const Directive& d) {
@@ -550,8 +707,7 @@ void ServerParser::keepalive(const Directive& d) {
     config().ping = *interval;
     config().ping_restart = 2 * *timeout;
     keepalive_timeout_ = *timeout;
-    config().push.push_back("ping " + d.args[0]);
-    config().push.push_back("ping-restart " + d.args[1]);
+    keepalive_pushes_ = {"ping " + d.args[0], "ping-restart " + d.args[1]};
 }
 
 void ServerParser::connect_freq_initial(const Directive& d) {
@@ -575,7 +731,10 @@ void ServerParser::ifconfig_pool_persist(const Directive& d) {
 void ServerParser::status(const Directive& d) {
     config().status_file = d.args[0];
     if (d.args.size() > 1) {
-        if (auto every = number(d, 1, 1, 86400))
+        // Never but by SIGUSR2, as with OpenVPN.
+        if (auto every = number(d, 1, 0, 86400); every && *every == 0)
+            config().status_file.clear();
+        else if (every)
             config().status_seconds = *every;
     }
 }
@@ -588,12 +747,26 @@ void ServerParser::nf_control(const Directive& d) {
 // One peer, that nothing is pushed to.
 void ServerParser::finish_point_to_point() {
     auto& c = config();
-    for (const char* name :
-         {"ifconfig-pool", "ifconfig-pool-persist", "push", "client-config-dir", "ccd-exclusive",
-          "max-clients", "duplicate-cn", "client-to-client", "connect-freq-initial",
-          "client-connect", "client-disconnect", "learn-address", "auth-user-pass-verify", "plugin",
-          "auth-user-pass-optional", "username-as-common-name", "auth-gen-token",
-          "verify-client-cert", "management-client-auth"}) {
+    for (const char* name : {"ifconfig-pool",
+                             "ifconfig-pool-persist",
+                             "push",
+                             "client-config-dir",
+                             "ccd-exclusive",
+                             "max-clients",
+                             "duplicate-cn",
+                             "client-to-client",
+                             "connect-freq-initial",
+                             "client-connect",
+                             "client-disconnect",
+                             "learn-address",
+                             "auth-user-pass-verify",
+                             "plugin",
+                             "auth-user-pass-optional",
+                             "username-as-common-name",
+                             "auth-gen-token",
+                             "verify-client-cert",
+                             "management-client-auth",
+                             "ifconfig-ipv6-pool"}) {
         if (seen(name))
             error(std::string(name) + " is for a server with many clients",
                   "server NETWORK NETMASK");
@@ -623,6 +796,21 @@ void ServerParser::finish_point_to_point() {
         error(*ifconfig_, "both ends have the same address");
 }
 
+// ifconfig-ipv6 and its pool, or server-ipv6, which is both.
+void ServerParser::finish_addresses6() {
+    auto& c = config();
+    if (pool6_ && c.network6) {
+        error(*pool6_, "server-ipv6 sets it", "remove one of them");
+    } else if (pool6_ && !c.address6) {
+        if (!seen("ifconfig-ipv6"))
+            error(*pool6_, "the device has no IPv6 address",
+                  "ifconfig-ipv6 fd00:8::1/64 fd00:8::2");
+    } else if (pool6_) {
+        c.pool6_first = Ipv6{pool6_prefix_->address};
+        c.network6 = pool6_prefix_;
+    }
+}
+
 void ServerParser::finish_addresses() {
     auto& c = config();
     if (c.point_to_point) {
@@ -631,8 +819,7 @@ void ServerParser::finish_addresses() {
     }
     if (remote_)
         error(*remote_, "a server's clients come from anywhere", "remove it");
-    if (c.address6)
-        error("ifconfig-ipv6 is for a point-to-point peer", "server-ipv6 NETWORK/64");
+    finish_addresses6();
     const bool subnet = c.topology == wire::Topology::Subnet;
     if (ifconfig_ && subnet && prefix_length(c.netmask).value_or(32) > 30) {
         error(*ifconfig_, ifconfig_->args[1] + " is not a netmask of a network with clients",
@@ -645,16 +832,28 @@ void ServerParser::finish_addresses() {
                   "with topology p2p and net30 the second word is the device's other end");
         c.other_end = std::exchange(c.netmask, Ipv4{0});
     }
-    if (server_ && (ifconfig_ || (has_pool_ && default_pool_))) {
-        error(*server_, "sets ifconfig and ifconfig-pool itself, and the file has one of them",
+    if (server_ && has_pool_ && default_pool_) {
+        error(*server_, "sets ifconfig-pool itself, and the file has one",
               "remove that one; server … nopool leaves the pool to ifconfig-pool");
         return;
     }
+    // OpenVPN has server overwrite it, too.
+    const auto written = ifconfig_ && server_ ? std::optional(c.address) : std::nullopt;
     if (server_network_) {
         auto base = server_network_->network.value;
         auto broadcast = base | ~server_network_->netmask.value;
         c.address = Ipv4{base + 1};
         c.netmask = server_network_->netmask;
+        c.other_end.reset();
+        if (!subnet) {
+            // As OpenVPN: the device has another end, and a route to the clients.
+            c.other_end = Ipv4{base + 2};
+            c.routes.push_back(
+                {ipv4_prefix(server_network_->network, *prefix_length(c.netmask)), 0});
+        }
+        if (written && *written != c.address)
+            warn(*ifconfig_, "ignored: server gives the device " + to_string(c.address),
+                 "remove it");
         if (default_pool_) {
             // As OpenVPN; a device with that netmask needs no second address, and no route.
             const std::uint32_t at_end = c.netmask.value == 0xfffffff8 ? 0 : 4;
@@ -683,8 +882,9 @@ void ServerParser::finish_addresses() {
         c.pool_first.value += 2;
         c.pool_last.value = c.pool_first.value + 4 * (static_cast<std::uint32_t>(clients) - 1);
     }
-    if (c.network6 && ipv6_pool_offset(*c.network6) + clients >
-                          std::uint64_t{1} << std::min(128 - c.network6->length, 32))
+    if (c.network6 && !c.pool6_first &&
+        ipv6_pool_offset(*c.network6) + clients > std::uint64_t{1}
+                                                      << std::min(128 - c.network6->length, 32))
         error("the network of server-ipv6 has fewer addresses than the pool",
               "a shorter prefix, as /64");
     auto outside = [&](Ipv4 a) {
@@ -698,20 +898,28 @@ void ServerParser::finish_addresses() {
 
 void ServerParser::finish_framing() {
     auto& c = config();
-    if (pushed_framing_ && c.framing != Framing::None && pushed_framing_ != c.framing)
+    if (pushed_framing_ && c.framing != Framing::None && !may_be_compressed(c.framing) &&
+        pushed_framing_ != c.framing)
         error(*framing_push_,
               "differs from this server's own \"" + std::string(framing_option(c.framing)) + "\"");
     else if (pushed_framing_)
         c.framing = *pushed_framing_;
+    if (!c.point_to_point && may_be_compressed(c.framing))
+        c.framing = Framing::None;
     c.push_framing = pushed_framing_.has_value();
 }
 
 // What OpenVPN pushes by itself.
-std::vector<std::string> ServerParser::first_pushes() const {
+std::vector<std::string> ServerParser::own_pushes() const {
     const auto address = to_string(config_.address);
     std::vector<std::string> out;
-    if (config_.topology == wire::Topology::Subnet)
-        return {"route-gateway " + address, "topology subnet"};
+    if (seen("server-ipv6"))
+        out.emplace_back("tun-ipv6");
+    if (config_.topology == wire::Topology::Subnet) {
+        out.push_back("route-gateway " + address);
+        out.emplace_back("topology subnet");
+        return out;
+    }
     if (server_network_ && seen("client-to-client"))
         out.push_back("route " + to_string(server_network_->network) + " " +
                       to_string(server_network_->netmask));
@@ -723,14 +931,25 @@ std::vector<std::string> ServerParser::first_pushes() const {
 
 void ServerParser::finish() {
     auto& c = config();
+    // A client's profile that does not say so: of all that is wrong with it that is what to say.
+    if (remote_ && !server_ && !seen("server") && !seen("server-ipv6") && !mode_server_ &&
+        !tls_server_ && !ifconfig_) {
+        forget_findings();
+        error(*remote_, "this looks like a client's profile, which has to say so",
+              "client, or tls-client for a point-to-point peer");
+        return;
+    }
     const bool many = server_ || seen("server") || seen("server-ipv6") || mode_server_;
     c.point_to_point = tls_server_ && !many;
+    if (older_than(20700) && !topology_)
+        c.topology = wire::Topology::Net30;
     if (!c.point_to_point && !server_ && !seen("server") && !(mode_server_ && tls_server_))
         error("this is not a server's configuration",
               "server NETWORK NETMASK, or tls-server and ifconfig LOCAL REMOTE for a single peer");
     finish_transport();
     finish_addresses();
-    need("dev", "no device is given", "dev tun");
+    finish_compression();
+    finish_pkcs12();
     need("cert", "no certificate is given", "cert FILE");
     need("key", "no private key is given", "key FILE");
     finish_tls();
@@ -741,6 +960,11 @@ void ServerParser::finish() {
         error("tls-crypt-v2-max-age without tls-crypt-v2", "tls-crypt-v2 FILE");
     finish_users();
     finish_identity();
+    finish_gateways();
+    if (const auto told = wire::parse_pushed_options(foreign_options_)) {
+        c.environment.insert(c.environment.end(), told->environment.begin(),
+                             told->environment.end());
+    }
     for (auto index : routes_without_metric_)
         c.routes[index].metric = route_metric_.value_or(0);
     finish_management();
@@ -750,14 +974,18 @@ void ServerParser::finish() {
         error("ccd-exclusive without client-config-dir lets nobody in", "client-config-dir DIR");
     if (c.point_to_point)
         return;
-    auto first = first_pushes();
-    if (pushed_topology_ && pushed_topology_->args[0] != first.back())
-        error(*pushed_topology_, "differs from this server's own \"" + first.back() + "\"",
-              "set topology itself, it is pushed then");
+    auto own = own_pushes();
+    if (pushed_topology_ && pushed_topology_->args[0] != own.back()) {
+        warn(*pushed_topology_, "left out: differs from this server's own \"" + own.back() + "\"",
+             "set topology itself, it is pushed then");
+        std::erase(c.push, pushed_topology_->args[0]);
+    }
     auto pushed_gateway = [](const std::string& o) { return o.starts_with("route-gateway "); };
     if (std::any_of(c.push.begin(), c.push.end(), pushed_gateway))
-        std::erase_if(first, pushed_gateway);
-    c.push.insert(c.push.begin(), first.begin(), first.end());
+        std::erase_if(own, pushed_gateway);
+    // In the order that OpenVPN has: those of the file come first.
+    c.push.insert(c.push.end(), own.begin(), own.end());
+    c.push.insert(c.push.end(), keepalive_pushes_.begin(), keepalive_pushes_.end());
 }
 
 bool is_unicast(Ipv4 address) {
@@ -788,7 +1016,7 @@ ParsedClientFile parse_client_file(std::string_view text) {
     auto& c = out.config;
     for (const auto& d : tokenize(text, out.findings)) {
         auto error = [&](const std::string& reason, const std::string& hint = "") {
-            out.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint});
+            out.findings.push_back({Severity::Error, d.line, d.name + ": " + reason, hint, d.file});
         };
         auto add = [&](const std::optional<Prefix>& network, const char* hint) {
             if (!network)
@@ -820,7 +1048,11 @@ ParsedClientFile parse_client_file(std::string_view text) {
             if (!c.address6)
                 error("not an IPv6 address", "ifconfig-ipv6-push fd00:8::99/64");
         } else if (d.name == "push" && words == 1) {
-            if (auto objection = push_objection(d.args[0]))
+            if (is_pushed_anyway(d.args[0]))
+                out.findings.push_back({Severity::Warning, d.line,
+                                        "push: left out: the client is told what was negotiated",
+                                        "remove it", d.file});
+            else if (auto objection = push_objection(d.args[0]))
                 error(*objection);
             else
                 c.push.push_back(d.args[0]);
@@ -832,7 +1064,7 @@ ParsedClientFile parse_client_file(std::string_view text) {
         } else if (!find_option(d.name, Role::Server) && !find_option(d.name, Role::Client)) {
             // As OpenVPN: a client is not locked out by a line that nobody understands.
             out.findings.push_back({Severity::Warning, d.line, d.name + ": not known, and ignored",
-                                    std::string(nearest_option(d.name))});
+                                    std::string(nearest_option(d.name)), d.file});
         } else {
             error("not supported in a file of client-config-dir",
                   "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-reset and "
@@ -852,8 +1084,12 @@ std::string client_file_name(std::string_view common_name) {
 }
 
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader) {
+    return parse_server_config(options_of(text, file_reader), file_reader);
+}
+
+ParsedConfig parse_server_config(GivenOptions options, const FileReader& file_reader) {
     ParsedConfig out;
-    ServerParser(file_reader, out).run(text);
+    ServerParser(file_reader, out).run(std::move(options));
     return out;
 }
 

@@ -49,10 +49,15 @@ struct ServerConfig : CommonConfig {
     std::optional<Ipv4> other_end; ///< of the device, where ifconfig has one and no netmask
     Ipv4 pool_first;               ///< of the clients' addresses
     Ipv4 pool_last;
-    std::optional<Prefix> address6; ///< of ifconfig-ipv6, the whole address with its length
-    std::optional<Prefix> network6; ///< of server-ipv6
+    std::optional<Prefix> address6;  ///< of ifconfig-ipv6, the whole address with its length
+    std::optional<Prefix> network6;  ///< of server-ipv6
+    std::optional<Ipv6> pool6_first; ///< of ifconfig-ipv6-pool, in place of the usual
     std::vector<Route> routes;
     std::vector<std::string> push;
+
+    bool configure_device = true; ///< not with ifconfig-noexec
+    bool configure_routes = true; ///< not with route-noexec
+    std::string dh;               ///< parameters for key exchange without curves, PEM; empty: none
 
     std::optional<wire::TlsCryptV2Key> tls_crypt_v2;
     bool tls_crypt_v2_force_cookie = false;
@@ -60,7 +65,8 @@ struct ServerConfig : CommonConfig {
 
     /// Programs: a path and its arguments, empty for none.
     std::vector<std::string> verify_user;
-    std::optional<PamConfig> pam; ///< users are verified by PAM
+    std::vector<std::string> tls_verify; ///< for each certificate of a client
+    std::optional<PamConfig> pam;        ///< users are verified by PAM
     std::vector<std::string> client_connect;
     std::vector<std::string> client_disconnect;
     std::vector<std::string> learn_address;
@@ -102,6 +108,7 @@ struct ParsedConfig : ParsedOptions {
 };
 
 /// Parses a server's configuration. @p file_reader is for the files that it names.
+ParsedConfig parse_server_config(GivenOptions options, const FileReader& file_reader = read_file);
 ParsedConfig parse_server_config(std::string_view text, const FileReader& file_reader = read_file);
 
 /// The settings of a single client.

@@ -53,6 +53,7 @@ struct PeerStats {
     std::uint64_t rx_packets = 0;
     std::uint64_t tx_packets = 0;
     std::optional<Endpoint> remote; ///< where it is, if the data plane knows better than others
+    std::uint64_t inner_bytes = 0;  ///< of the packets inside, both ways
 };
 
 /// The data plane has deleted a peer.

@@ -4,6 +4,8 @@
 
 #include "dataplane/inner_packet.h"
 
+#include <lz4.h>
+#include <lzo/lzo1x.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -16,6 +18,12 @@ constexpr std::uint8_t kNoCompress = 0xfa;
 constexpr std::uint8_t kNoCompressSwap = 0xfb;
 constexpr std::uint8_t kCompressV2 = 0x50;
 constexpr std::uint8_t kCompressV2None = 0;
+constexpr std::uint8_t kCompressV2Lz4 = 1;
+constexpr std::uint8_t kLzo = 0x66;
+constexpr std::uint8_t kLz4 = 0x69;
+
+// No packet of IP is larger.
+constexpr std::size_t kMaxPacket = 65535;
 
 constexpr std::size_t kIpv4Header = 20;
 constexpr std::size_t kIpv6Header = 40;
@@ -87,6 +95,28 @@ void fix_checksum(std::span<std::uint8_t> tcp, std::uint16_t from, std::uint16_t
     write16(tcp, 16, static_cast<std::uint16_t>(~sum));
 }
 
+using Packet = std::optional<std::span<std::uint8_t>>;
+
+Packet from_lz4(ByteView data, Bytes& buffer) {
+    buffer.resize(kMaxPacket);
+    const int length = LZ4_decompress_safe(
+        reinterpret_cast<const char*>(data.data()), reinterpret_cast<char*>(buffer.data()),
+        static_cast<int>(data.size()), static_cast<int>(buffer.size()));
+    if (length <= 0)
+        return std::nullopt;
+    return std::span(buffer).first(static_cast<std::size_t>(length));
+}
+
+Packet from_lzo(ByteView data, Bytes& buffer) {
+    buffer.resize(kMaxPacket);
+    lzo_uint length = buffer.size();
+    if (lzo1x_decompress_safe(data.data(), data.size(), buffer.data(), &length, nullptr) !=
+            LZO_E_OK ||
+        length == 0)
+        return std::nullopt;
+    return std::span(buffer).first(length);
+}
+
 } // namespace
 
 std::optional<InnerHeader> inner_header(ByteView packet) {
@@ -99,6 +129,47 @@ std::optional<InnerHeader> inner_header(ByteView packet) {
         return InnerHeader{packet.subspan(8, 16), packet.subspan(24, 16),
                            octet((packet[0] << 4 | packet[1] >> 4) & kDscp)};
     return std::nullopt;
+}
+
+std::optional<Bytes> no_route_to(ByteView packet, const Ipv6& router) {
+    constexpr std::size_t kLeastMtu = 1280;
+    constexpr std::size_t kIcmpHeader = 8;
+    constexpr std::uint8_t kUnreachable = 1;
+    constexpr std::uint8_t kFirstQuestion = 128;
+    if (version(packet) != 6 || packet.size() < kIpv6Header)
+        return std::nullopt;
+    const auto source = packet.subspan(8, 16);
+    const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+    const bool no_source = std::all_of(source.begin(), source.end(), is_zero);
+    const bool is_error = packet[6] == IPPROTO_ICMPV6 && packet.size() > kIpv6Header &&
+                          packet[kIpv6Header] < kFirstQuestion;
+    // RFC 4443, 2.4: neither errors nor what is for a group, or from nobody.
+    if (is_error || no_source || source[0] == 0xff || packet[24] == 0xff)
+        return std::nullopt;
+    const auto quoted =
+        packet.first(std::min(packet.size(), kLeastMtu - kIpv6Header - kIcmpHeader));
+    const auto length = static_cast<std::uint16_t>(kIcmpHeader + quoted.size());
+    ByteWriter out;
+    out.u32(0x60000000);
+    out.u16(length);
+    out.u8(IPPROTO_ICMPV6);
+    out.u8(64);
+    out.bytes(router.bytes);
+    out.bytes(source);
+    out.u8(kUnreachable);
+    out.u8(0);
+    out.u16(0); // the checksum
+    out.u32(0);
+    out.bytes(quoted);
+    Bytes bytes(out.view().begin(), out.view().end());
+    // Over both addresses, the length, the protocol, and what is behind the header (RFC 8200, 8.1).
+    std::uint32_t sum = length + std::uint32_t{IPPROTO_ICMPV6};
+    for (std::size_t i = 8; i < bytes.size(); i += 2)
+        sum += std::uint32_t{bytes[i]} << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0U);
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    write16(bytes, kIpv6Header + 2, static_cast<std::uint16_t>(~sum));
+    return bytes;
 }
 
 void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss) {
@@ -139,7 +210,7 @@ void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss) {
 }
 
 ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer) {
-    switch (framing) {
+    switch (stub_of(framing)) {
     case Framing::None:
         return packet;
     case Framing::Stub:
@@ -155,31 +226,42 @@ ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer) {
             return packet;
         buffer.assign({kCompressV2, kCompressV2None});
         break;
+    default:
+        return packet;
     }
     buffer.insert(buffer.end(), packet.begin(), packet.end());
     return buffer;
 }
 
-std::optional<std::span<std::uint8_t>> remove_framing(Framing framing,
-                                                      std::span<std::uint8_t> packet) {
+std::optional<std::span<std::uint8_t>>
+remove_framing(Framing framing, std::span<std::uint8_t> packet, Bytes& buffer) {
     if (framing == Framing::None)
         return packet;
-    if (framing == Framing::StubV2) {
+    const auto stub = stub_of(framing);
+    if (stub == Framing::StubV2) {
         if (packet.empty() || packet[0] != kCompressV2)
             return packet;
-        if (packet.size() < 2 || packet[1] != kCompressV2None)
+        if (packet.size() < 2)
+            return std::nullopt;
+        if (framing == Framing::Lz4V2 && packet[1] == kCompressV2Lz4)
+            return from_lz4(packet.subspan(2), buffer);
+        if (packet[1] != kCompressV2None)
             return std::nullopt;
         return packet.subspan(2);
     }
-    if (framing == Framing::Stub) {
-        if (packet.empty() || packet[0] != kNoCompress)
-            return std::nullopt;
-        return packet.subspan(1);
-    }
-    if (packet.size() < 2 || packet[0] != kNoCompressSwap)
+    if (packet.size() < 2)
         return std::nullopt;
+    const auto head = packet[0];
+    if (stub == Framing::Stub) {
+        if (framing == Framing::Lzo && head == kLzo)
+            return from_lzo(packet.subspan(1), buffer);
+        return head == kNoCompress ? Packet(packet.subspan(1)) : std::nullopt;
+    }
     packet[0] = packet.back();
-    return packet.first(packet.size() - 1);
+    packet = packet.first(packet.size() - 1);
+    if (framing == Framing::Lz4 && head == kLz4)
+        return from_lz4(packet, buffer);
+    return head == kNoCompressSwap ? Packet(packet) : std::nullopt;
 }
 
 } // namespace nfovpn::dataplane

@@ -8,9 +8,13 @@
 //     stub                fa x y z                               no other first byte
 //     stub, swapped       fb y z x                               no other first byte
 //     stub v2             x y z, but 50 00 x y z if x is 50      50 with another second byte
+//     lzo                 as stub; 66 and what LZO has made of x y z is taken too
+//     lz4                 as stub, swapped; 69, LZ4's, with its first byte at the end
+//     lz4 v2              as stub v2; 50 01 and LZ4's
 #pragma once
 
 #include "util/data_keys.h"
+#include "util/endpoint.h"
 
 #include <array>
 #include <optional>
@@ -31,6 +35,10 @@ struct InnerHeader {
 /// Nothing if it is neither IPv4 nor IPv6 or its header is cut short.
 std::optional<InnerHeader> inner_header(ByteView packet);
 
+/// What a router without a route to there answers to an IPv6 packet (RFC 4443, 3.1), from @p
+/// router. Nothing if it must not be answered.
+std::optional<Bytes> no_route_to(ByteView packet, const Ipv6& router);
+
 /// Lowers the MSS in a TCP SYN to that, 20 less inside IPv6, with its checksum. A SYN without the
 /// option says 536 or 1220 (RFC 9293, 3.7.1), which is what narrow paths are made for.
 void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss);
@@ -38,8 +46,9 @@ void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss);
 /// Puts the framing around a packet. The result is @p packet itself or in @p buffer.
 ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer);
 
-/// Takes it off, where it lies. Nothing if it is not that framing or says that it is compressed.
-std::optional<std::span<std::uint8_t>> remove_framing(Framing framing,
-                                                      std::span<std::uint8_t> packet);
+/// Takes it off, where it lies, or in @p buffer if the packet was compressed. Nothing if it is not
+/// that framing, or what is compressed cannot be read or has more than 64 KiB.
+std::optional<std::span<std::uint8_t>>
+remove_framing(Framing framing, std::span<std::uint8_t> packet, Bytes& buffer);
 
 } // namespace nfovpn::dataplane

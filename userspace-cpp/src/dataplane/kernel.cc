@@ -33,7 +33,17 @@ PeerStats stats_of(const netlink::PeerReport& peer) {
             peer.link_tx_bytes,
             peer.vpn_rx_packets,
             peer.vpn_tx_packets,
-            peer.remote};
+            peer.remote,
+            peer.vpn_bytes};
+}
+
+// Of the digests that go with CBC.
+Failure beyond(const DataKeys& keys) {
+    const auto auth = keys.format.auth;
+    if (auth == DataAuth::None || auth == DataAuth::Sha1 || auth == DataAuth::Sha256)
+        return std::nullopt;
+    return Error{EOPNOTSUPP,
+                 "auth " + std::string(auth_name(auth)) + ": the kernel has not got it"};
 }
 
 } // namespace
@@ -59,6 +69,9 @@ KernelDataPlane::~KernelDataPlane() {
 }
 
 Failure KernelDataPlane::add_peer(const Peer& peer) {
+    if (may_be_compressed(peer.framing))
+        return Error{EOPNOTSUPP, std::string(framing_option(peer.framing)) +
+                                     ": the kernel decompresses nothing"};
     return translate(
         nf_ovpn_.new_peer({peer.id, peer.path, peer.address, peer.address6, peer.networks,
                            peer.owns_everything, peer.data_v1, peer.framing, peer.tcp_mss}));
@@ -78,6 +91,8 @@ Failure KernelDataPlane::remove_peer(std::uint32_t id) {
 
 Failure KernelDataPlane::install_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                                      const DataKeys& keys) {
+    if (auto failure = beyond(keys))
+        return failure;
     return translate(nf_ovpn_.new_key(peer_id, slot, key_id, keys));
 }
 
@@ -95,6 +110,8 @@ Result<KeyState, Error> KernelDataPlane::release_key(std::uint32_t peer_id, KeyS
 
 Failure KernelDataPlane::resume_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                                     const DataKeys& keys, const KeyState& state) {
+    if (auto failure = beyond(keys))
+        return failure;
     return translate(nf_ovpn_.new_key(peer_id, slot, key_id, keys, &state));
 }
 

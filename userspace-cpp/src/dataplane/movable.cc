@@ -29,6 +29,7 @@ void add(PeerStats& sum, const PeerStats& more) {
     sum.tx_bytes += more.tx_bytes;
     sum.rx_packets += more.rx_packets;
     sum.tx_packets += more.tx_packets;
+    sum.inner_bytes += more.inner_bytes;
 }
 
 } // namespace

@@ -27,7 +27,7 @@ inline constexpr std::size_t kNonceSize = 12;
 
 /// What all packets of a key have more than their plaintext, at most: head, HMAC or tag, IV, packet
 /// ID, padding.
-inline constexpr std::size_t kMaxOverhead = 4 + 32 + 16 + 8 + 16;
+inline constexpr std::size_t kMaxOverhead = 4 + 64 + 16 + 8 + 16;
 
 /// The packet ID of an AEAD packet, which is not encrypted; nothing if the packet is too short.
 std::optional<std::uint64_t> clear_packet_id(const DataFormat& format, ByteView packet,

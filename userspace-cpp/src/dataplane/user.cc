@@ -5,6 +5,7 @@
 #include "dataplane/user.h"
 
 #include "dataplane/inner_packet.h"
+#include "util/log.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -259,9 +260,13 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     if (!entry.lent)
         seen_at(entry, path);
     entry.last_received = now;
-    auto packet = remove_framing(peer.framing, text);
+    auto packet = remove_framing(peer.framing, text, unpacked_);
     if (!packet) {
         drop(Drop::Framing);
+        if (!std::exchange(entry.told_framing, true))
+            log::warning("peer {}: a packet that is compressed, or has not the framing that was "
+                         "agreed on, is dropped; more of them are only counted",
+                         peer.id);
         return;
     }
     if (std::equal(packet->begin(), packet->end(), kPing.begin(), kPing.end()))
@@ -271,12 +276,18 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
         drop(Drop::Inner);
         return;
     }
+    if (ipv6_router_ && ipv6_from_peers_ && header->source.size() == 16) {
+        if (const auto answer = no_route_to(*packet, *ipv6_router_))
+            send(entry, *answer, 0, now);
+        return;
+    }
     if (routes_.find(header->source) != peer.id) {
         drop(Drop::Source);
         return;
     }
     clamp_mss(*packet, peer.tcp_mss);
     entry.stats.rx_packets++;
+    entry.stats.inner_bytes += packet->size();
     output_.to_device(*packet);
 }
 
@@ -296,6 +307,11 @@ void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
         drop(Drop::Inner);
         return;
     }
+    if (ipv6_router_ && !ipv6_from_peers_ && header->destination.size() == 16) {
+        if (const auto answer = no_route_to(packet, *ipv6_router_))
+            output_.to_device(*answer);
+        return;
+    }
     auto id = routes_.find(header->destination);
     if (!id && is_for_all(header->destination)) {
         to_all(packet, header->dscp, now);
@@ -308,7 +324,7 @@ void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
     auto& entry = *find(*id);
     clamp_mss(packet, entry.peer.tcp_mss);
     if (send(entry, packet, header->dscp, now))
-        entry.stats.tx_packets++;
+        sent(entry, packet.size());
 }
 
 // Multicast, and broadcast of the tunnel's network or of any.
@@ -326,7 +342,7 @@ void UserDataPlane::to_all(ByteView packet, std::uint8_t dscp, TimePoint now) {
     for (auto& [id, entry] : peers_) {
         // One that is being let in has no key yet, and misses nothing.
         if (entry.slots[index(KeySlot::Primary)] && send(entry, packet, dscp, now))
-            entry.stats.tx_packets++;
+            sent(entry, packet.size());
     }
 }
 

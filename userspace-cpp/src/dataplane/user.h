@@ -92,6 +92,12 @@ public:
     /// This host has another address. The choice of it is the system's from now on, and the peer is
     /// sent a ping, by which it learns where we are.
     Failure announce(std::uint32_t id, TimePoint now);
+    /// IPv6 packets, of peers or of the device as @p from_peers says, are answered by "no route"
+    /// from that address (block-ipv6).
+    void block_ipv6(const Ipv6& router, bool from_peers) {
+        ipv6_router_ = router;
+        ipv6_from_peers_ = from_peers;
+    }
 
     /// Takes a packet that came by the device. What is for all peers goes to each of them.
     void transmit(std::span<std::uint8_t> packet, TimePoint now);
@@ -145,6 +151,7 @@ private:
         std::optional<TimePoint> last_received;
         std::optional<TimePoint> last_sent;
         PeerStats stats;
+        bool told_framing = false; ///< that its packets cannot be read is in the log
     };
 
     Entry* find(std::uint32_t id);
@@ -154,6 +161,10 @@ private:
     void opened(Entry& entry, const Path& path, std::span<std::uint8_t> text, TimePoint now);
     void seen_at(Entry& entry, const Path& path);
     bool send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now);
+    static void sent(Entry& entry, std::size_t bytes) {
+        entry.stats.tx_packets++;
+        entry.stats.inner_bytes += bytes;
+    }
     [[nodiscard]] bool is_for_all(ByteView destination) const;
     void to_all(ByteView packet, std::uint8_t dscp, TimePoint now);
     void watch(Entry& entry, const Keepalive& keepalive, bool lent);
@@ -165,12 +176,15 @@ private:
     std::unordered_map<Endpoint, std::uint32_t> by_address_; ///< those without a peer ID
     PeerRoutes routes_;
     std::optional<Ipv4> broadcast_;
+    std::optional<Ipv6> ipv6_router_; ///< where IPv6 is blocked
+    bool ipv6_from_peers_ = false;
     std::vector<Notification> notifications_;
     std::array<std::uint64_t, kDrops> drops_{};
     std::optional<TimePoint> last_tick_;
     std::size_t watched_ = 0; ///< peers whose silence would be noticed
     Bytes plain_;
     Bytes framed_;
+    Bytes unpacked_;
     Bytes sealed_;
 };
 

@@ -34,9 +34,9 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 
 } // namespace
 
-io::TunDevice& kept_device(Keeper& keeper, const std::string& name) {
-    return keeper.keep<io::TunDevice>("device", name,
-                                      [&] { return std::make_unique<io::TunDevice>(name); });
+io::TunDevice& kept_device(Keeper& keeper, const std::string& name, const std::string& node) {
+    return keeper.keep<io::TunDevice>("device", name + " " + node,
+                                      [&] { return std::make_unique<io::TunDevice>(name, node); });
 }
 
 EventLoop::EventLoop(io::TunDevice& device, ServiceNotify* service)

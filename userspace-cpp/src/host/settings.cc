@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace nfovpn::host {
 
@@ -44,6 +45,18 @@ session::NameCheck translate(config::NameType type) {
     return session::NameCheck::None;
 }
 
+session::Purpose translate(config::CertificatePurpose purpose) {
+    switch (purpose) {
+    case config::CertificatePurpose::Any:
+        return session::Purpose::Any;
+    case config::CertificatePurpose::Client:
+        return session::Purpose::Client;
+    case config::CertificatePurpose::Server:
+        return session::Purpose::Server;
+    }
+    return session::Purpose::Any;
+}
+
 } // namespace
 
 session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
@@ -51,7 +64,12 @@ session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
     tls.role = role;
     tls.ca = c.ca;
     tls.fingerprints = c.fingerprints;
+    tls.ca_directory = c.ca_directory;
     tls.certificate = c.certificate;
+    tls.extra_certificates = c.extra_certificates;
+    tls.pass_phrase = SecretBytes(c.pass_phrase.view());
+    tls.revoked_serials = c.crl_directory;
+    tls.name_fields = c.name_fields;
     tls.private_key = SecretBytes(c.private_key.view());
     tls.min_version = c.tls_version_min == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
     if (c.tls_version_max != 0)
@@ -61,6 +79,11 @@ session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
     tls.ciphersuites = c.tls_ciphersuites;
     tls.groups = c.tls_groups;
     tls.require_extended_use = c.remote_cert_tls;
+    tls.purpose = translate(c.certificate_purpose);
+    tls.key_usage = c.remote_cert_ku;
+    tls.extended_key_usage = c.remote_cert_eku;
+    tls.authority_hash = c.authority_hash;
+    tls.providers = c.providers;
     tls.name_check = translate(c.verify_name_type);
     tls.name = c.verify_name;
     if (!c.crl_file.empty())
@@ -70,6 +93,11 @@ session::TlsConfig tls_config(const config::CommonConfig& c, wire::Role role) {
             if (!text)
                 return session::TlsError{text.error().why};
             return std::move(*text);
+        };
+    if (!c.crl_text.empty())
+        tls.revocation_lists = [text = std::optional(c.crl_text)]() mutable
+            -> Result<std::optional<std::string>, session::TlsError> {
+            return std::exchange(text, std::nullopt);
         };
     return tls;
 }
@@ -95,6 +123,7 @@ void set_negotiation(session::NegotiationSettings& s, const config::CommonConfig
     s.fallback_cipher = c.fallback_cipher;
     s.auth = c.auth;
     s.framing = c.framing;
+    s.may_unpack = c.may_unpack;
     s.tcp = tcp;
 }
 

@@ -19,4 +19,19 @@ inline void set_mark(int socket, std::uint32_t mark) {
         throw std::system_error(errno, std::generic_category(), "mark " + std::to_string(mark));
 }
 
+/// What a socket of the transport has besides an address.
+struct SocketOptions {
+    std::uint32_t mark = 0; ///< see set_mark()
+    std::string device;     ///< that its packets go by (SO_BINDTODEVICE); empty: any
+};
+
+/// Sets both. Throws std::system_error.
+inline void set_options(int socket, const SocketOptions& options) {
+    set_mark(socket, options.mark);
+    const auto& device = options.device;
+    if (!device.empty() && setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, device.c_str(),
+                                      static_cast<socklen_t>(device.size())) != 0)
+        throw std::system_error(errno, std::generic_category(), "bind-dev " + device);
+}
+
 } // namespace nfovpn::io

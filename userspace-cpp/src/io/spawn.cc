@@ -23,7 +23,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 } // namespace
 
-Spawn::Spawn(int input) {
+Spawn::Spawn(int input, Group group) {
     posix_spawn_file_actions_init(&files_);
     if (input >= 0)
         posix_spawn_file_actions_adddup2(&files_, input, 0);
@@ -39,8 +39,9 @@ Spawn::Spawn(int input) {
     posix_spawnattr_setsigmask(&attributes_, &none);
     posix_spawnattr_setsigdefault(&attributes_, &all);
     posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                               POSIX_SPAWN_SETPGROUP);
+    const int in_group = group == Group::Own ? POSIX_SPAWN_SETPGROUP : 0;
+    posix_spawnattr_setflags(&attributes_, static_cast<short>(POSIX_SPAWN_SETSIGMASK |
+                                                              POSIX_SPAWN_SETSIGDEF | in_group));
 }
 
 Spawn::~Spawn() {

@@ -15,8 +15,11 @@ namespace nfovpn::io {
 /// See the head of this file.
 class Spawn {
 public:
-    /// @p input becomes the program's standard input; -1: it has none.
-    explicit Spawn(int input = -1);
+    enum class Group { Own, Ours };
+
+    /// @p input becomes the program's standard input; -1: it has none. In our process group it
+    /// shares our terminal.
+    explicit Spawn(int input = -1, Group group = Group::Own);
     ~Spawn();
     Spawn(const Spawn&) = delete;
     Spawn& operator=(const Spawn&) = delete;

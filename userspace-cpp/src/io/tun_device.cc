@@ -27,10 +27,10 @@ namespace {
 
 } // namespace
 
-TunDevice::TunDevice(const std::string& name)
-    : fd_(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)) {
+TunDevice::TunDevice(const std::string& name, const std::string& node)
+    : fd_(open(node.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0)
-        fail(fd_, "/dev/net/tun");
+        fail(fd_, node);
     ifreq request{};
     const std::string wanted = name == "tun" ? "tun%d" : name;
     wanted.copy(request.ifr_name, sizeof(request.ifr_name) - 1);

@@ -15,7 +15,8 @@ class TunDevice {
 public:
     /// Makes a device of that name; "tun" lets the kernel choose tun0, tun1, …
     /// Throws std::system_error.
-    explicit TunDevice(const std::string& name);
+    /// @p node: the device of the kernel that makes it.
+    explicit TunDevice(const std::string& name, const std::string& node = "/dev/net/tun");
     ~TunDevice();
     TunDevice(const TunDevice&) = delete;
     TunDevice& operator=(const TunDevice&) = delete;

@@ -137,7 +137,7 @@ private:
 } // namespace
 
 Descriptor UdpSocket::bind(Family family, std::optional<Address> local, std::uint16_t port,
-                           std::uint32_t mark) {
+                           const SocketOptions& options) {
     const bool ipv6 = family != Family::Ipv4;
     const Address address = local.value_or(ipv6 ? Address(Ipv6{}) : Address(Ipv4{}));
     const auto what = "UDP " + to_string(Endpoint{address, port});
@@ -158,7 +158,7 @@ Descriptor UdpSocket::bind(Family family, std::optional<Address> local, std::uin
     }
     if (!option(IPPROTO_UDP, UDP_GRO, 1))
         log::warning("no UDP_GRO: {}", std::strerror(errno));
-    set_mark(out.get(), mark);
+    set_options(out.get(), options);
     SocketAddress here{};
     socklen_t length = sizeof(here.ipv4);
     if (ipv6) {

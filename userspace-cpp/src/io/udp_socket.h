@@ -12,6 +12,7 @@
 #pragma once
 
 #include "io/link.h"
+#include "io/mark.h"
 #include "util/descriptor.h"
 
 #include <asio/io_context.hpp>
@@ -22,16 +23,16 @@ namespace nfovpn::io {
 class UdpSocket final : public Link {
 public:
     /// Binds to the port, or with 0 to any, of one address of the family or of every one. Packets
-    /// have the mark, see set_mark(). Throws std::system_error.
+    /// have what the options say. Throws std::system_error.
     UdpSocket(asio::io_context& context, Family family, std::optional<Address> local,
-              std::uint16_t port, std::uint32_t mark = 0)
-        : UdpSocket(context, bind(family, local, port, mark)) {}
+              std::uint16_t port, const SocketOptions& options = {})
+        : UdpSocket(context, bind(family, local, port, options)) {}
     /// With one that bind() has given.
     UdpSocket(asio::io_context& context, Descriptor bound);
 
     /// The socket alone, as above.
     static Descriptor bind(Family family, std::optional<Address> local, std::uint16_t port,
-                           std::uint32_t mark = 0);
+                           const SocketOptions& options = {});
 
     void start(Handler handler, std::function<void()> idle) override;
 

@@ -55,6 +55,8 @@ std::uint32_t auth_number(DataAuth auth) {
         return NF_OVPN_AUTH_ALG_HMAC_SHA1;
     case DataAuth::Sha256:
         return NF_OVPN_AUTH_ALG_HMAC_SHA256;
+    default:
+        break; // the kernel has no other, and is not asked
     }
     return NF_OVPN_AUTH_ALG_NONE;
 }
@@ -69,6 +71,8 @@ std::uint32_t framing_number(Framing framing) {
         return NF_OVPN_FRAMING_STUB_SWAP;
     case Framing::StubV2:
         return NF_OVPN_FRAMING_STUB_V2;
+    default:
+        break; // likewise
     }
     return NF_OVPN_FRAMING_NONE;
 }
@@ -217,6 +221,8 @@ std::optional<PeerReport> report_of(const nlmsghdr* answer) {
         Attributes stats(inner);
         report.link_rx_bytes = stats.number(NF_OVPN_A_STATS_LINK_RX_BYTES).value_or(0);
         report.link_tx_bytes = stats.number(NF_OVPN_A_STATS_LINK_TX_BYTES).value_or(0);
+        report.vpn_bytes = stats.number(NF_OVPN_A_STATS_VPN_RX_BYTES).value_or(0) +
+                           stats.number(NF_OVPN_A_STATS_VPN_TX_BYTES).value_or(0);
         report.vpn_rx_packets = stats.number(NF_OVPN_A_STATS_VPN_RX_PACKETS).value_or(0);
         report.vpn_tx_packets = stats.number(NF_OVPN_A_STATS_VPN_TX_PACKETS).value_or(0);
     }

@@ -56,6 +56,7 @@ struct PeerReport {
     std::uint32_t id = 0;
     std::uint64_t link_rx_bytes = 0;
     std::uint64_t link_tx_bytes = 0;
+    std::uint64_t vpn_bytes = 0; ///< both ways
     std::uint64_t vpn_rx_packets = 0;
     std::uint64_t vpn_tx_packets = 0;
     std::optional<Endpoint> remote;

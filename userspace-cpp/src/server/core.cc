@@ -888,11 +888,12 @@ std::size_t ServerCore::kill_by_remote(const Endpoint& remote, bool tcp, TimePoi
     return kill(victims, now);
 }
 
-bool ServerCore::kill_by_id(ClientId client_id, const std::string& message, TimePoint now) {
+bool ServerCore::kill_by_id(ClientId client_id, const std::string& message, TimePoint now,
+                            const std::string& reason) {
     auto* client = by_client_id(client_id);
     if (!client)
         return false;
-    client->session.restart_client(now, message, "killed by an administrator");
+    client->session.restart_client(now, message, reason);
     settle(*client, now);
     return true;
 }

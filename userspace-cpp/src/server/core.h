@@ -168,9 +168,10 @@ public:
     /// Ends sessions without a word to the client, which finds out by its own timeout. How many.
     std::size_t kill_by_name(const std::string& common_name, TimePoint now);
     std::size_t kill_by_remote(const Endpoint& remote, bool tcp, TimePoint now);
-    /// Tells a client @p message ("RESTART", "HALT", …) and ends its session. False if there is no
-    /// such client.
-    bool kill_by_id(ClientId client_id, const std::string& message, TimePoint now);
+    /// Tells a client @p message ("RESTART", "HALT", …; empty: nothing) and ends its session. False
+    /// if there is no such client.
+    bool kill_by_id(ClientId client_id, const std::string& message, TimePoint now,
+                    const std::string& reason = "killed by an administrator");
 
     /// The clients that are up, by address.
     [[nodiscard]] std::vector<ClientStatus> clients(TimePoint now);

@@ -53,12 +53,14 @@ std::optional<Address> listener_address(const config::ServerConfig& c) {
 // The socket that clients come to; it is kept while the configuration has the same one.
 Descriptor client_socket(host::Keeper& keeper, const config::ServerConfig& c) {
     const auto f = family(c);
-    const auto name = fmt::format("{} {} {} {} {}", c.tcp ? "TCP" : "UDP", static_cast<int>(f),
-                                  c.local ? to_string(*c.local) : "*", c.port, c.mark);
+    const auto name =
+        fmt::format("{} {} {} {} {} {}", c.tcp ? "TCP" : "UDP", static_cast<int>(f),
+                    c.local ? to_string(*c.local) : "*", c.port, c.mark, c.bind_device);
+    const io::SocketOptions options{c.mark, c.bind_device};
     const auto& kept = keeper.keep<Descriptor>("clients", name, [&] {
         return std::make_unique<Descriptor>(c.tcp
-                                                ? TcpServer::listen(f, c.local, c.port, c.mark)
-                                                : io::UdpSocket::bind(f, c.local, c.port, c.mark));
+                                                ? TcpServer::listen(f, c.local, c.port, options)
+                                                : io::UdpSocket::bind(f, c.local, c.port, options));
     });
     auto out = kept.duplicate();
     if (!out)
@@ -115,6 +117,8 @@ session::PeerCertificate translate(config::PeerCertificates wanted) {
 std::optional<Ipv6Pool> ipv6_pool(const config::ServerConfig& c) {
     if (!c.network6)
         return std::nullopt;
+    if (c.pool6_first)
+        return Ipv6Pool{Ipv6{c.address6->address}, *c.pool6_first, c.network6->length};
     const Ipv6 base{c.network6->address};
     return Ipv6Pool{base + 1, base + config::ipv6_pool_offset(*c.network6), c.network6->length};
 }
@@ -161,6 +165,7 @@ Environment own_environment(const config::ServerConfig& c, const std::string& de
 ScriptSettings script_settings(const config::ServerConfig& c, const std::string& device) {
     ScriptSettings out;
     out.verify_user = c.verify_user;
+    out.tls_verify = c.tls_verify;
     out.password_by_environment = c.password_by_environment;
     out.connect = c.client_connect;
     out.disconnect = c.client_disconnect;
@@ -168,6 +173,14 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
     out.directory = c.tmp_dir;
     out.environment = own_environment(c, device);
     return out;
+}
+
+// Of a line, in words.
+std::string place_of(const config::OptionChange& change) {
+    if (change.line == 0)
+        return "of the command line";
+    return fmt::format("in line {}{}{}", change.line, change.file.empty() ? "" : " of ",
+                       change.file);
 }
 
 } // namespace
@@ -211,11 +224,13 @@ CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper) 
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
-    if (!c.verify_user.empty() || c.pam || c.management_client_auth) {
+    const bool users = !c.verify_user.empty() || c.pam || c.management_client_auth;
+    // Certificates are asked about where users are.
+    if (users || !c.tls_verify.empty()) {
         s.users.emplace();
-        s.users->required = !c.user_optional;
+        s.users->required = users && !c.user_optional;
         s.users->as_common_name = c.username_as_common_name;
-        if (c.gen_token)
+        if (c.gen_token && users)
             s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c, keeper));
     }
     s.hooks_connect = !c.client_connect.empty() || !c.client_disconnect.empty();
@@ -240,11 +255,13 @@ CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper) 
 Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConfig& c) {
     auto tls = host::tls_config(c, wire::Role::Server);
     tls.peer_certificate = translate(c.client_certificates);
+    tls.dh = c.dh;
     return session::TlsContext::create(tls);
 }
 
 Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings)
-    : EventLoop(host::kept_device(*surroundings.keeper, config->device), surroundings.service),
+    : EventLoop(host::kept_device(*surroundings.keeper, config->device, config->device_node),
+                surroundings.service),
       config_(std::move(config)), surroundings_(std::move(surroundings)),
       tls_(host::require(make_tls(*config_))),
       udp_(udp_socket(context_, *surroundings_.keeper, *config_)),
@@ -253,9 +270,16 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
       scripts_(script_settings(*config_, tun_.name()), context_, [this] { settle(); }),
       core_(core_settings(*config_, surroundings_.keeper), tls_, open_data_plane(open_kernel()),
             link_, hooks()),
-      status_timer_(context_), lease_timer_(context_), route_(NETLINK_ROUTE) {
+      status_timer_(context_), lease_timer_(context_),
+      limits_({std::chrono::seconds(config_->inactive), config_->inactive_bytes,
+               std::chrono::seconds(config_->session_timeout)}),
+      limits_timer_(context_), route_(NETLINK_ROUTE) {
     if (config_->topology == wire::Topology::Subnet && !config_->point_to_point)
         data_plane_->set_broadcast(Ipv4{config_->address.value | ~config_->netmask.value});
+    if (config_->block_ipv6) {
+        const auto own = ipv6_pool(*config_);
+        data_plane_->block_ipv6(own ? own->server : *parse_ipv6("fe80::7"), true);
+    }
     // A wrong name would leave every client without its networks.
     if (!config_->client_config_dir.empty() &&
         !std::filesystem::is_directory(config_->client_config_dir))
@@ -325,7 +349,7 @@ void Daemon::keep_status() {
 
 ClientHooks* Daemon::hooks() {
     ClientHooks* last = &scripts_;
-    bool verifies = !config_->verify_user.empty();
+    bool verifies = !config_->verify_user.empty() || !config_->tls_verify.empty();
     const auto settled = [this] { settle(); };
     if (surroundings_.pam) {
         last = &pam_hooks_.emplace(*surroundings_.pam, *last, verifies, context_, settled);
@@ -338,9 +362,11 @@ ClientHooks* Daemon::hooks() {
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    if (!config_->kernel_data_path) {
-        log::info("{}: data packets go by the daemon's own data path",
-                  config_->tcp ? "TCP" : "disable-dco");
+    if (!config_->kernel_data_path || config_->block_ipv6) {
+        log::info("{}: data packets go by the daemon's own data path", config_->tcp ? "TCP"
+                                                                       : config_->block_ipv6
+                                                                           ? "block-ipv6"
+                                                                           : "disable-dco");
         return nullptr;
     }
     netlink::InstanceRequest instance;
@@ -358,7 +384,9 @@ void Daemon::set_up_device() {
                     "address " + to_string(address) + " on " + tun_.name());
         addresses_.push_back(address);
     };
-    if (config_->other_end) {
+    if (!config_->configure_device) {
+        log::info("{}: addresses are somebody else's (ifconfig-noexec)", tun_.name());
+    } else if (config_->other_end) {
         host::check(netlink::add_peer_address(route_, tun_.ifindex(), config_->address,
                                               *config_->other_end),
                     "address " + to_string(config_->address) + " on " + tun_.name());
@@ -366,15 +394,17 @@ void Daemon::set_up_device() {
     } else {
         add(ipv4_prefix(config_->address, prefix_length(config_->netmask).value_or(32)));
     }
-    if (config_->address6)
+    if (config_->address6 && config_->configure_device)
         add(*config_->address6);
-    if (const auto ipv6 = ipv6_pool(*config_))
+    const bool pool_alone = config_->configure_device && !config_->address6;
+    if (const auto ipv6 = pool_alone ? ipv6_pool(*config_) : std::nullopt)
         add(ipv6_prefix(ipv6->server, ipv6->length));
     if (run_device_program(config_->up, "up") != 0)
         throw std::runtime_error("up: " + config_->up.front() + " failed");
-    if (!config_->routes.empty())
+    const auto routes = config_->configure_routes ? config_->routes : std::vector<config::Route>();
+    if (!routes.empty())
         tell_state(management::State::AddRoutes);
-    for (const auto& r : config_->routes)
+    for (const auto& r : routes)
         host::check(netlink::add_route(route_, tun_.ifindex(), r.network, r.metric),
                     "route to " + to_string(r.network));
     run_device_program(config_->route_up, "route-up");
@@ -427,6 +457,7 @@ End Daemon::run() {
     begin(*config_, later_paths(*config_));
     arm_status();
     arm_leases();
+    arm_limits();
     tell_state(management::State::Connected, "SUCCESS");
     serve();
     // A signal that came right behind the one that ended this is not the next daemon's any more.
@@ -504,7 +535,7 @@ bool Daemon::take_over(const Reloaded& again) {
         if (change.removed)
             log::info("SIGHUP: a restart is needed, as {} is not given any more", change.name);
         else
-            log::info("SIGHUP: a restart is needed for {} in line {}", change.name, change.line);
+            log::info("SIGHUP: a restart is needed for {} {}", change.name, place_of(change));
     }
     const auto& next = *again.config;
     // Who asks whom was settled when the hooks were made.
@@ -572,6 +603,24 @@ void Daemon::arm_leases() {
             return;
         leases_->write();
         arm_leases();
+    });
+}
+
+void Daemon::arm_limits() {
+    const auto interval = limits_.interval();
+    if (!interval)
+        return;
+    limits_timer_.expires_after(*interval);
+    limits_timer_.async_wait([this](const asio::error_code& error) {
+        if (error || ending_)
+            return;
+        const auto now = Clock::now();
+        const auto stats = data_plane_->stats();
+        for (const auto& [id, which] : limits_.over(
+                 core_.clients(now), stats.value_or(std::vector<dataplane::PeerStats>()), now))
+            core_.kill_by_id(id, "", now, std::string("disconnected (") + which + ")");
+        settle();
+        arm_limits();
     });
 }
 

@@ -30,6 +30,7 @@
 #include "server/control_socket.h"
 #include "server/core.h"
 #include "server/lease_file.h"
+#include "server/limits.h"
 #include "server/management_hooks.h"
 #include "server/management_link.h"
 #include "server/pam_hooks.h"
@@ -106,6 +107,7 @@ private:
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void arm_status();
     void arm_leases();
+    void arm_limits();
     void stop(End end);
     void fail(const std::string& why);
     ClientHooks* hooks();
@@ -131,6 +133,8 @@ private:
     host::KeptFile* lease_file_ = nullptr;
     std::optional<LeaseFile> leases_;
     asio::steady_timer lease_timer_;
+    ClientLimits limits_;
+    asio::steady_timer limits_timer_;
     std::optional<ControlSocket> control_;
     std::optional<ManagementLink> management_link_;
     std::optional<management::Server> management_;

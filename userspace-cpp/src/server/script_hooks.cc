@@ -170,7 +170,61 @@ void ScriptHooks::tell(std::vector<std::string> words, const Environment& enviro
     });
 }
 
+// From the authority's certificate down to the client's own, one after the other.
+void ScriptHooks::verify_certificates(ClientId client, const Environment& environment, int depth,
+                                      Verified done) {
+    const auto subject =
+        depth < 0 ? std::string() : value_of(environment, "tls_id_" + std::to_string(depth));
+    if (depth < 0) {
+        done(ClientSettings{}, now());
+        return;
+    }
+    auto words = settings_.tls_verify;
+    words.push_back(std::to_string(depth));
+    words.push_back(subject);
+    ask(client, std::move(words), complete(environment, "tls-verify"),
+        [this, client, environment, depth, done = std::move(done)](int status) {
+            if (status == 0)
+                verify_certificates(client, environment, depth - 1, done);
+            else
+                done(session::Refusal{"tls-verify refuses the certificate"}, now());
+        });
+}
+
 void ScriptHooks::verify_user(ClientId client, const Environment& environment,
+                              const std::string& username, ByteView password, Verified done) {
+    int depth = -1;
+    while (!value_of(environment, "tls_id_" + std::to_string(depth + 1)).empty())
+        depth++;
+    if (settings_.tls_verify.empty()) {
+        verify_name(client, environment, username, password, std::move(done));
+    } else if (depth < 0) {
+        // Without a certificate there is nothing to ask about.
+        verify_name_or_pass(client, environment, username, std::make_shared<SecretBytes>(password),
+                            std::move(done));
+    } else {
+        const auto kept = std::make_shared<SecretBytes>(password);
+        verify_certificates(client, environment, depth,
+                            [this, client, environment, username, kept, done = std::move(done)](
+                                Result<ClientSettings, session::Refusal> answer, TimePoint when) {
+                                if (!answer)
+                                    done(std::move(answer), when);
+                                else
+                                    verify_name_or_pass(client, environment, username, kept, done);
+                            });
+    }
+}
+
+void ScriptHooks::verify_name_or_pass(ClientId client, const Environment& environment,
+                                      const std::string& username,
+                                      const std::shared_ptr<SecretBytes>& password, Verified done) {
+    if (!settings_.verify_user.empty())
+        verify_name(client, environment, username, password->view(), std::move(done));
+    else
+        later([done = std::move(done)] { done(ClientSettings{}, now()); });
+}
+
+void ScriptHooks::verify_name(ClientId client, const Environment& environment,
                               const std::string& username, ByteView password, Verified done) {
     auto all = complete(environment, "user-pass-verify");
     auto words = settings_.verify_user;

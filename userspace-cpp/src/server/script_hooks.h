@@ -29,6 +29,7 @@ namespace nfovpn::server {
 
 /// What is run; a command is a path and its arguments, empty for none.
 struct ScriptSettings {
+    std::vector<std::string> tls_verify; ///< for each certificate, the authority's first
     std::vector<std::string> verify_user;
     bool password_by_environment = false;
     std::vector<std::string> connect;
@@ -63,6 +64,13 @@ public:
     }
 
 private:
+    void verify_certificates(ClientId client, const Environment& environment, int depth,
+                             Verified done);
+    void verify_name(ClientId client, const Environment& environment, const std::string& username,
+                     ByteView password, Verified done);
+    void verify_name_or_pass(ClientId client, const Environment& environment,
+                             const std::string& username,
+                             const std::shared_ptr<SecretBytes>& password, Verified done);
     [[nodiscard]] Environment complete(const Environment& client, const char* type) const;
     /// A program that has not had its turn.
     struct Question {

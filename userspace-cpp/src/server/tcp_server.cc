@@ -48,7 +48,7 @@ struct TcpServer::Connection {
 };
 
 Descriptor TcpServer::listen(io::Family family, std::optional<Address> local, std::uint16_t port,
-                             std::uint32_t mark) {
+                             const io::SocketOptions& options) {
     const auto here = endpoint_of(family, local, port);
     asio::io_context context;
     tcp::acceptor acceptor(context);
@@ -57,7 +57,7 @@ Descriptor TcpServer::listen(io::Family family, std::optional<Address> local, st
         acceptor.set_option(tcp::acceptor::reuse_address(true));
         if (family != io::Family::Ipv4)
             acceptor.set_option(asio::ip::v6_only(family == io::Family::Ipv6));
-        io::set_mark(acceptor.native_handle(), mark);
+        io::set_options(acceptor.native_handle(), options);
         acceptor.bind(here);
         acceptor.listen();
     } catch (const std::system_error& error) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "io/link.h"
+#include "io/mark.h"
 #include "util/descriptor.h"
 
 #include <asio/io_context.hpp>
@@ -34,16 +35,16 @@ struct TcpLimits {
 class TcpServer final : public io::Link {
 public:
     /// Listens on the port, or with 0 on any, of one address of the family or of every one. Packets
-    /// have the mark, see io::set_mark(). Throws std::system_error.
+    /// have what the options say. Throws std::system_error.
     TcpServer(asio::io_context& context, io::Family family, std::optional<Address> local,
-              std::uint16_t port, const TcpLimits& limits, std::uint32_t mark = 0)
-        : TcpServer(context, listen(family, local, port, mark), limits) {}
+              std::uint16_t port, const TcpLimits& limits, const io::SocketOptions& options = {})
+        : TcpServer(context, listen(family, local, port, options), limits) {}
     /// With a socket that listen() has given.
     TcpServer(asio::io_context& context, Descriptor listener, const TcpLimits& limits);
 
     /// The socket alone, as above.
     static Descriptor listen(io::Family family, std::optional<Address> local, std::uint16_t port,
-                             std::uint32_t mark = 0);
+                             const io::SocketOptions& options = {});
     ~TcpServer() override;
 
     void start(Handler handler, std::function<void()> idle) override;

@@ -53,7 +53,7 @@ std::optional<DataCipher> choose_cipher(const NegotiationSettings& settings,
 }
 
 bool announces(const wire::PeerInfo& client, Framing framing) {
-    switch (framing) {
+    switch (stub_of(framing)) {
     case Framing::None:
         return true;
     case Framing::Stub:
@@ -62,8 +62,9 @@ bool announces(const wire::PeerInfo& client, Framing framing) {
         return client.stub;
     case Framing::StubV2:
         return client.stub_v2;
+    default:
+        return false;
     }
-    return false;
 }
 
 void choose_framing(const NegotiationSettings& settings, const wire::PeerInfo& client,
@@ -239,6 +240,10 @@ bool is_route_to(std::string_view option, const Prefix& network) {
 std::vector<std::string> push_options(const PushContents& contents,
                                       const DataChannelChoice& choice) {
     auto out = contents.options;
+    // Where the configuration has it, if it has it.
+    const std::string framing(framing_option(choice.framing));
+    if (choice.push_framing && std::find(out.begin(), out.end(), framing) == out.end())
+        out.push_back(framing);
     out.push_back("ifconfig " + to_string(contents.address) + " " + to_string(contents.second));
     if (!choice.data_v1)
         out.push_back("peer-id " + std::to_string(contents.peer_id));
@@ -256,8 +261,6 @@ std::vector<std::string> push_options(const PushContents& contents,
         out.push_back("protocol-flags" + flags);
     if (choice.client_max_mtu > 0)
         out.push_back("tun-mtu " + std::to_string(contents.tun_mtu));
-    if (choice.push_framing)
-        out.emplace_back(framing_option(choice.framing));
     return out;
 }
 
@@ -272,7 +275,7 @@ std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice
 std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettings& settings) {
     const DataFormat format = offered_format(settings);
     return options_head(tun_mtu, settings.tcp ? "TCPv4_CLIENT" : "UDPv4") +
-           (settings.framing == Framing::Stub ? ",comp-lzo" : "") + ",cipher " +
+           (settings.framing != Framing::None ? ",comp-lzo" : "") + ",cipher " +
            cipher_text(format.cipher) + options_tail(format) + "client";
 }
 
@@ -282,10 +285,12 @@ std::string client_peer_info(const NegotiationSettings& settings, std::string_vi
                                 wire::IV_PROTO_AUTH_PENDING_KW | wire::IV_PROTO_DNS_OPTION |
                                 wire::IV_PROTO_CC_EXIT_NOTIFY | wire::IV_PROTO_AUTH_FAIL_TEMP |
                                 of_tls_export(settings);
-    std::string out = "IV_VER=" + std::string(version) +
-                      "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" + std::to_string(kMaxTunMtu) + "\n" +
-                      ciphers_and_proto(settings, proto) +
-                      "IV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n";
+    std::string out =
+        "IV_VER=" + std::string(version) +
+        "\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=" + std::to_string(kMaxTunMtu) + "\n" +
+        ciphers_and_proto(settings, proto) +
+        (settings.may_unpack ? "IV_LZ4=1\nIV_LZ4v2=1\nIV_LZO=1\n" : "IV_LZO_STUB=1\n") +
+        "IV_COMP_STUB=1\nIV_COMP_STUBv2=1\n";
     const auto has = [&](DataCipher cipher) {
         return std::find(settings.data_ciphers.begin(), settings.data_ciphers.end(), cipher) !=
                settings.data_ciphers.end();
@@ -331,6 +336,10 @@ Result<DataChannelChoice, NegotiationRefusal> accept_push(const NegotiationSetti
     choice.format.epochs = pushed.epochs;
     choice.data_v1 = !pushed.peer_id;
     choice.framing = pushed.framing.value_or(settings.framing);
+    if (may_be_compressed(choice.framing) && !settings.may_unpack)
+        return NegotiationRefusal{"the server wants \"" +
+                                  std::string(framing_option(choice.framing)) +
+                                  "\", and compression is not allowed (allow-compression asym)"};
     choice.cc_exit = pushed.cc_exit;
     return choice;
 }

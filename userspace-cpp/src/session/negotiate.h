@@ -56,7 +56,9 @@ struct NegotiationSettings {
     bool tls_export = true;                    ///< keys by TLS export for clients that can
     Framing framing = Framing::None;           ///< of every client; none: "compress migrate"
     bool push_framing = false;                 ///< tell them
-    bool tcp = false;                          ///< how packets come, for the options string
+    /// Of a client: it may be told a framing with which the server compresses.
+    bool may_unpack = false;
+    bool tcp = false; ///< how packets come, for the options string
 };
 
 /// What was decided for one client.

@@ -213,7 +213,7 @@ void ServerSession::handle_message(const std::string& message, TimePoint now) {
 
 void ServerSession::restart_client(TimePoint now, std::string_view message,
                                    const std::string& reason) {
-    if (state_ != State::Up || (message == "EXIT" && !choice_.cc_exit)) {
+    if (state_ != State::Up || message.empty() || (message == "EXIT" && !choice_.cc_exit)) {
         close(reason);
         return;
     }

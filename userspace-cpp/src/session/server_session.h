@@ -74,7 +74,7 @@ public:
 
     /// Tells the client that the server stops ("RESTART": connect again; "RESTART,[N]": to the
     /// next server of its list; "HALT": not again; "EXIT", at once if it would not understand it)
-    /// and closes when that is acknowledged.
+    /// and closes when that is acknowledged. With an empty message it closes at once.
     void restart_client(TimePoint now, std::string_view message, const std::string& reason);
 
     /// Set when the host has let the client in.

@@ -11,9 +11,16 @@
 
 #include <fmt/core.h>
 #include <openssl/pem.h>
+#include <openssl/provider.h>
 #include <openssl/x509v3.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
 #include <new>
 
 namespace nfovpn::session {
@@ -39,6 +46,31 @@ BioPtr reader(ByteView pem) {
 // Never asks at the terminal for a pass phrase: a daemon has none.
 int no_passphrase(char*, int, int, void*) {
     return -1;
+}
+
+// The same with what is known.
+int given_passphrase(char* out, int size, int, void* given) {
+    const auto phrase = static_cast<const SecretBytes*>(given)->view();
+    if (phrase.empty() || phrase.size() > static_cast<std::size_t>(size))
+        return -1;
+    std::memcpy(out, phrase.data(), phrase.size());
+    return static_cast<int>(phrase.size());
+}
+
+// For the whole process, as OpenSSL has them, and to its end.
+std::optional<TlsError> load_providers(const std::vector<std::string>& names) {
+    struct Unload {
+        void operator()(OSSL_PROVIDER* provider) const { OSSL_PROVIDER_unload(provider); }
+    };
+    static std::map<std::string, std::unique_ptr<OSSL_PROVIDER, Unload>> loaded;
+    for (const auto& name : names) {
+        auto& provider = loaded[name];
+        if (!provider)
+            provider.reset(OSSL_PROVIDER_load(nullptr, name.c_str()));
+        if (!provider)
+            return error("providers: " + name);
+    }
+    return std::nullopt;
 }
 
 X509Ptr read_certificate(BIO* bio) {
@@ -213,15 +245,97 @@ std::optional<TlsError> load_certificate(SSL_CTX* ctx, const TlsConfig& config) 
         if (SSL_CTX_add1_chain_cert(ctx, chain.get()) != 1)
             return error("cert: certificate chain");
     }
+    auto extra = reader(as_bytes(config.extra_certificates));
+    while (auto chain = read_certificate(extra.get())) {
+        if (SSL_CTX_add1_chain_cert(ctx, chain.get()) != 1)
+            return error("extra-certs");
+    }
     ERR_clear_error();
 
     auto key_bio = reader(config.private_key.view());
-    PkeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, no_passphrase, nullptr));
+    SecretBytes phrase(config.pass_phrase.view());
+    PkeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, given_passphrase, &phrase));
     if (!key)
-        return error("key (one with a pass phrase cannot be used)");
+        return error(phrase.empty() ? "key (one with a pass phrase needs askpass)"
+                                    : "key (is this its pass phrase?)");
     if (SSL_CTX_use_PrivateKey(ctx, key.get()) != 1 || SSL_CTX_check_private_key(ctx) != 1)
         return error("key does not belong to cert");
     return std::nullopt;
+}
+
+// For key exchange without curves, which clients of TLS 1.2 may insist on.
+std::optional<TlsError> load_dh(SSL_CTX* ctx, const std::string& pem) {
+    auto bio = reader(as_bytes(pem));
+    PkeyPtr parameters(PEM_read_bio_Parameters(bio.get(), nullptr));
+    if (!parameters)
+        return error("dh");
+    if (SSL_CTX_set0_tmp_dh_pkey(ctx, parameters.get()) != 1)
+        return error("dh");
+    static_cast<void>(parameters.release()); // it is the context's now
+    return std::nullopt;
+}
+
+// The bits of its key usage as OpenVPN writes them: those of the first octet, or those of the
+// second where there are no others.
+std::optional<std::uint32_t> key_usage_of(X509* certificate) {
+    if ((X509_get_extension_flags(certificate) & EXFLAG_KUSAGE) == 0)
+        return std::nullopt;
+    const auto bits = X509_get_key_usage(certificate);
+    return (bits & 0xff) != 0 ? bits & 0xff : bits >> 8;
+}
+
+bool has_extended_use(X509* certificate, const std::string& wanted) {
+    struct FreeUses {
+        void operator()(EXTENDED_KEY_USAGE* uses) const { EXTENDED_KEY_USAGE_free(uses); }
+    };
+    const std::unique_ptr<EXTENDED_KEY_USAGE, FreeUses> uses(static_cast<EXTENDED_KEY_USAGE*>(
+        X509_get_ext_d2i(certificate, NID_ext_key_usage, nullptr, nullptr)));
+    for (int i = 0; uses && i < sk_ASN1_OBJECT_num(uses.get()); i++) {
+        // By its name, or by its number.
+        for (const int as_number : {0, 1}) {
+            std::array<char, 256> text{};
+            OBJ_obj2txt(text.data(), static_cast<int>(text.size()),
+                        sk_ASN1_OBJECT_value(uses.get(), i), as_number);
+            if (wanted == text.data())
+                return true;
+        }
+    }
+    return false;
+}
+
+// The first mail address or whatever else an alternative name has; empty if there is none.
+std::string alternative_name_of(X509* certificate) {
+    struct FreeNames {
+        void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
+    };
+    const std::unique_ptr<GENERAL_NAMES, FreeNames> names(static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); i++) {
+        const auto* name = sk_GENERAL_NAME_value(names.get(), i);
+        if (name->type == GEN_EMAIL)
+            return std::string(
+                as_text({ASN1_STRING_get0_data(name->d.ia5),
+                         static_cast<std::size_t>(ASN1_STRING_length(name->d.ia5))}));
+    }
+    return "";
+}
+
+// The last one of that name; with "ext:" an extension. Empty if there is none.
+std::string field_of(X509* certificate, const std::string& field) {
+    if (field == "ext:subjectAltName")
+        return alternative_name_of(certificate);
+    if (field == "serialNumber") {
+        const BignumPtr number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+        const OpensslText digits(number ? BN_bn2hex(number.get()) : nullptr);
+        return digits ? "0x" + std::string(digits.get()) : "";
+    }
+    const int nid = OBJ_txt2nid(field.c_str());
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    int at = -1;
+    for (int next = -1;
+         nid != NID_undef && (next = X509_NAME_get_index_by_NID(subject, nid, next)) >= 0;)
+        at = next;
+    return at < 0 ? "" : value_of(X509_NAME_get_entry(subject, at));
 }
 
 // The certificate says in its extended key usage that it is meant for the other role, and it has a
@@ -237,6 +351,8 @@ bool names_its_purpose(X509* certificate, wire::Role own_role) {
 
 Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
     ERR_clear_error();
+    if (auto failed = load_providers(config.providers))
+        return *failed;
     bool server = config.role == wire::Role::Server;
     SslCtxPtr ctx(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()));
     if (!ctx)
@@ -264,8 +380,15 @@ Result<TlsContext, TlsError> TlsContext::create(const TlsConfig& config) {
         SSL_CTX_set1_groups_list(c, known_groups(c, config.groups).c_str()) != 1)
         return error("tls-groups");
 
-    if (!config.ca.empty() || config.fingerprints.empty()) {
+    if (!config.ca.empty() || (config.fingerprints.empty() && config.ca_directory.empty())) {
         if (auto failed = load_ca(SSL_CTX_get_cert_store(c), c, config.ca))
+            return *failed;
+    }
+    if (!config.ca_directory.empty() &&
+        X509_STORE_load_path(SSL_CTX_get_cert_store(c), config.ca_directory.c_str()) != 1)
+        return error("capath");
+    if (!config.dh.empty()) {
+        if (auto failed = load_dh(c, config.dh))
             return *failed;
     }
     // A client may have none, where user name and password are enough.
@@ -290,6 +413,13 @@ TlsContext::TlsContext(SslCtxPtr ctx, const TlsConfig& config)
     own.require_extended_use = config.require_extended_use;
     own.name_check = config.name_check;
     own.name = config.name;
+    own.purpose = config.purpose;
+    own.key_usage = config.key_usage;
+    own.extended_key_usage = config.extended_key_usage;
+    own.authority_hash = config.authority_hash;
+    own.ca_directory = config.ca_directory;
+    own.revoked_serials = config.revoked_serials;
+    own.name_fields = config.name_fields;
     own.revocation_lists = config.revocation_lists;
 }
 
@@ -312,9 +442,9 @@ bool TlsContext::name_fits(X509* certificate) const {
     case NameCheck::Subject:
         return subject_of(certificate) == shared_->config.name;
     case NameCheck::CommonName:
-        return common_name_of(certificate) == shared_->config.name;
+        return name_of(certificate) == shared_->config.name;
     case NameCheck::Prefix:
-        return common_name_of(certificate).starts_with(shared_->config.name);
+        return name_of(certificate).starts_with(shared_->config.name);
     }
     return false;
 }
@@ -323,6 +453,64 @@ bool TlsContext::fingerprint_fits(X509* certificate) const {
     const auto own = fingerprint_of(certificate);
     const auto& wanted = shared_->config.fingerprints;
     return wanted.empty() || (own && std::find(wanted.begin(), wanted.end(), *own) != wanted.end());
+}
+
+std::optional<std::string> TlsContext::unfit(X509* certificate) const {
+    if (shared_->config.require_extended_use &&
+        !names_its_purpose(certificate, shared_->config.role))
+        return "remote-cert-tls: wrong purpose, the certificate is not meant for a " +
+               std::string(shared_->config.role == wire::Role::Server ? "client" : "server");
+    const int purpose = shared_->config.purpose == Purpose::Client ? X509_PURPOSE_SSL_CLIENT
+                                                                   : X509_PURPOSE_SSL_SERVER;
+    if (shared_->config.purpose != Purpose::Any && X509_check_purpose(certificate, purpose, 0) != 1)
+        return "ns-cert-type: the certificate is meant for something else";
+    const auto usage = key_usage_of(certificate);
+    const auto fits = [&](std::uint32_t wanted) {
+        return usage && (wanted == 0xffff || (*usage & wanted) == wanted);
+    };
+    if (!shared_->config.key_usage.empty() &&
+        std::none_of(shared_->config.key_usage.begin(), shared_->config.key_usage.end(), fits))
+        return usage ? fmt::format("remote-cert-ku: the key usage of the certificate is {:02x}",
+                                   *usage)
+                     : "remote-cert-ku: the certificate has no key usage";
+    if (!shared_->config.extended_key_usage.empty() &&
+        !has_extended_use(certificate, shared_->config.extended_key_usage))
+        return "remote-cert-eku: the certificate has not got \"" +
+               wire::printable(shared_->config.extended_key_usage) + "\"";
+    return std::nullopt;
+}
+
+bool TlsContext::authority_fits(X509* certificate) const {
+    constexpr std::size_t kSha1 = 3 * 20 - 1;
+    const auto* algorithm =
+        shared_->config.authority_hash.size() == kSha1 ? EVP_sha1() : EVP_sha256();
+    return shared_->config.authority_hash.empty() ||
+           digest_of(certificate, algorithm) == shared_->config.authority_hash;
+}
+
+bool TlsContext::is_revoked(X509* certificate) const {
+    if (shared_->config.revoked_serials.empty())
+        return false;
+    const BignumPtr number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+    const OpensslText digits(number ? BN_bn2dec(number.get()) : nullptr);
+    if (!digits)
+        return true;
+    // Only "there is no such file" in a directory that can be searched says that it is not.
+    return access((shared_->config.revoked_serials + "/" + digits.get()).c_str(), F_OK) == 0 ||
+           errno != ENOENT || access(shared_->config.revoked_serials.c_str(), X_OK) != 0;
+}
+
+std::string TlsContext::name_of(X509* certificate) const {
+    if (shared_->config.name_fields.empty())
+        return common_name_of(certificate);
+    std::string out;
+    for (const auto& field : shared_->config.name_fields) {
+        const auto value = field_of(certificate, field);
+        if (value.empty())
+            return "";
+        out += (out.empty() ? "" : "_") + value;
+    }
+    return out;
 }
 
 std::optional<TlsError> TlsContext::refresh() const {
@@ -351,8 +539,13 @@ std::optional<TlsError> TlsContext::load_revocation_lists() const {
     X509StorePtr store(X509_STORE_new());
     if (!store)
         return error("crl-verify");
-    if (auto failed = load_ca(store.get(), nullptr, shared_->config.ca))
-        return failed;
+    if (!shared_->config.ca.empty()) {
+        if (auto failed = load_ca(store.get(), nullptr, shared_->config.ca))
+            return failed;
+    }
+    const auto& directory = shared_->config.ca_directory;
+    if (!directory.empty() && X509_STORE_load_path(store.get(), directory.c_str()) != 1)
+        return error("capath");
     if (auto failed = load_crls(store.get(), **lists))
         return failed;
     SSL_CTX_set_cert_store(get(), store.release());
@@ -413,9 +606,18 @@ int TlsStream::verify(int ok, X509_STORE_CTX* store) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         ok = 1;
     }
-    if (ok == 1 && depth == 0 && context.require_extended_use() &&
-        !names_its_purpose(certificate, context.role())) {
+    if (auto unfit = ok == 1 && depth == 0 ? context.unfit(certificate) : std::nullopt) {
         X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
+        self->verify_failure_ = *unfit;
+        ok = 0;
+    }
+    if (ok == 1 && depth == 1 && !context.authority_fits(certificate)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+        self->verify_failure_ = "verify-hash: another authority";
+        ok = 0;
+    }
+    if (ok == 1 && context.is_revoked(certificate)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REVOKED);
         ok = 0;
     }
     if (ok == 1 && depth == 0 && !context.name_fits(certificate)) {
@@ -517,7 +719,7 @@ std::string TlsStream::peer_common_name() const {
     X509Ptr certificate(SSL_get1_peer_certificate(ssl_.get()));
     if (!certificate)
         return "";
-    return wire::clean_name(common_name_of(certificate.get()));
+    return wire::clean_name(context_.name_of(certificate.get()));
 }
 
 std::vector<Fingerprint> TlsStream::peer_fingerprints() const {

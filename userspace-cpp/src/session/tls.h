@@ -45,6 +45,9 @@ using RevocationLists = std::function<Result<std::optional<std::string>, TlsErro
 /// Whether a client must have a certificate; a server always does. (OpenVPN's verify-client-cert.)
 enum class PeerCertificate { Required, Optional, Unasked };
 
+/// For what the peer's certificate must be good; OpenVPN's ns-cert-type.
+enum class Purpose { Any, Client, Server };
+
 /// SHA-256 of a certificate in DER.
 using Fingerprint = std::array<std::uint8_t, 32>;
 
@@ -53,8 +56,13 @@ struct TlsConfig {
     wire::Role role = wire::Role::Server;
     std::string ca; ///< empty: a certificate with one of the fingerprints needs no authority
     std::vector<Fingerprint> fingerprints; ///< one of these is the peer's; empty: any may be
-    std::string certificate;               ///< the own one, intermediate ones behind it
+    std::string ca_directory;       ///< more of them, by the hashes of their names (c_rehash)
+    std::string certificate;        ///< the own one, intermediate ones behind it
+    std::string extra_certificates; ///< sent behind these
     SecretBytes private_key;
+    SecretBytes pass_phrase;            ///< of the private key, if it has one
+    std::string dh;                     ///< parameters for a server's DHE suites; empty: none
+    std::vector<std::string> providers; ///< of OpenSSL, to be loaded; empty: its default
     int min_version = TLS1_2_VERSION;
     int max_version = 0;     ///< 0: the newest that OpenSSL has
     int security_level = -1; ///< OpenSSL's, -1: its default
@@ -65,9 +73,20 @@ struct TlsConfig {
     std::string groups;       ///< key exchange; those that are unknown do no harm
     PeerCertificate peer_certificate = PeerCertificate::Required;
     bool require_extended_use = false; ///< peer's certificate must name its purpose (RFC 5280)
+    Purpose purpose = Purpose::Any;
+    /// Its key usage must have all bits of one of these; 0xffff: it must have one.
+    std::vector<std::uint32_t> key_usage;
+    std::string extended_key_usage; ///< that it must have; a name, or an OID
+    /// SHA1 or SHA256, by its length, of the certificate that has signed it: "5f:3a:..."
+    std::string authority_hash;
     NameCheck name_check = NameCheck::None;
     std::string name;
     RevocationLists revocation_lists; ///< empty: nothing is looked up
+    /// A directory with a file for each certificate that is revoked, named by its serial number.
+    std::string revoked_serials;
+    /// Fields of the subject in place of the common name, joined by '_'; "ext:NAME" for such an
+    /// extension. Empty: the common name.
+    std::vector<std::string> name_fields;
 };
 
 /// Settings and certificates shared by all TLS sessions of one role. A copy is the same context.
@@ -79,7 +98,6 @@ public:
 
     [[nodiscard]] SSL_CTX* get() const { return shared_->ctx.get(); }
     [[nodiscard]] wire::Role role() const { return shared_->config.role; }
-    [[nodiscard]] bool require_extended_use() const { return shared_->config.require_extended_use; }
     [[nodiscard]] int verify_mode() const;
 
     /// Whether a certificate has the name that is asked for.
@@ -88,7 +106,18 @@ public:
     /// Whether a certificate has a fingerprint that is asked for.
     [[nodiscard]] bool fingerprint_fits(X509* certificate) const;
     /// Whether its signature does not matter then.
-    [[nodiscard]] bool needs_no_authority() const { return shared_->config.ca.empty(); }
+    [[nodiscard]] bool needs_no_authority() const {
+        return shared_->config.ca.empty() && shared_->config.ca_directory.empty();
+    }
+
+    /// Why a peer's own certificate is not good for what it is used for; nothing if it is.
+    [[nodiscard]] std::optional<std::string> unfit(X509* certificate) const;
+    /// Whether there is a file that says that a certificate is revoked, or that cannot be known.
+    [[nodiscard]] bool is_revoked(X509* certificate) const;
+    /// Whether it is the authority that is asked for.
+    [[nodiscard]] bool authority_fits(X509* certificate) const;
+    /// What the peer is called, see TlsConfig::name_fields; empty if it has not got it.
+    [[nodiscard]] std::string name_of(X509* certificate) const;
 
     /// Takes in revocation lists that have changed. The rule, all of it: a certificate counts only
     /// as long as the lists that were asked for are those in use. If they cannot be read, or are no

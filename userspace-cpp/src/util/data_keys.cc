@@ -37,9 +37,10 @@ struct AuthFacts {
 };
 
 constexpr AuthFacts kAuths[] = {
-    {DataAuth::None, "none", 0},
-    {DataAuth::Sha1, "SHA1", 20},
-    {DataAuth::Sha256, "SHA256", 32},
+    {DataAuth::None, "none", 0},      {DataAuth::Sha1, "SHA1", 20},
+    {DataAuth::Sha256, "SHA256", 32}, {DataAuth::Md5, "MD5", 16},
+    {DataAuth::Sha224, "SHA224", 28}, {DataAuth::Sha384, "SHA384", 48},
+    {DataAuth::Sha512, "SHA512", 64},
 };
 
 const CipherFacts& facts(DataCipher cipher) {
@@ -118,13 +119,45 @@ std::string_view framing_option(Framing framing) {
         return "compress stub";
     case Framing::StubV2:
         return "compress stub-v2";
+    case Framing::Lzo:
+        return "comp-lzo";
+    case Framing::Lz4:
+        return "compress lz4";
+    case Framing::Lz4V2:
+        return "compress lz4-v2";
     }
     return "";
 }
 
+bool may_be_compressed(Framing framing) {
+    return stub_of(framing) != framing;
+}
+
+Framing stub_of(Framing framing) {
+    switch (framing) {
+    case Framing::Lzo:
+        return Framing::Stub;
+    case Framing::Lz4:
+        return Framing::StubSwap;
+    case Framing::Lz4V2:
+        return Framing::StubV2;
+    default:
+        return framing;
+    }
+}
+
 std::optional<Framing> framing_of(std::string_view option, std::string_view word) {
+    if (option == "comp-lzo" && word == "no")
+        return Framing::Stub;
     if (option == "comp-lzo")
-        return word == "no" ? std::optional(Framing::Stub) : std::nullopt;
+        return word.empty() || word == "yes" || word == "adaptive" ? std::optional(Framing::Lzo)
+                                                                   : std::nullopt;
+    if (word == "lzo")
+        return Framing::Lzo;
+    if (word == "lz4")
+        return Framing::Lz4;
+    if (word == "lz4-v2")
+        return Framing::Lz4V2;
     if (word.empty() || word == "stub")
         return Framing::StubSwap;
     if (word == "stub-v2")

@@ -24,14 +24,17 @@ enum class DataCipher {
 };
 
 /// What authenticates the packets of a cipher that does not do so itself.
-enum class DataAuth { None, Sha1, Sha256 };
+enum class DataAuth { None, Sha1, Sha256, Md5, Sha224, Sha384, Sha512 };
 
-/// What compression leaves in packets though nothing is compressed.
+/// What compression leaves in packets. We never compress; with the last three the other side may.
 enum class Framing {
     None,
     Stub,     ///< "comp-lzo no": a byte in front
     StubSwap, ///< "compress stub": a byte in front, for the first, which goes to the end
     StubV2,   ///< "compress stub-v2": no byte, but for what looks as if there were one
+    Lzo,      ///< "comp-lzo": as Stub
+    Lz4,      ///< "compress lz4": as StubSwap
+    Lz4V2,    ///< "compress lz4-v2": as StubV2
 };
 
 /// OpenVPN's name of a cipher: "AES-256-GCM".
@@ -58,8 +61,14 @@ std::size_t auth_length(DataAuth auth);
 /// OpenVPN's option for a framing: "compress stub-v2"; "" for none.
 std::string_view framing_option(Framing framing);
 
-/// What "comp-lzo" or "compress" with that word behind it ("" for none) means when nothing is
-/// compressed; nothing if it compresses.
+/// Whether packets from the other side may be compressed.
+bool may_be_compressed(Framing framing);
+
+/// The framing of the same shape with which nothing is compressed.
+Framing stub_of(Framing framing);
+
+/// What "comp-lzo" or "compress" with that word behind it ("" for none) means; nothing if it is no
+/// word of theirs.
 std::optional<Framing> framing_of(std::string_view option, std::string_view word);
 
 /// How packets are encrypted.

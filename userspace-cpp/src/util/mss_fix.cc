@@ -41,7 +41,7 @@ std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing frami
             room -= room % kBlock + 1;
         }
         room -= packet_id;
-        if (framing == Framing::Stub || framing == Framing::StubSwap)
+        if (stub_of(framing) == Framing::Stub || stub_of(framing) == Framing::StubSwap)
             room--;
     }
     return static_cast<std::uint16_t>(std::clamp<Size>(room - kInnerHeaders, 1, 65535));

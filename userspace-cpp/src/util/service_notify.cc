@@ -89,14 +89,16 @@ ServiceNotify::ServiceNotify(const std::string& path) {
 
 ServiceNotify::ServiceNotify(ServiceNotify&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), problem_(std::move(other.problem_)),
-      watchdog_(other.watchdog_) {}
+      watchdog_(other.watchdog_), on_ready_(std::move(other.on_ready_)) {}
 
 ServiceNotify::~ServiceNotify() {
     if (fd_ >= 0)
         close(fd_);
 }
 
-void ServiceNotify::ready(std::string_view status) const {
+void ServiceNotify::ready(std::string_view status) {
+    if (auto told = std::exchange(on_ready_, nullptr))
+        told();
     send("READY=1\n" + line("STATUS", status) + "MAINPID=" + std::to_string(getpid()) + "\n");
 }
 

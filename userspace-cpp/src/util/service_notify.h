@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,7 +37,10 @@ public:
     /// How often the manager wants to hear of this process, at the latest; nothing if it does not.
     [[nodiscard]] std::optional<std::chrono::microseconds> watchdog() const { return watchdog_; }
 
-    void ready(std::string_view status) const;
+    /// Somebody in this process who wants to know when it is ready, the first time.
+    void on_ready(std::function<void()> told) { on_ready_ = std::move(told); }
+
+    void ready(std::string_view status);
     void status(std::string_view status) const;
     void stopping(std::string_view status) const;
     void alive() const;
@@ -47,6 +51,7 @@ private:
     int fd_ = -1;
     std::string problem_;
     std::optional<std::chrono::microseconds> watchdog_;
+    std::function<void()> on_ready_;
 };
 
 } // namespace nfovpn

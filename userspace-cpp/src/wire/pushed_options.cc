@@ -67,8 +67,12 @@ public:
             {"route", &Reader::route},
             {"route-ipv6", &Reader::route_ipv6},
             {"redirect-gateway", &Reader::redirect_gateway},
+            {"redirect-private", &Reader::redirect_gateway},
             {"ping", &Reader::seconds},
             {"ping-restart", &Reader::seconds},
+            {"ping-exit", &Reader::seconds},
+            {"inactive", &Reader::inactive},
+            {"session-timeout", &Reader::session_timeout},
             {"explicit-exit-notify", &Reader::exit_notify},
             {"tun-mtu", &Reader::tun_mtu},
             {"peer-id", &Reader::peer_id},
@@ -207,6 +211,7 @@ private:
     Fault redirect_gateway(const std::string&, Words words) {
         std::vector<std::string> ignored;
         out_.redirect = parse_redirect(words.subspan(1), ignored);
+        out_.redirect->reroute = words[0] == "redirect-gateway";
         for (const auto& word : ignored)
             ignore("redirect-gateway " + word);
         return std::nullopt;
@@ -218,6 +223,36 @@ private:
             ignore(option);
         else
             (words[0] == "ping" ? out_.ping : out_.ping_restart) = value;
+        if (value && words[0] != "ping")
+            out_.ping_exit = words[0] == "ping-exit";
+        return std::nullopt;
+    }
+
+    Fault inactive(const std::string& option, Words words) {
+        auto value =
+            words.size() == 2 || words.size() == 3 ? number(words[1], 0, 0x7fffffff) : std::nullopt;
+        std::uint64_t bytes = 0;
+        bool well = value.has_value();
+        if (words.size() == 3) {
+            const auto& word = words[2];
+            auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), bytes);
+            well = well && error == std::errc{} && end == word.data() + word.size();
+        }
+        if (!well) {
+            ignore(option);
+            return std::nullopt;
+        }
+        out_.inactive = std::chrono::seconds(*value);
+        out_.inactive_bytes = bytes;
+        return std::nullopt;
+    }
+
+    Fault session_timeout(const std::string& option, Words words) {
+        const auto value = words.size() == 2 ? number(words[1], 0, 0x7fffffff) : std::nullopt;
+        if (value)
+            out_.session_timeout = std::chrono::seconds(*value);
+        else
+            ignore(option);
         return std::nullopt;
     }
 
@@ -245,7 +280,7 @@ private:
 
     Fault compression(const std::string&, Words words) {
         out_.framing = framing_of(words[0], words.size() > 1 ? words[1] : "");
-        return out_.framing ? std::nullopt : Fault("compression is not supported");
+        return out_.framing ? std::nullopt : Fault("no compression that is known");
     }
 
     // What is not understood here makes packets that cannot be read.
@@ -371,13 +406,15 @@ std::optional<TunnelRoute> parse_route(std::span<const std::string> words) {
     if (words.empty())
         return std::nullopt;
     const bool given = words.size() > 1 && words[1] != "default";
-    auto base = parse_ipv4(words[0]);
+    const bool to_server = words[0] == "remote_host";
+    auto base = to_server ? std::optional(Ipv4{}) : parse_ipv4(words[0]);
     auto mask = given ? parse_ipv4(words[1]) : std::optional(Ipv4{0xffffffff});
     auto length = mask ? prefix_length(*mask) : std::nullopt;
     if (!base || !length || (base->value & ~mask->value) != 0)
         return std::nullopt;
     TunnelRoute out;
     out.network = ipv4_prefix(*base, *length);
+    out.to_server = to_server;
     if (!read_rest(out, words.subspan(std::min<std::size_t>(words.size(), 2))))
         return std::nullopt;
     return out;

@@ -18,6 +18,7 @@
 #include "util/result.h"
 #include "util/secret.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -35,6 +36,7 @@ struct TunnelRoute {
         NetGateway ///< past the tunnel, as the server itself is reached
     };
     Prefix network;
+    bool to_server = false; ///< "remote_host": network is not known before there is one
     Via via = Via::Tunnel;
     std::optional<std::uint32_t> metric;
 
@@ -50,7 +52,8 @@ std::optional<TunnelRoute> parse_route_ipv6(std::span<const std::string> words);
 struct RedirectGateway {
     bool ipv4 = true;
     bool ipv6 = false;
-    bool local = false; ///< the server is on this link and needs no route of its own
+    bool local = false;  ///< the server is on this link and needs no route of its own
+    bool reroute = true; ///< not with redirect-private: only the server's own route is set
 
     bool operator==(const RedirectGateway&) const = default;
 };
@@ -79,6 +82,10 @@ struct PushedOptions {
 
     std::optional<std::uint32_t> ping; ///< seconds
     std::optional<std::uint32_t> ping_restart;
+    std::optional<bool> ping_exit; ///< the last of ping-restart and ping-exit was the latter
+    std::optional<std::chrono::seconds> inactive;
+    std::uint64_t inactive_bytes = 0;
+    std::optional<std::chrono::seconds> session_timeout;
     std::optional<std::uint32_t> exit_notify;
     std::optional<std::uint32_t> tun_mtu;
 

@@ -139,7 +139,7 @@ Bytes frame(Framing framing, ByteView packet) {
     const Bytes stub = {0xfa};
     const Bytes swapped = {0xfb};
     const Bytes escape = {0x50, 0};
-    switch (framing) {
+    switch (stub_of(framing)) {
     case Framing::None:
         break;
     case Framing::Stub:
@@ -150,6 +150,8 @@ Bytes frame(Framing framing, ByteView packet) {
         if (packet[0] == escape[0])
             return join({escape, packet});
         break;
+    default:
+        break;
     }
     return join({packet});
 }
@@ -157,7 +159,7 @@ Bytes frame(Framing framing, ByteView packet) {
 std::optional<Bytes> unframe(Framing framing, ByteView packet) {
     if (framing != Framing::None && packet.empty())
         return std::nullopt;
-    switch (framing) {
+    switch (stub_of(framing)) {
     case Framing::None:
         break;
     case Framing::Stub:
@@ -174,6 +176,8 @@ std::optional<Bytes> unframe(Framing framing, ByteView packet) {
         if (packet.size() < 2 || packet[1] != 0)
             return std::nullopt;
         return join({packet.subspan(2)});
+    default:
+        break;
     }
     return join({packet});
 }

@@ -80,7 +80,7 @@ Authority::Authority(const std::string& name) : key_(EVP_EC_gen("P-256")) {
 }
 
 Identity Authority::issue(const CertificateRequest& request) {
-    PkeyPtr key(EVP_EC_gen("P-256"));
+    PkeyPtr key(request.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"));
     check(key != nullptr);
     auto certificate = make(request.common_name, key.get(), serial_++, -30 * kDay,
                             request.expired ? -kDay : 100 * kDay);

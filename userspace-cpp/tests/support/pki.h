@@ -19,6 +19,7 @@ struct CertificateRequest {
     bool expired = false;
     bool extended_use = true; ///< names its purpose
     bool key_usage = true;
+    bool rsa = false; ///< takes its time
 };
 
 /// A certificate and its key, both PEM.

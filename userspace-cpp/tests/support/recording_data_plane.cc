@@ -133,6 +133,7 @@ std::optional<dataplane::PeerStats> RecordingDataPlane::peer_stats(std::uint32_t
     stats.id = id;
     stats.rx_bytes = peer->second.rx_bytes;
     stats.tx_bytes = peer->second.tx_bytes;
+    stats.inner_bytes = stats.rx_bytes + stats.tx_bytes;
     stats.remote = peer->second.moved_to;
     return stats;
 }
