@@ -27,12 +27,12 @@ forward_rule() { # 4|6
 		nft -a list chain inet fw forward | tee "$tmp/chain" &&
 		grep -q "udp dport 7000 counter packets 2 " "$tmp/chain" ||
 		fail "the rule has not seen both datagrams" || return
-	nft delete rule inet fw forward handle "$handle" && goes_on
+	rule_del && goes_on
 }
 
 unrelated_rule() {
 	armed 4 && rule_add input tcp dport 9 drop && goes_on || return
-	nft delete rule inet fw input handle "$handle" && goes_on
+	rule_del && goes_on
 }
 
 set_element() {
@@ -53,7 +53,7 @@ output_rule() { # 4|6
 	by egress local_down && by fast local_down &&
 		rule_add output "$ip" daddr "$a" udp dport 7000 drop || return
 	not_sent local_down &&
-		nft delete rule inet fw output handle "$handle" &&
+		rule_del &&
 		by egress local_down && by fast local_down
 }
 
@@ -66,7 +66,7 @@ input_rule() {
 		nft -a list chain inet fw input | tee "$tmp/chain" &&
 		grep -q "dport $GW_PORT counter packets 2 " "$tmp/chain" ||
 		fail "the rule has not seen both datagrams" || return
-	nft delete rule inet fw input handle "$handle" &&
+	rule_del &&
 		received slow && received fast
 }
 
@@ -123,7 +123,7 @@ fastpath_eager() {
 	run gwnl instance-set ifindex=tun0 "instance{" fastpath=eager "}" &&
 		run nsexec "$gw" conntrack -F && up && by fast && by fast &&
 		rule_add forward udp dport 7000 drop || return
-	not_sent && nft delete rule inet fw forward handle "$handle" &&
+	not_sent && rule_del &&
 		goes_on &&
 		run gwnl instance-set ifindex=tun0 "instance{" \
 			fastpath=accepted "}"

@@ -50,7 +50,7 @@ sequence=0
 arrives() {
 	local hex
 	printf -v hex '%08x' $((sequence += 1))
-	"$tool" -n "$5" send "$1" "$2" "$3" "$4" "$hex" &&
+	ask "$5" send "$1" "$2" "$3" "$4" "$hex" &&
 		wait_for "datagram $hex from $1 in $6.log" 5 \
 			lines_are 1 "^$hex$" "$6"
 }
@@ -60,7 +60,7 @@ is_lost() {
 	local hex
 	printf -v hex '%08x' $((sequence += 1))
 	# An OUTPUT rule is an error for the sender.
-	"$tool" -n "$5" send "$1" "$2" "$3" "$4" "$hex"
+	ask "$5" send "$1" "$2" "$3" "$4" "$hex"
 	run nsexec "$gw" ping -q -c 1 -W 2 198.51.100.2 &&
 		run nsexec "$peer" ping -q -c 1 -W 2 192.0.2.1 || return
 	lines_are 0 "^$hex$" "$6" || fail "datagram $hex from $1 has arrived"
@@ -116,10 +116,13 @@ goes_on() { by egress && by fast && by fast; }
 
 nft() { run nsexec "$gw" nft "$@"; }
 
-# CHAIN TEXT: a rule at the head of a chain; $handle names it afterwards
+# CHAIN TEXT: a rule at the head of a chain, which rule_del() takes away
 rule_add() {
 	local out
+	rule_chain=$1
 	out=$(nsexec "$gw" nft -e -a insert rule inet fw "$@") || return
 	echo "$out"
 	handle=${out##*handle }
 }
+
+rule_del() { nft delete rule inet fw "$rule_chain" handle "$handle"; }

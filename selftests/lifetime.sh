@@ -137,6 +137,8 @@ all_ends_told() {
 namespace_removed() {
 	local ns=$gw
 	traffic_on || return
+	unasked "$gw"
+	unasked "$peer"
 	# the processes in it hold it, too
 	ip netns pids "$gw" | xargs -r kill
 	run ip netns del "$gw"

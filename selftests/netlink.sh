@@ -374,7 +374,7 @@ zero_key() {
 }
 
 refused() { # REQUEST WANTED
-	local request=$1 words answer status
+	local request=$1 words status lines
 	request=${request//TUN/ifindex=tun0}
 	request=${request//CKEY/cipher-key=00112233445566778899aabbccddeeff}
 	if [[ $request =~ KEY([0-9]+) ]]; then
@@ -382,11 +382,12 @@ refused() { # REQUEST WANTED
 			"${BASH_REMATCH[1]}")}
 	fi
 	read -ra words <<<"$request"
-	answer=$(gwnl "${words[@]}")
+	ask "$gw" nl nf-ovpn "${words[@]}"
 	status=$?
+	mapfile -t lines <"$told"
 	echo "+ $request"
-	echo "  $answer (to be $2)"
-	[ $status -eq 1 ] && [ "$answer" = "$2" ]
+	echo "  ${lines[*]} (to be $2)"
+	[ $status -eq 1 ] && [ "${lines[*]}" = "$2" ]
 }
 
 # A refused request has changed nothing.
@@ -598,38 +599,43 @@ wrong() {
 	[ "$way" != unknown ] || variant "EINVAL 99: Unknown" $i $i 99:hex=00
 }
 
-# All that a request could have changed
+# All that a request could have changed, into "state_now"
 objects() {
-	local what
+	local what word words
+	state_now=
 	for what in "instance-get" "peer-get ifindex=tun2" \
 		"key-get ifindex=tun2 keyconf{ peer-id=9 }"; do
 		# shellcheck disable=SC2086	# words
-		"$tool" -n "$gw" dump nf-ovpn $what | tr ' ' '\n' |
-			grep -v '\.stats\.'
+		ask "$gw" dump nf-ovpn $what
+		mapfile -td ' ' words <"$told"
+		for word in "${words[@]}"; do
+			[[ $word == *.stats.* ]] || state_now+="$word "
+		done
 	done
 }
 
-# A request in words, or a dump
-ask() { # REQUEST
-	local words
+# A request in words, or a dump; what is answered is in the file $told
+request() { # REQUEST
+	local words form=nl
 	read -ra words <<<"$1"
 	echo "+ ${words[*]}" >&2
-	case ${words[0]} in
-	dump:*) "$tool" -n "$gw" dump nf-ovpn "${words[0]#dump:}" "${words[@]:1}" ;;
-	*) gwnl "${words[@]}" ;;
-	esac
+	[[ ${words[0]} != dump:* ]] || form=dump
+	ask "$gw" "$form" nf-ovpn "${words[0]#dump:}" "${words[@]:1}"
 }
 
 # Each is refused, for what is wrong with it, and nothing has changed.
 each_wrong() { # WAY REQUEST
-	local wanted request answer before n=0
-	before=$(objects)
-	while IFS=$'\t' read -r wanted request; do
+	local wanted line before state_now lines n=0
+	objects
+	before=$state_now
+	while IFS=$'\t' read -r wanted line; do
 		n=$((n + 1))
-		answer=$(ask "$request")
-		echo "  $answer (to begin with $wanted)"
-		[[ $answer =~ ^$wanted ]] || return
-		[ "$(objects)" = "$before" ] ||
+		request "$line"
+		mapfile -t lines <"$told"
+		echo "  ${lines[*]} (to begin with $wanted)"
+		[[ ${lines[*]} =~ ^$wanted ]] || return
+		objects
+		[ "$state_now" = "$before" ] ||
 			fail "something has changed" || return
 	done < <(wrong "$@")
 	[ $n -gt 0 ]
@@ -645,7 +651,7 @@ attributes() {
 				"attribute by attribute, $way: $name" \
 				each_wrong $way "$request"
 		done
-		check "right: $name" ask "${request//!/}"
+		check "right: $name" request "${request//!/}"
 	done < <(whole)
 }
 
