@@ -170,7 +170,7 @@ tproxied() {
 	lines_are 0 "^cc" peer_udp || fail "they came to the peer" || status=1
 	expect_rise vpn-tx-packets -eq 0 || status=1
 	nft delete table inet proxy
-	nft delete rule inet fw input handle "$handle"
+	rule_del
 	ip -n "$gw" $f rule del fwmark 7 lookup $table
 	ip -n "$gw" $f route flush table $table
 	stop sink
@@ -193,11 +193,15 @@ multipath() {
 	# shellcheck disable=SC2086	# words
 	run ip -n "$gw" route add "$route" nexthop $member weight 255 \
 		nexthop via "$next" dev br0 weight 1 || return
-	# One of 256 hashes leads to the other member.
-	begin "$2" up down || status=1
+	# One of 256 hashes leads to the other member. With IPv6 each packet may have
+	# another hash, by its flow label.
 	if [ "$1" = 4 ]; then
+		begin "$2" up down || status=1
 		run ip -n "$gw" route replace "$route" via "$next" dev br0
 	else
+		begin off up down || status=1
+		run gwnl instance-set ifindex=tun0 "instance{" fastpath="$2" "}"
+		[ "$2" = off ] || { by egress && by egress; } || status=1
 		# shellcheck disable=SC2086	# words
 		run ip -n "$gw" route del "$route" $member
 	fi || status=1

@@ -43,6 +43,7 @@
 #include <unistd.h>
 
 #include <linux/bpf.h>
+#include <linux/fib_rules.h>
 #include <linux/genetlink.h>
 #include <linux/if_alg.h>
 #include <linux/if_ether.h>
@@ -52,6 +53,7 @@
 #include <linux/netlink.h>
 #include <linux/nf_ovpn.h>
 #include <linux/ovpn.h>
+#include <linux/rtnetlink.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define DATAGRAM_MAX	65536
@@ -927,15 +929,14 @@ static int transact(int fd, const struct family *family, int id, char **words,
 static int cmd_nl(char **words, bool dump)
 {
 	const struct family *family = family_by_name(words[0]);
-	int fd = netlink_socket();
+	int fd = netlink_socket(), refused;
 
-	return transact(fd, family, family_id(fd, family->name, NULL),
-			words + 1, dump);
+	refused = transact(fd, family, family_id(fd, family->name, NULL),
+			   words + 1, dump);
+	close(fd);
+	return refused;
 }
 
-/* Requests from standard input, one to a line, for many of them in a short
- * time.
- */
 /* The whole of a refusal, which has the request in it, in hexadecimal digits */
 static int cmd_refusal(char **words)
 {
@@ -966,6 +967,9 @@ static int cmd_refusal(char **words)
 	return 0;
 }
 
+/* Requests from standard input, one to a line, for many of them in a short
+ * time.
+ */
 static int cmd_batch(char **words)
 {
 	const struct family *family = family_by_name(words[0]);
@@ -1765,8 +1769,8 @@ static int send_fragments(int fd, const uint8_t *pkt, size_t len, size_t first,
 	return 0;
 }
 
-/* [checksum=N] [length=N] [tos=N] [fragment=N] SRC SPORT DST DPORT [HEX...]: a
- * datagram from any address and port, whoever has them, with a wrong checksum or
+/* [checksum=N] [length=N] [tos=N] [label=N] [fragment=N]
+ * SRC SPORT DST DPORT [HEX...]: a datagram from any address and port, whoever has them, with a wrong checksum or
  * length when asked for, or in fragments; one for each HEX, or for each line of
  * standard input.
  */
@@ -1777,12 +1781,12 @@ static int cmd_send(char **words)
 	struct sockaddr_storage src, dst;
 	long check = -1, length = -1;
 	uint8_t *udp, *payload, tos = 0;
+	uint32_t label = 0;
 	size_t addr_len, udp_len, n, fragment = 0;
 	socklen_t dst_len;
-	int error;
 	uint32_t sum;
+	int fd, error = 0;
 	char **hex;
-	int fd;
 
 	for (; strchr(*words, '='); words++) {
 		if (!strncmp(*words, "checksum=", 9))
@@ -1791,6 +1795,8 @@ static int cmd_send(char **words)
 			length = parse_number(*words + 7, NULL);
 		else if (!strncmp(*words, "tos=", 4))
 			tos = parse_number(*words + 4, NULL);
+		else if (!strncmp(*words, "label=", 6))
+			label = parse_number(*words + 6, NULL);
 		else if (!strncmp(*words, "fragment=", 9))
 			fragment = parse_number(*words + 9, NULL);
 		else
@@ -1841,7 +1847,8 @@ static int cmd_send(char **words)
 			struct sockaddr_in6 *d = (void *)&dst;
 
 			pkt[0] = 0x60 | tos >> 4;
-			pkt[1] = tos << 4;
+			pkt[1] = tos << 4 | (label >> 16 & 0x0f);
+			put16(pkt + 2, label);
 			put16(pkt + 4, udp_len);
 			pkt[6] = IPPROTO_UDP;
 			pkt[7] = 64;
@@ -1864,10 +1871,50 @@ static int cmd_send(char **words)
 		else
 			error = sendto(fd, pkt, payload + n - pkt, 0,
 				       (struct sockaddr *)&dst, dst_len);
-		if (error < 0)
-			err(1, "send");
+		if (error < 0) {
+			warn("send");
+			break;
+		}
 	}
-	return 0;
+	close(fd);
+	return error < 0;
+}
+
+/* add|del ADDRESS LABEL: a routing rule that drops what has this flow label */
+static int cmd_label_rule(char **words)
+{
+	bool add = !strcmp(words[0], "add");
+	struct request req = { .nlh = {
+		.nlmsg_len = NLMSG_LENGTH(sizeof(struct fib_rule_hdr)),
+		.nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK |
+			       (add ? NLM_F_CREATE | NLM_F_EXCL : 0),
+	} };
+	struct fib_rule_hdr *rule = NLMSG_DATA(&req.nlh);
+	uint32_t label = htonl(parse_number(words[2], NULL));
+	uint32_t mask = htonl(0xfffff), priority = 1000;
+	int fd, error = -EIO;
+	uint64_t buf[512];
+	struct in6_addr to;
+
+	if (inet_pton(AF_INET6, words[1], &to) != 1)
+		errx(2, "bad address %s", words[1]);
+	rule->family = AF_INET6;
+	rule->dst_len = 128;
+	rule->action = FR_ACT_BLACKHOLE;
+	put(&req, FRA_DST, &to, sizeof(to));
+	put(&req, FRA_PRIORITY, &priority, sizeof(priority));
+	put(&req, FRA_FLOWLABEL, &label, sizeof(label));
+	put(&req, FRA_FLOWLABEL_MASK, &mask, sizeof(mask));
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0 || send(fd, req.buf, req.nlh.nlmsg_len, 0) < 0 ||
+	    recv(fd, buf, sizeof(buf), 0) < (ssize_t)sizeof(struct nlmsgerr))
+		err(2, "rtnetlink");
+	close(fd);
+	memcpy(&error, NLMSG_DATA((struct nlmsghdr *)buf), sizeof(error));
+	if (error)
+		warnx("label-rule: %s", strerror(-error));
+	return !!error;
 }
 
 /* SRC SPORT DST DPORT HEX...: datagrams of one length, the last may be shorter,
@@ -2081,6 +2128,7 @@ static int usage(void)
 		"  dump FAMILY REQUEST [ATTRIBUTE...]\n"
 		"  refusal FAMILY REQUEST [ATTRIBUTE...]	as it comes, in hexadecimal\n"
 		"  batch FAMILY			requests from standard input\n"
+		"  serve FILE			commands from standard input\n"
 		"  monitor			notifications of nf-ovpn\n"
 		"  drops				reasons of dropped packets\n"
 		"  tun NAME [tap]		hold a device, print what is read\n"
@@ -2092,8 +2140,9 @@ static int usage(void)
 		"  capture DEVICE DPORT COUNT	print outgoing UDP payloads\n"
 		"  cgroup DIRECTORY drop|pass\n"
 		"  tcx DEVICE drop|assign [ADDRESS PORT|none]	of what is sent|received\n"
-		"  send [checksum=N] [length=N] [tos=N] [fragment=N]\n"
-		"       SRC SPORT DST DPORT [HEX...]\n"
+		"  send [checksum=N] [length=N] [tos=N] [label=N]\n"
+		"       [fragment=N] SRC SPORT DST DPORT [HEX...]\n"
+		"  label-rule add|del ADDRESS LABEL	drop what has this flow label\n"
 		"  mutate SEED COUNT		of the datagrams of standard input\n"
 		"  segments SRC SPORT DST DPORT HEX...	as one packet\n"
 		"  inject DEVICE PROTOCOL HEX...	packets into a device\n"
@@ -2114,9 +2163,91 @@ static void enter_netns(const char *name)
 	close(fd);
 }
 
+static int serve(const char *file);
+
+static int run(int argc, char **argv)
+{
+	int need = argc - 1;
+
+	if (!strcmp(argv[0], "nl") && need >= 2)
+		return cmd_nl(argv + 1, false);
+	if (!strcmp(argv[0], "dump") && need >= 2)
+		return cmd_nl(argv + 1, true);
+	if (!strcmp(argv[0], "refusal") && need >= 2)
+		return cmd_refusal(argv + 1);
+	if (!strcmp(argv[0], "batch") && need == 1)
+		return cmd_batch(argv + 1);
+	if (!strcmp(argv[0], "serve") && need == 1)
+		return serve(argv[1]);
+	if (!strcmp(argv[0], "monitor") && !need)
+		return cmd_monitor();
+	if (!strcmp(argv[0], "drops") && !need)
+		return cmd_drops();
+	if (!strcmp(argv[0], "tun") && need >= 1)
+		return cmd_tun(argv + 1);
+	if (!strcmp(argv[0], "socket") && need >= 2)
+		return cmd_socket(argv + 1, SOCKET_PLAIN);
+	if (!strcmp(argv[0], "gro-socket") && need == 2)
+		return cmd_socket(argv + 1, SOCKET_GRO);
+	if (!strcmp(argv[0], "transparent-socket") && need == 2)
+		return cmd_socket(argv + 1, SOCKET_TRANSPARENT);
+	if (!strcmp(argv[0], "turns") && need >= 7)
+		return cmd_turns(argv + 1);
+	if (!strcmp(argv[0], "segments") && need >= 5)
+		return cmd_segments(argv + 1);
+	if (!strcmp(argv[0], "label-rule") && need == 3)
+		return cmd_label_rule(argv + 1);
+	if (!strcmp(argv[0], "send") && need >= 4)
+		return cmd_send(argv + 1);
+	if (!strcmp(argv[0], "mutate") && need == 2)
+		return cmd_mutate(argv + 1);
+	if (!strcmp(argv[0], "capture") && need == 3)
+		return cmd_capture(argv + 1);
+	if (!strcmp(argv[0], "cgroup") && need == 2)
+		return cmd_cgroup(argv + 1);
+	if (!strcmp(argv[0], "tcx") &&
+	    (need == 4 || (need >= 2 && !strcmp(argv[need], need == 2 ? "drop" : "none"))))
+		return cmd_tcx(argv + 1);
+	if (!strcmp(argv[0], "advertise") && need == 3)
+		return cmd_advertise(argv + 1);
+	if (!strcmp(argv[0], "inject") && need >= 3)
+		return cmd_inject(argv + 1);
+	return usage();
+}
+
+/* FILE: commands from standard input, one to a line, which save the script a
+ * process each. What a command prints is in the file when its status is printed.
+ */
+static int serve(const char *file)
+{
+	int tell = dup(STDOUT_FILENO);
+	size_t room = 0;
+	char *line = NULL;
+
+	if (tell < 0 || !freopen(file, "a", stdout) ||
+	    dup2(fileno(stdout), STDERR_FILENO) < 0)
+		err(2, "%s", file);
+	while (getline(&line, &room, stdin) > 0) {
+		char **argv = calloc(strlen(line) / 2 + 2, sizeof(*argv));
+		int argc = 0, status = 2;
+
+		if (!argv || ftruncate(STDOUT_FILENO, 0))
+			err(2, "%s", file);
+		for (char *word = strtok(line, "\n "); word;
+		     word = strtok(NULL, "\n "))
+			argv[argc++] = word;
+		if (argc)
+			status = run(argc, argv);
+		free(argv);
+		if (fflush(stdout) || dprintf(tell, "%d\n", status) < 0)
+			err(2, "%s", file);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	int opt, need;
+	int opt;
 
 	while ((opt = getopt(argc, argv, "+n:bp:")) != -1) {
 		switch (opt) {
@@ -2137,46 +2268,5 @@ int main(int argc, char **argv)
 	argc -= optind;
 	if (!argc)
 		return usage();
-	need = argc - 1;
-
-	if (!strcmp(argv[0], "nl") && need >= 2)
-		return cmd_nl(argv + 1, false);
-	if (!strcmp(argv[0], "dump") && need >= 2)
-		return cmd_nl(argv + 1, true);
-	if (!strcmp(argv[0], "refusal") && need >= 2)
-		return cmd_refusal(argv + 1);
-	if (!strcmp(argv[0], "batch") && need == 1)
-		return cmd_batch(argv + 1);
-	if (!strcmp(argv[0], "monitor") && !need)
-		return cmd_monitor();
-	if (!strcmp(argv[0], "drops") && !need)
-		return cmd_drops();
-	if (!strcmp(argv[0], "tun") && need >= 1)
-		return cmd_tun(argv + 1);
-	if (!strcmp(argv[0], "socket") && need >= 2)
-		return cmd_socket(argv + 1, SOCKET_PLAIN);
-	if (!strcmp(argv[0], "gro-socket") && need == 2)
-		return cmd_socket(argv + 1, SOCKET_GRO);
-	if (!strcmp(argv[0], "transparent-socket") && need == 2)
-		return cmd_socket(argv + 1, SOCKET_TRANSPARENT);
-	if (!strcmp(argv[0], "turns") && need >= 7)
-		return cmd_turns(argv + 1);
-	if (!strcmp(argv[0], "segments") && need >= 5)
-		return cmd_segments(argv + 1);
-	if (!strcmp(argv[0], "send") && need >= 4)
-		return cmd_send(argv + 1);
-	if (!strcmp(argv[0], "mutate") && need == 2)
-		return cmd_mutate(argv + 1);
-	if (!strcmp(argv[0], "capture") && need == 3)
-		return cmd_capture(argv + 1);
-	if (!strcmp(argv[0], "cgroup") && need == 2)
-		return cmd_cgroup(argv + 1);
-	if (!strcmp(argv[0], "tcx") &&
-	    (need == 4 || (need >= 2 && !strcmp(argv[need], need == 2 ? "drop" : "none"))))
-		return cmd_tcx(argv + 1);
-	if (!strcmp(argv[0], "advertise") && need == 3)
-		return cmd_advertise(argv + 1);
-	if (!strcmp(argv[0], "inject") && need >= 3)
-		return cmd_inject(argv + 1);
-	return usage();
+	return run(argc, argv);
 }

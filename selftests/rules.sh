@@ -40,8 +40,7 @@ burst() {
 		printf -v hex '%08x' $((sequence += 1))
 		words+=("$hex")
 		# An OUTPUT rule is an error for the sender.
-		"$tool" -n "$ns" send "$src" "$sport" "$a" 7000 "$hex" \
-			2>/dev/null
+		ask "$ns" send "$src" "$sport" "$a" 7000 "$hex"
 	done
 	passed_by || return
 	for hex in "${words[@]}"; do
@@ -61,6 +60,7 @@ passed_by() {
 
 # The flow is there, and as armed as the mode allows.
 begin() { # MODE WAY
+	forget peer_udp
 	tun fastpath="$1" && up && "$2" && "$2" || return
 	[ "$1" = off ] || { mark && "$2" && expect_rise tx-fast-packets -eq 1; }
 }
@@ -97,13 +97,11 @@ setting() {
 # A rule at the head of the chain, in the syntax of nft
 same_nft() { # FAMILY WAY RULE
 	same "$1" "$2" "nft 'insert rule inet fw {chain} {ip} daddr {addr} $3'" \
-		"nft flush chain inet fw output; $(rules_again)"
+		"nft -f $tmp/rules"
 }
 
-# The table as it was; sets and objects of the tests stay.
-rules_again() {
-	printf '%s' "nft delete table inet fw; nft -f $tmp/rules"
-}
+# The table as it was, with the sets and objects of the tests
+rules_again() { nft -f "$tmp/rules"; }
 
 # --- verdicts that must not be remembered
 
@@ -112,12 +110,13 @@ volatile() {
 	ends "$1"
 	way "$2"
 	begin accepted "$2" || return
-	setting "nft 'insert rule inet fw {chain} {ip} daddr {addr} $3'" || return
+	# shellcheck disable=SC2086	# words
+	rule_add "$chain" $ip daddr "$a" $3 || return
 	mark
 	"$2" && "$2" && "$2" && expect_rise tx-egress-packets -eq 3 &&
 		expect_rise unarmed.rule -eq 3 &&
 		told_unarmed "$2" rule || return
-	setting "$(rules_again)" && "$2" && mark && "$2" &&
+	rule_del && "$2" && mark && "$2" &&
 		expect_rise tx-fast-packets -eq 1
 }
 
@@ -134,10 +133,11 @@ stable() {
 	ends "$1"
 	way "$2"
 	begin accepted "$2" || return
-	setting "nft 'insert rule inet fw {chain} {ip} daddr {addr} $3'" || return
+	# shellcheck disable=SC2086	# words
+	rule_add "$chain" $ip daddr "$a" $3 || return
 	"$2" && mark && "$2" && "$2" && expect_rise tx-fast-packets -eq 2 &&
 		expect_rise unarmed.rule -eq 0 || return
-	setting "$(rules_again)"
+	rule_del
 }
 
 # Every function that evaluates an nf_tables expression or object in this kernel,
@@ -380,14 +380,14 @@ other_interface() {
 		begin "$2" down || return
 	mark
 	other_sends && expect_rise vpn-tx-packets -eq 0 || return
-	nft delete rule inet fw forward handle "$handle" && down
+	rule_del && down
 }
 
 # By the other link, as the host in the LAN
 other_sends() {
 	local hex
 	printf -v hex '%08x' $((sequence += 1))
-	"$tool" -n "$other" send "${1:-$b}" "${2:-7001}" "$a" 7000 "$hex" || return
+	ask "$other" send "${1:-$b}" "${2:-7001}" "$a" 7000 "$hex" || return
 	run nsexec "$other" ping -q -c 1 -W 2 203.0.113.1 && passed_by || return
 	lines_are 0 "^$hex$" peer_udp || fail "datagram $hex has arrived"
 }
@@ -438,7 +438,7 @@ rp_filter_armed() { # MODE
 one_is_lost() {
 	local hex
 	printf -v hex '%08x' $((sequence += 1))
-	"$tool" -n "$lan" send "$b" 7001 "$a" 7000 "$hex" || return
+	ask "$lan" send "$b" 7001 "$a" 7000 "$hex" || return
 	nsexec "$other" ping -q -c 1 -W 2 203.0.113.1 >/dev/null &&
 		nsexec "$peer" ping -q -c 1 -W 2 192.0.2.1 >/dev/null || return
 	lines_are 0 "^$hex$" peer_udp || fail "datagram $hex has arrived"
@@ -451,7 +451,7 @@ own_address() {
 	rule_add forward "$ip" saddr "$gw_inner" drop && begin "$2" local_down || return
 	mark
 	other_sends "$gw_inner" 7002 && expect_rise vpn-tx-packets -eq 0 || return
-	nft delete rule inet fw forward handle "$handle"
+	rule_del
 }
 
 # FAMILY WAY MODE: the conntrack mark changes under an armed flow
@@ -464,7 +464,7 @@ ct_mark() {
 		begin "$3" "$2" || return
 	run nsexec "$gw" conntrack -U -f $f -p udp -m 7 && not_sent "$2" || return
 	run nsexec "$gw" conntrack -U -f $f -p udp -m 0 && "$2" &&
-		nft delete rule inet fw "$chain" handle "$handle"
+		rule_del
 }
 
 # MODE: packets of an armed flow with another DSCP, of which a routing rule knows
@@ -475,10 +475,56 @@ other_dscp() {
 	mark
 	local hex status=0
 	printf -v hex '%08x' $((sequence += 1))
-	"$tool" -n "$lan" send tos=0x10 "$b" 7001 "$a" 7000 "$hex" && passed_by &&
+	ask "$lan" send tos=0x10 "$b" 7001 "$a" 7000 "$hex" && passed_by &&
 		lines_are 0 "^$hex$" peer_udp && expect_rise vpn-tx-packets -eq 0 ||
 		status=1
 	ip -n "$gw" rule del to 10.8.0.2 tos 0x10 blackhole
+	return $status
+}
+
+# MODE: a packet of an armed flow with another flow label, of which a routing rule
+# knows
+other_label() {
+	local hex status=0
+	ends 6
+	begin "$1" down && ask "$gw" label-rule add fd08::2 16 && down && down ||
+		return
+	mark
+	printf -v hex '%08x' $((sequence += 1))
+	ask "$lan" send label=16 "$b" 7001 "$a" 7000 "$hex" && passed_by &&
+		lines_are 0 "^$hex$" peer_udp && expect_rise vpn-tx-packets -eq 0 ||
+		status=1
+	ask "$gw" label-rule del fd08::2 16 && down || status=1
+	return $status
+}
+
+# Flow labels lead to either member of a multipath route.
+label_multipath() {
+	local hex i mode off='' pattern route status=0
+	ends 6
+	route="fd08::2/128 nexthop via fe80::99 dev tun0 nexthop via 2001:db8:3::2 dev veth2"
+	for mode in off accepted; do
+		pattern=
+		tun fastpath=$mode && up || return
+		# shellcheck disable=SC2086	# words
+		run ip -n "$gw" route add $route || return
+		for i in {1..16} {1..16}; do
+			printf -v hex '%08x' $((sequence += 1))
+			ask "$lan" send label="$i" "$b" 7001 "$a" 7000 "$hex"
+			passed_by || status=1
+			if lines_are 1 "^$hex$" peer_udp; then
+				pattern+=1
+			else
+				pattern+=0
+			fi
+		done
+		ip -n "$gw" route del fd08::2/128
+		echo "  $mode: $pattern"
+		[ "$mode" = accepted ] || off=$pattern
+	done
+	[ "$pattern" = "$off" ] || fail "not as with fastpath off" || return
+	[[ $pattern == *0* && $pattern == *1* ]] ||
+		fail "all labels lead to one member"
 	return $status
 }
 
@@ -546,7 +592,7 @@ ipsec_then_clear() {
 		ip -n "$ns" xfrm policy flush
 		ip -n "$ns" xfrm state flush
 	done
-	nft delete rule inet fw input handle "$handle"
+	rule_del
 	[ $status -eq 0 ] && down
 }
 
@@ -610,7 +656,7 @@ long_commit() {
 	wait $pid 2>/dev/null
 	passed_by
 	not_sent && not_sent || status=1
-	nsexec "$gw" bash -c "$(rules_again)"
+	rules_again
 	[ $status -eq 0 ] && down
 }
 
@@ -673,7 +719,7 @@ priority() { # MODE
 		begin "$1" down || return
 	for i in 1 2 3 4; do
 		printf -v hex '%08x' $((sequence += 1))
-		"$tool" -n "$lan" send tos=0x10 "$b" 7001 "$a" 7000 "$hex" &&
+		ask "$lan" send tos=0x10 "$b" 7001 "$a" 7000 "$hex" &&
 			wait_for "datagram $hex" 5 lines_are 1 "^$hex$" peer_udp ||
 			return
 	done
@@ -693,7 +739,7 @@ group_address() {
 		ip -n "$gw" route add 239.0.0.0/8 dev tun0 || return
 	mark
 	for hex in 01 02 03; do
-		"$tool" -n "$gw" send "$gw_inner" 7002 239.1.2.3 7000 $hex || status=1
+		ask "$gw" send "$gw_inner" 7002 239.1.2.3 7000 $hex || status=1
 	done
 	expect_rise tx-fast-packets -eq 0 && expect_rise tx-egress-packets -eq 3 &&
 		expect_rise unarmed.group -eq 3 || status=1
@@ -771,7 +817,7 @@ fragments() {
 	RULES
 	for n in 1 2; do
 		printf -v hex '%08x%032x' $((sequence += 1)) 0
-		"$tool" -n "$lan" send fragment=16 "$b" 7001 "$a" 7000 "$hex" &&
+		ask "$lan" send fragment=16 "$b" 7001 "$a" 7000 "$hex" &&
 			wait_for "datagram $hex" 5 lines_are 1 "^$hex$" peer_udp ||
 			status=1
 	done
@@ -799,7 +845,10 @@ prepare() {
 		limit l { rate 1000/second }
 	}
 	RULES
-	nsexec "$gw" nft list table inet fw >"$tmp/rules"
+	{
+		echo "delete table inet fw"
+		nsexec "$gw" nft list table inet fw
+	} >"$tmp/rules"
 }
 
 require "a tunnel under rules" prepare
@@ -871,8 +920,10 @@ for m in $modes; do
 	check "F2: in ESP, then in clear, IPv6, fastpath $m" ipsec_then_clear 6 "$m"
 	check "F9: an IPv6 route behind another, fastpath $m" second_route "$m"
 	check "a routing rule for DSCP, fastpath $m" other_dscp "$m"
+	check "a routing rule for a flow label, fastpath $m" other_label "$m"
 	check "F13: priority, fastpath $m" priority "$m"
 done
+check "flow labels and a multipath route" label_multipath
 check "F9: a route that expires" expiring_route
 check "F11: a group address" group_address
 check "F12: eager and a helper" eager_helper

@@ -37,6 +37,7 @@
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_nat.h>
+#include <net/nexthop.h>
 #include <net/route.h>
 #include <net/xfrm.h>
 
@@ -522,6 +523,21 @@ static unsigned int postrouting_hook(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+#if IS_ENABLED(CONFIG_IPV6)
+/* Whether packets of one flow may take different routes since their flow labels
+ * differ: by a routing rule, or by the hash of a multipath route.
+ */
+static bool label_matters(const struct net *net, const struct fib6_info *from)
+{
+#ifdef CONFIG_IPV6_MULTIPLE_TABLES
+	if (READ_ONCE(net->ipv6.fib6_rules_require_flowlabel))
+		return true;
+#endif
+	return READ_ONCE(from->fib6_nsiblings) ||
+	       (from->nh && nexthop_is_multipath(from->nh));
+}
+#endif
+
 static bool route6_is_plain(const struct dst_entry *dst,
 			    const struct nf_ovpn_instance *inst)
 {
@@ -532,7 +548,8 @@ static bool route6_is_plain(const struct dst_entry *dst,
 
 	from = rcu_dereference(rt->from);
 	if (rt->rt6i_flags & RTF_EXPIRES || !from || !idev ||
-	    READ_ONCE(from->fib6_flags) & RTF_EXPIRES)
+	    READ_ONCE(from->fib6_flags) & RTF_EXPIRES ||
+	    label_matters(inst->net, from))
 		return false;
 	/* That of the device is looked at again. */
 	return ip6_dst_mtu_maybe_forward(dst, true) >=
