@@ -287,19 +287,27 @@ all_expressions() {
 	return $missing
 }
 
-# The rules of x_tables that are of some use to one of the flows, by
-# iptables-legacy and by iptables-nft, and what the kernel has registered
+# The rules of x_tables: each match of this kernel and each target, with what
+# becomes of a flow, by iptables-legacy and by iptables-nft. "-" is for those that
+# no rule can have that the flow passes, all of which are volatile.
 xt_table() {
 	cat <<-'EOT'
+	addrtype	volatile	-m addrtype --dst-type UNICAST
 	comment		stable	-m comment --comment x
+	connbytes	volatile	-m connbytes --connbytes 0: --connbytes-dir both --connbytes-mode packets
 	connmark	stable	-m connmark --mark 0
 	conntrack	stable	-m conntrack --ctstate ESTABLISHED
 	conntrack	volatile	-m conntrack --ctstatus SEEN_REPLY
+	hashlimit	volatile	-m hashlimit --hashlimit-upto 1000/second --hashlimit-name h
+	hl		volatile	-m hl --hl-gt 1
 	icmp		-
 	icmp6		-
+	iprange		-
+	length		volatile	-m length --length 1:1500
 	limit		volatile	-m limit --limit 1000/second --limit-burst 100
 	mark		stable	-m mark --mark 0
 	multiport	stable	-m multiport --dports 7000,7001
+	pkttype		-
 	quota		volatile	-m quota --quota 100000000
 	recent		volatile	-m recent --set
 	rt		stable	-m rt ! --rt-type 0
@@ -307,29 +315,37 @@ xt_table() {
 	state		stable	-m state --state ESTABLISHED
 	statistic	volatile	-m statistic --mode nth --every 2 --packet 0
 	tcp		-
+	ttl		volatile	-m ttl --ttl-gt 1
 	udp		stable	-m udp --dport 7000
 	udplite		-
+	CONNMARK	volatile	-j CONNMARK --set-mark 0
+	DNAT		-
+	ERROR		-
+	LOG		volatile	-j LOG --log-level debug
+	MARK		volatile	-j MARK --set-mark 0
+	MASQUERADE	-
+	REJECT		-
+	SET		volatile	-j SET --add-set seen src
+	SNAT		-
 	EOT
 }
 
-all_matches() {
-	local name missing=0
+# Every module of a kind in this kernel: they are known when they are loaded.
+load_all() {
+	sed -nE 's,.*/((xt|ipt|ip6t|nft)_[A-Za-z0-9_]+)\.ko.*,\1,p' \
+		"/lib/modules/$(uname -r)"/modules.{builtin,dep} 2>/dev/null |
+		sort -u | xargs -rn 1 modprobe -q 2>/dev/null
 	iptables-legacy -L -n >/dev/null
+	ip6tables-legacy -L -n >/dev/null
+}
+
+all_of_xtables() {
+	local name missing=0
 	while read -r name; do
 		grep -qP "^$name\t" <<<"$(xt_table)" && continue
-		case $name in
-		# they come with others, and are not marked
-		addrtype | cgroup | cluster | connbytes | connlabel | connlimit | \
-		cpu | dccp | devgroup | dscp | ecn | tos | ah | esp | hashlimit | \
-		helper | hl | ipcomp | iprange | ipvs | l2tp | length | mac | \
-		nfacct | osf | owner | physdev | pkttype | policy | rateest | realm | \
-		rpfilter | sctp | socket | string | tcpmss | time | ttl | u32 | bpf) ;;
-		*)
-			fail "nothing is known of the match $name"
-			missing=1
-			;;
-		esac
-	done < <(sort -u /proc/net/ip_tables_matches /proc/net/ip6_tables_matches)
+		fail "nothing is known of $name"
+		missing=1
+	done < <(sort -u /proc/net/ip{,6}_tables_{matches,targets})
 	return $missing
 }
 
@@ -835,6 +851,7 @@ prepare() {
 	nsexec "$gw" sysctl -qw net.netfilter.nf_conntrack_acct=1
 	nsexec "$gw" conntrack -F
 	nsexec "$gw" ipset create none hash:ip
+	nsexec "$gw" ipset create seen hash:ip
 	nft -f - <<-'RULES' || return
 	table inet fw {
 		set dyn { type ipv4_addr; flags dynamic; size 100; }
@@ -851,9 +868,10 @@ prepare() {
 	} >"$tmp/rules"
 }
 
+load_all
 require "a tunnel under rules" prepare
 check "each nf_tables expression is known" all_expressions
-check "each match of x_tables is known" all_matches
+check "each match and target of x_tables is known" all_of_xtables
 
 modes="off accepted"
 ways="down local_down"
@@ -870,13 +888,15 @@ while IFS=$'\t' read -r name verdict rule; do
 done < <(nft_table | tr -s '\t')
 while IFS=$'\t' read -r name verdict rule; do
 	[ "$verdict" != - ] || continue
+	# not in this kernel
+	grep -qx "$name" /proc/net/ip{,6}_tables_{matches,targets} || continue
 	for f in 4 6; do
-		case $name-$f in set-6 | rt-4) continue ;; esac
+		case $name-$f in set-6 | SET-6 | ttl-6 | rt-4 | hl-4) continue ;; esac
 		# shellcheck disable=SC2086	# words
 		check "$verdict: iptables-legacy $rule, IPv$f" xt "$f" down \
 			iptables-legacy "$verdict" $rule
 	done
-	[ "$name" != rt ] || continue
+	case $name in rt | hl) continue ;; esac
 	# shellcheck disable=SC2086
 	check "$verdict: iptables-nft $rule" xt 4 down iptables-nft "$verdict" $rule
 	# shellcheck disable=SC2086
