@@ -7,7 +7,7 @@
 # Each test is a function. It runs in a process of its own under "set -e", starts what it needs and
 # fails at the first command that fails; whatever it leaves running is stopped after it, and must
 # leave nothing in the kernel. A test that fails shows its commands' output and the logs; one that passes how long
-# it took. What else is to be undone after each is restore(), the script's own.
+# it took. What it has changed is undone by what it has given to undo(), and by restore(), the script's own.
 
 # PID, the processes that were started, is each test's own:
 # shellcheck disable=SC2030,SC2031
@@ -30,11 +30,19 @@ fail() {
 # expect WHAT ACTUAL OPERATOR WANTED - numbers by -eq, -gt ...; text by = and !=
 expect() { test "$2" "$3" "$4" || fail "$1: is '$2', should be $3 '$4'"; }
 
+# undo COMMAND... - at the end of the test, the last one first
+undo() {
+	local words
+	printf -v words '%q ' "$@"
+	UNDO=("$words" "${UNDO[@]}")
+}
+
 # stop_all - at the end of each test
 stop_all() {
 	local status=$? name
 	set +e
 	for name in "${!PID[@]}"; do stop "$name" KILL >/dev/null 2>&1; done
+	for name in "${UNDO[@]}"; do eval "$name"; done
 	restore
 	for name in gw client; do
 		wait_for 5 no_link "$name" tun0 || { echo "tun0 is left in $name" && status=1; }
@@ -60,7 +68,7 @@ run_test() { # NAME FUNCTION ARGUMENT...
 	begin=${EPOCHREALTIME/./}
 	rm -f "$RUN"/*.log "$RUN"/got*
 	(
-		PID=()
+		PID=() UNDO=()
 		trap stop_all EXIT
 		"$@"
 	) >"$RUN/test.out" 2>&1 &
@@ -181,6 +189,7 @@ by_the_fast_path() {
 client_moves() {
 	local old
 	old=$(ns client ss -Huanp | awk -v pid="pid=${PID[client]}," 'index($0, pid) { sub(/.*:/, "", $4); print $4; exit }')
+	undo ns client nft delete table "$1" moved
 	ns client nft -f - <<-RULES
 		table $1 moved {
 			chain out {
@@ -194,11 +203,6 @@ client_moves() {
 		}
 	RULES
 }
-client_moves_back() {
-	ns client nft delete table ip moved
-	ns client nft delete table ip6 moved
-} >/dev/null 2>&1
-
 # The client has been told so if it knows them, and only with ciphers that have them.
 uses_epochs() { # CIPHER
 	local wanted=no told=no
