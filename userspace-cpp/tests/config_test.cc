@@ -198,7 +198,11 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
          "f:6: error: proto: local is an IPv4 address (use proto udp4)"},
         {"bind ipv4only", "f:6: error: bind: \"ipv4only\" is not understood (use bind ipv6only)"},
         {"local no-such.invalid", "\"no-such.invalid\" is no address, and no name of one"},
-        {"dev tap0", "f:6: error: dev: TAP devices are not supported (use dev tun)"},
+        {"dev-type tunnel", "f:6: error: dev-type: \"tunnel\" is not understood (tun or tap)"},
+        {"server-bridge 10.8.0.4 255.255.255.0 10.8.0.50 10.8.0.100",
+         "f:6: error: server-bridge: a bridge takes frames, and a TUN device has packets"},
+        {"dev tap0\nroute 10.1.0.0 255.255.0.0", "error: a route by a TAP device needs a gateway"},
+        {"dev tap0\nblock-ipv6", "error: block-ipv6 is for packets"},
         {"dev a/b", "cannot be the name of a network device"},
         {"tls-crypt other.key", "f:6: error: tls-crypt: there is no static key in it "
                                 "(openvpn --genkey tls-crypt FILE makes one)"},
@@ -602,6 +606,40 @@ TEST(ServerConfig, DataPath) {
     EXPECT_EQ(parsed.config.control_socket, "/run/nf-ovpnd.sock");
     EXPECT_THAT(described(kMinimal + "nf-control " + std::string(108, 'x') + "\n"),
                 ElementsAre(HasSubstr("at most 107 bytes")));
+}
+
+TEST(ServerConfig, Tap) {
+    for (const char* lines : {"dev tap0\n", "dev tap\n", "dev office\ndev-type tap\n"}) {
+        auto parsed =
+            parse(lines + kMinimal.substr(kMinimal.find("server")) + "client-to-client\n");
+        ASSERT_TRUE(parsed.ok()) << lines;
+        EXPECT_THAT(parsed.findings, IsEmpty()) << "clients' frames pass no rules of the kernel";
+        EXPECT_TRUE(parsed.config.ethernet);
+        EXPECT_TRUE(parsed.config.client_to_client);
+        EXPECT_FALSE(parsed.config.kernel_data_path);
+        EXPECT_THAT(parsed.config.push, ElementsAre("route-gateway 10.8.0.1")) << "no topology";
+    }
+    EXPECT_FALSE(parse(kMinimal + "dev tap0\ndev-type tun\n").config.ethernet);
+    EXPECT_FALSE(parse(kMinimal).config.ethernet);
+}
+
+TEST(ServerConfig, Bridge) {
+    const std::string base = "dev tap0\n" + kMinimal.substr(kMinimal.find("ca "));
+    auto parsed = parse(base + "server-bridge 192.168.8.4 255.255.255.0 192.168.8.128 "
+                               "192.168.8.254\n");
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_TRUE(parsed.config.bridge);
+    EXPECT_EQ(to_string(parsed.config.address), "192.168.8.4");
+    EXPECT_EQ(to_string(parsed.config.pool_first), "192.168.8.128");
+    EXPECT_EQ(to_string(parsed.config.pool_last), "192.168.8.254");
+    EXPECT_THAT(parsed.config.push, ElementsAre("route-gateway 192.168.8.4"));
+    EXPECT_THAT(described(base + "server-bridge\n"), ElementsAre(HasSubstr("not by DHCP")));
+    EXPECT_THAT(described(base + "server-bridge 192.168.8.4 255.255.255.0 192.168.8.9 "
+                                 "192.168.8.8\n"),
+                ElementsAre(HasSubstr("the pool is empty")));
+    EXPECT_THAT(described(base + "server-bridge 192.168.8.4 255.255.255.0 192.168.9.8 "
+                                 "192.168.9.9\n"),
+                ElementsAre(HasSubstr("not in the network of 192.168.8.4")));
 }
 
 TEST(ServerConfig, IgnoredOptionsWarn) {

@@ -154,6 +154,66 @@ TEST_F(UserPlane, WhatIsForAllGoesToEachPeer) {
     EXPECT_EQ(plane.dropped(Drop::NoPeer), 1U);
 }
 
+// A TAP device: frames of each go where their MAC address is known to be.
+TEST_F(UserPlane, Frames) {
+    plane.set_ethernet(true);
+    auto second = *plane.peer(kId);
+    second.id = 77;
+    second.address = Ipv4{0x0a0800c8};
+    second.path = kElsewhere;
+    ASSERT_FALSE(plane.add_peer(second));
+    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    const auto frame = [](std::uint8_t from, std::uint8_t to) {
+        return Bytes{to, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 0x08, 0x06, 1, 2, 3};
+    };
+    constexpr std::uint8_t kAll = 0xff, kFirst = 0x10, kOther = 0x20, kHost = 0x30;
+    const auto from_first = [&](std::uint32_t id, Bytes text) {
+        plane.receive(kPath, sealed(id, text), now);
+    };
+
+    transmit(frame(kHost, kFirst));
+    EXPECT_EQ(plane.dropped(Drop::NoPeer), 1U) << "nobody has been heard from there";
+    auto hello = frame(kFirst, kAll);
+    from_first(1, hello);
+    EXPECT_EQ(sink.packets, std::vector<Bytes>{hello});
+    ASSERT_EQ(sink.paths.size(), 1U);
+    EXPECT_EQ(sink.paths[0], kElsewhere) << "the other one gets it, too, and the sender does not";
+    transmit(frame(kHost, kAll));
+    EXPECT_EQ(sink.paths.size(), 3U) << "to all";
+    // The addresses of frame() differ in their first byte by role; this is that of the first peer.
+    Bytes answer = {2, 0, 0, 0, 0, kFirst, 2, 0, 0, 0, 0, kHost, 0x08, 0x06};
+    transmit(answer);
+    ASSERT_EQ(sink.paths.size(), 4U);
+    EXPECT_EQ(sink.paths[3], kPath);
+    // From one peer to the other, and not to the device.
+    plane.receive(kElsewhere, test::encrypt_data(keys_of(9), 0, 77, 1, frame(kOther, kAll)), now);
+    sink.packets.clear();
+    sink.paths.clear();
+    from_first(2, {2, 0, 0, 0, 0, kOther, 2, 0, 0, 0, 0, kFirst, 0x08, 0x06});
+    EXPECT_TRUE(sink.packets.empty());
+    ASSERT_EQ(sink.paths.size(), 1U);
+    EXPECT_EQ(sink.paths[0], kElsewhere);
+    ASSERT_FALSE(plane.remove_peer(77));
+    from_first(3, {2, 0, 0, 0, 0, kOther, 2, 0, 0, 0, 0, kFirst, 0x08, 0x06});
+    EXPECT_EQ(sink.packets.size(), 1U) << "it is not known any more";
+    from_first(4, {1, 2, 3});
+    EXPECT_EQ(plane.dropped(Drop::Inner), 1U) << "cut short";
+}
+
+TEST_F(UserPlane, FramesOfPeersStayApart) {
+    plane.set_ethernet(false);
+    auto second = *plane.peer(kId);
+    second.id = 77;
+    second.address = Ipv4{0x0a0800c8};
+    second.path = kElsewhere;
+    ASSERT_FALSE(plane.add_peer(second));
+    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    const Bytes hello = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6};
+    plane.receive(kPath, sealed(1, hello), now);
+    EXPECT_EQ(sink.packets.size(), 1U);
+    EXPECT_TRUE(sink.datagrams.empty()) << "without client-to-client";
+}
+
 TEST_F(UserPlane, Sends) {
     transmit(ipv4(1, 5));
     transmit(ipv4(1, 5));

@@ -69,6 +69,7 @@ bool looks_names_up(const config::ClientConfig& c) {
 
 TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::string& device) {
     TunnelSetup::Settings out;
+    out.ethernet = c.ethernet;
     out.configure_device = c.configure_device;
     out.configure_routes = c.configure_routes;
     out.up = c.up;
@@ -132,7 +133,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 }
 
 Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
-    : EventLoop(host::kept_device(*surroundings.keeper, config.device, config.device_node),
+    : EventLoop(host::kept_device(*surroundings.keeper, config),
                 surroundings.service),
       config_(config), surroundings_(std::move(surroundings)),
       tls_(host::require(make_tls(config))),
@@ -372,6 +373,8 @@ dataplane::DataPlane& Daemon::data_plane() {
     if (data_plane_)
         return *data_plane_;
     auto& opened = open_data_plane(open_kernel());
+    if (config_.ethernet)
+        opened.set_ethernet(false);
     if (config_.block_ipv6)
         opened.block_ipv6(*parse_ipv6("fe80::7"), false);
     return opened;

@@ -98,8 +98,15 @@ void TunnelSetup::add(const netlink::NextHop& by, const Prefix& network, std::ui
         log::warning("route to {}: {}", to_string(network), failed->what);
 }
 
+// By the device; on one of frames also to whom.
+netlink::NextHop TunnelSetup::into(const Tunnel& tunnel, bool ipv6) const {
+    netlink::NextHop out{ifindex_, std::nullopt};
+    if (settings_.ethernet && !ipv6 && tunnel.gateway)
+        out.gateway = Address(*tunnel.gateway);
+    return out;
+}
+
 void TunnelSetup::add_routes(const Tunnel& tunnel) {
-    const netlink::NextHop into{ifindex_, std::nullopt};
     if (tunnel.redirect)
         redirect(tunnel);
     // Past the tunnel by where the server is reached; of the other family that is not known.
@@ -112,7 +119,7 @@ void TunnelSetup::add_routes(const Tunnel& tunnel) {
         const auto network = r.to_server ? host_prefix(server) : r.network;
         const bool same_family = r.network.ipv6 != tunnel.path.remote.address.is_ipv4();
         if (r.via == wire::TunnelRoute::Via::Tunnel)
-            add(into, network, metric);
+            add(into(tunnel, network.ipv6), network, metric);
         else if (past && same_family)
             add(*past, network, metric);
         else
@@ -135,14 +142,13 @@ void TunnelSetup::redirect(const Tunnel& tunnel) {
     }
     if (!wanted.reroute)
         return;
-    const netlink::NextHop into{ifindex_, std::nullopt};
     if (wanted.ipv4 && tunnel.address) {
         for (const auto& half : kHalves)
-            add(into, half, 0);
+            add(into(tunnel, false), half, 0);
     }
     if (wanted.ipv6 && tunnel.address6) {
         for (const auto& part : parts_of_ipv6())
-            add(into, part, 0);
+            add(into(tunnel, true), part, 0);
     }
 }
 

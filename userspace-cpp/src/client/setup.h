@@ -25,6 +25,7 @@ class TunnelSetup {
 public:
     /// What is the administrator's.
     struct Settings {
+        bool ethernet = false; ///< routes need the next hop's address
         bool configure_device = true;
         bool configure_routes = true;
         std::vector<std::string> up; ///< programs: a path and its arguments, empty for none
@@ -61,6 +62,7 @@ private:
     };
 
     bool add_addresses(const Tunnel& tunnel);
+    [[nodiscard]] netlink::NextHop into(const Tunnel& tunnel, bool ipv6) const;
     void add_routes(const Tunnel& tunnel);
     void redirect(const Tunnel& tunnel);
     void add(const netlink::NextHop& by, const Prefix& network, std::uint32_t metric);

@@ -435,7 +435,7 @@ void ClientParser::tls_crypt_v2(const Directive& d) {
 std::optional<Directive> ClientParser::numeric(const Directive& d) {
     auto out = d;
     if (d.name == "route-gateway" && d.args[0] == "dhcp") {
-        warn(d, "ignored: a tun device has no DHCP");
+        warn(d, "ignored: nothing is asked of a DHCP server");
         return std::nullopt;
     }
     if (d.name != "route" || d.args[0] == "remote_host")
@@ -608,6 +608,11 @@ void ClientParser::finish() {
     if (route_metric_)
         config_.own_options.push_back("route-metric " + std::to_string(*route_metric_));
     config_.pull = seen("client") || seen("pull");
+    finish_device();
+    if (config_.ethernet)
+        config_.own_options.insert(config_.own_options.begin(), "topology subnet");
+    if (config_.ethernet && !config_.pull)
+        error("a TAP device between two peers is not supported", "client");
     if (!config_.pull)
         finish_point_to_point();
     if (no_pull_) {

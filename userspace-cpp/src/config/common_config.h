@@ -55,6 +55,7 @@ struct CommonConfig {
     Fastpath fastpath = Fastpath::Accepted;
     std::uint32_t fastpath_mark = 0;          ///< Marked: of flows whose conntrack mark is this ...
     std::uint32_t fastpath_mask = 0xffffffff; ///< ... in these bits
+    bool ethernet = false;                    ///< a TAP device: frames in place of packets
     bool kernel_data_path = true;             ///< nf_ovpn, where the kernel has it
     std::string bind_device; ///< packets to and from peers go by that one; empty: any
     std::uint32_t mark = 0;  ///< of all packets to peers, for routing; 0: none

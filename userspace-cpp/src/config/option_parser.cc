@@ -674,17 +674,18 @@ void OptionParser::daemon(const Directive& d) {
 void OptionParser::dev(const Directive& d) {
     const auto& name = d.args[0];
     // IFNAMSIZ, with its terminating zero
-    if (name.starts_with("tap"))
-        error(d, "TAP devices are not supported", "use dev tun");
-    else if (name.size() > 15 || name.find('/') != std::string::npos || name.empty() ||
-             name == "." || name == ".." || name.find('%') != std::string::npos)
+    if (name.size() > 15 || name.find('/') != std::string::npos || name.empty() || name == "." ||
+        name == ".." || name.find('%') != std::string::npos)
         error(d, "\"" + name + "\" cannot be the name of a network device");
     else
         config().device = name;
 }
 
 void OptionParser::dev_type(const Directive& d) {
-    only(d, "tun", "only tun devices are supported");
+    if (d.args[0] == "tun" || d.args[0] == "tap")
+        dev_type_ = d;
+    else
+        error(d, "\"" + d.args[0] + "\" is not understood", "tun or tap");
 }
 
 void OptionParser::flag(const Directive& d) {
@@ -1140,6 +1141,18 @@ void OptionParser::finish_scripts(bool password_by_environment) {
             error(d, "script-security does not allow it",
                   by_environment ? "script-security 3, or via-file" : "script-security 2");
     }
+}
+
+// As OpenVPN: without dev-type the name of the device says what it is.
+void OptionParser::finish_device() {
+    auto& c = config();
+    c.ethernet = dev_type_ ? dev_type_->args[0] == "tap" : c.device.starts_with("tap");
+    if (!c.ethernet)
+        return;
+    c.kernel_data_path = false;
+    if (c.block_ipv6)
+        error("block-ipv6 is for packets, and a TAP device has frames",
+              "remove it, and refuse IPv6 by a rule of the bridge");
 }
 
 void OptionParser::finish_data_channel() {

@@ -109,6 +109,7 @@ protected:
 
     // What depends on several options.
     void finish_tls();
+    void finish_device();
     void finish_data_channel();
     void finish_compression();
     /// Older than that release, by compat-mode.
@@ -209,6 +210,7 @@ private:
     ParsedOptions& out_;
     std::set<std::string> seen_;
     std::set<std::string> may_be_unknown_;
+    std::optional<Directive> dev_type_;
     std::optional<Directive> auth_;
     std::optional<wire::StaticKey> tls_auth_key_;
     std::optional<wire::StaticKey> tls_crypt_key_;

@@ -29,7 +29,7 @@ constexpr const char* kPushIt = "to give it to clients, push it";
 constexpr const char* kNoScripts = "this program is not run";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
 constexpr const char* kOfOneClient = "belongs into a file of client-config-dir";
-constexpr const char* kNoTap = "TAP devices are not supported";
+constexpr const char* kNoVlan = "VLANs of a TAP device are not told apart";
 constexpr const char* kNoPkcs11 = "keys on PKCS#11 tokens are not supported";
 constexpr const char* kKeyFile = "use cert and key with files";
 constexpr const char* kWindows = "a setting of Windows";
@@ -81,7 +81,7 @@ constexpr Option kOptions[] = {
 
     // the device and its network
     {"dev", S, 1, 1, "without it, tun", ""},
-    {"dev-type", S, 1, 1, "only tun", ""},
+    {"dev-type", S, 1, 1, "", ""},
     {"tun-mtu", S, 1, 1, "", ""},
     {"topology", S, 1, 1, "", "", kServer},
     {"topology", S, 1, 1, "what the server pushes counts", "", kClient},
@@ -122,11 +122,12 @@ constexpr Option kOptions[] = {
     {"ifconfig-noexec", S, 0, 0, "", ""},
     {"route-noexec", S, 0, 0, "", ""},
     {"route-table", R, 1, 1, "not supported yet", ""},
-    {"lladdr", R, 1, 1, kNoTap, ""},
-    {"server-bridge", R, 0, kAny, kNoTap, "use dev tun", kServer},
-    {"vlan-tagging", R, 0, 0, kNoTap, ""},
-    {"vlan-accept", R, 1, 1, kNoTap, ""},
-    {"vlan-pvid", R, 1, 1, kNoTap, ""},
+    {"lladdr", R, 1, 1, "the device keeps the address that it has",
+     "ip link set DEVICE address in up"},
+    {"server-bridge", S, 0, 4, "GATEWAY NETMASK FIRST LAST", "", kServer},
+    {"vlan-tagging", R, 0, 0, kNoVlan, "a server for each of them"},
+    {"vlan-accept", R, 1, 1, kNoVlan, "a server for each of them"},
+    {"vlan-pvid", R, 1, 1, kNoVlan, "a server for each of them"},
     {"dev-node", S, 1, 1, "", ""},
     {"mktun", R, 0, 0, kCommand, "use ip tuntap add"},
     {"rmtun", R, 0, 0, kCommand, "use ip tuntap del"},

@@ -72,7 +72,9 @@ private:
     void proto(const Directive& d);
     void mode(const Directive& d);
     void server(const Directive& d);
+    void server_bridge(const Directive& d);
     void server_ipv6(const Directive& d);
+    void finish_ethernet();
     void remote(const Directive& d);
     void ifconfig(const Directive& d);
     void ifconfig_ipv6(const Directive& d);
@@ -107,6 +109,8 @@ private:
     std::optional<Network> server_network_;
     std::optional<Directive> ifconfig_;
     std::optional<Directive> topology_;
+    std::optional<Directive> bridge_;
+    std::optional<Directive> client_to_client_;
     std::optional<Directive> pool6_;
     std::optional<Directive> local_;
     std::vector<std::string> foreign_options_;
@@ -139,6 +143,7 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"mode", handler(&ServerParser::mode)},
         {"tls-server", handler(&ServerParser::flag)},
         {"server", handler(&ServerParser::server)},
+        {"server-bridge", handler(&ServerParser::server_bridge)},
         {"server-ipv6", handler(&ServerParser::server_ipv6)},
         {"remote", handler(&ServerParser::remote)},
         {"ifconfig", handler(&ServerParser::ifconfig)},
@@ -294,7 +299,7 @@ void ServerParser::flag(const Directive& d) {
     else if (d.name == "username-as-common-name")
         config().username_as_common_name = true;
     else if (d.name == "client-to-client")
-        warn(d, "packets between clients pass the kernel's FORWARD rules, which decide");
+        client_to_client_ = d;
     else if (d.name == "management-client-auth")
         config().management_client_auth = true;
     else
@@ -318,6 +323,38 @@ void ServerParser::server(const Directive& d) {
     }
     server_ = d;
     server_network_ = net;
+}
+
+// The device is part of a bridge, whose address is the clients' gateway.
+void ServerParser::server_bridge(const Directive& d) {
+    if (d.args.size() != 4) {
+        error(d, "clients get their addresses from this server and not by DHCP",
+              "server-bridge GATEWAY NETMASK FIRST LAST");
+        return;
+    }
+    const auto gateway = address(d, 0);
+    const auto mask = address(d, 1);
+    const auto first = address(d, 2);
+    const auto last = address(d, 3);
+    if (!gateway || !mask || !first || !last)
+        return;
+    if (prefix_length(*mask).value_or(32) > 30) {
+        error(d, d.args[1] + " is not a netmask of a network with clients");
+        return;
+    }
+    if (last->value < first->value || last->value - first->value >= kMaxPool) {
+        error(d, "the pool is empty, or has more than " + std::to_string(kMaxPool) + " addresses");
+        return;
+    }
+    auto& c = config();
+    c.address = *gateway;
+    c.netmask = *mask;
+    c.pool_first = *first;
+    c.pool_last = *last;
+    c.bridge = true;
+    has_pool_ = true;
+    default_pool_ = false;
+    bridge_ = d;
 }
 
 void ServerParser::server_ipv6(const Directive& d) {
@@ -811,6 +848,26 @@ void ServerParser::finish_addresses6() {
     }
 }
 
+// A TAP device carries frames: its addresses are those of a network, or of the bridge.
+void ServerParser::finish_ethernet() {
+    auto& c = config();
+    c.client_to_client = client_to_client_.has_value();
+    if (client_to_client_ && !c.ethernet)
+        warn(*client_to_client_,
+             "packets between clients pass the kernel's FORWARD rules, which decide");
+    if (bridge_ && !c.ethernet)
+        error(*bridge_, "a bridge takes frames, and a TUN device has packets", "dev tap");
+    if (bridge_ && (server_ || ifconfig_))
+        error(*bridge_, "the bridge has the address", "remove server and ifconfig");
+    if (!c.ethernet)
+        return;
+    if (c.point_to_point)
+        error("a TAP device between two peers is not supported", "server-bridge, or server");
+    c.topology = wire::Topology::Subnet;
+    if (!c.routes.empty())
+        error("a route by a TAP device needs a gateway", "set it in route-up, by ip route");
+}
+
 void ServerParser::finish_addresses() {
     auto& c = config();
     if (c.point_to_point) {
@@ -861,12 +918,12 @@ void ServerParser::finish_addresses() {
             c.pool_last = Ipv4{broadcast - (subnet ? 1 : at_end)};
             has_pool_ = true;
         }
-    } else if (!ifconfig_ && !seen("server") && !seen("ifconfig")) {
+    } else if (!ifconfig_ && !seen("server-bridge") && !seen("server") && !seen("ifconfig")) {
         error("no addresses are given", "server 10.8.0.0 255.255.255.0");
         return;
     }
     if (!has_pool_) {
-        if (!seen("ifconfig-pool"))
+        if (!seen("ifconfig-pool") && !seen("server-bridge"))
             error("there is no pool of addresses for clients", "ifconfig-pool FIRST LAST");
         return;
     }
@@ -917,6 +974,8 @@ std::vector<std::string> ServerParser::own_pushes() const {
         out.emplace_back("tun-ipv6");
     if (config_.topology == wire::Topology::Subnet) {
         out.push_back("route-gateway " + address);
+        if (config_.ethernet)
+            return out;
         out.emplace_back("topology subnet");
         return out;
     }
@@ -932,21 +991,25 @@ std::vector<std::string> ServerParser::own_pushes() const {
 void ServerParser::finish() {
     auto& c = config();
     // A client's profile that does not say so: of all that is wrong with it that is what to say.
-    if (remote_ && !server_ && !seen("server") && !seen("server-ipv6") && !mode_server_ &&
-        !tls_server_ && !ifconfig_) {
+    if (remote_ && !server_ && !bridge_ && !seen("server") && !seen("server-ipv6") &&
+        !mode_server_ && !tls_server_ && !ifconfig_) {
         forget_findings();
         error(*remote_, "this looks like a client's profile, which has to say so",
               "client, or tls-client for a point-to-point peer");
         return;
     }
-    const bool many = server_ || seen("server") || seen("server-ipv6") || mode_server_;
+    const bool many = server_ || bridge_ || seen("server") || seen("server-bridge") ||
+                      seen("server-ipv6") || mode_server_;
     c.point_to_point = tls_server_ && !many;
     if (older_than(20700) && !topology_)
         c.topology = wire::Topology::Net30;
-    if (!c.point_to_point && !server_ && !seen("server") && !(mode_server_ && tls_server_))
+    if (!c.point_to_point && !server_ && !seen("server") && !seen("server-bridge") &&
+        !(mode_server_ && tls_server_))
         error("this is not a server's configuration",
               "server NETWORK NETMASK, or tls-server and ifconfig LOCAL REMOTE for a single peer");
     finish_transport();
+    finish_device();
+    finish_ethernet();
     finish_addresses();
     finish_compression();
     finish_pkcs12();

@@ -46,6 +46,8 @@ struct ServerConfig : CommonConfig {
     wire::Topology topology = wire::Topology::Subnet;
     Ipv4 address; ///< the server's own, inside the tunnel
     Ipv4 netmask;
+    bool bridge = false; ///< the device is part of a bridge, and that has the address
+    bool client_to_client = false;
     std::optional<Ipv4> other_end; ///< of the device, where ifconfig has one and no netmask
     Ipv4 pool_first;               ///< of the clients' addresses
     Ipv4 pool_last;

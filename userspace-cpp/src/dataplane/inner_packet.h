@@ -43,7 +43,8 @@ std::optional<Bytes> no_route_to(ByteView packet, const Ipv6& router);
 /// option says 536 or 1220 (RFC 9293, 3.7.1), which is what narrow paths are made for.
 void clamp_mss(std::span<std::uint8_t> packet, std::uint16_t mss);
 
-/// Puts the framing around a packet. The result is @p packet itself or in @p buffer.
+/// Puts the framing around a packet, which is not empty. The result is @p packet itself or in @p
+/// buffer.
 ByteView add_framing(Framing framing, ByteView packet, Bytes& buffer);
 
 /// Takes it off, where it lies, or in @p buffer if the packet was compressed. Nothing if it is not

@@ -66,6 +66,7 @@ public:
     }
     void transmit(std::span<std::uint8_t> packet, TimePoint now) { user_.transmit(packet, now); }
     void block_ipv6(const Ipv6& router, bool from_peers) { user_.block_ipv6(router, from_peers); }
+    void set_ethernet(bool between_peers) { user_.set_ethernet(between_peers); }
     void set_broadcast(std::optional<Ipv4> address) { user_.set_broadcast(address); }
     void tick(TimePoint now) { user_.tick(now); }
     [[nodiscard]] TimePoint deadline() const { return user_.deadline(); }

@@ -84,6 +84,8 @@ Failure UserDataPlane::add_peer(const Peer& peer) {
     entry.stats.id = peer.id;
     if (peer.data_v1)
         by_address_.emplace(peer.path.remote, peer.id);
+    if (peer.owns_everything)
+        alone_ = peer.id;
     return std::nullopt;
 }
 
@@ -140,6 +142,10 @@ void UserDataPlane::erase(std::uint32_t id) {
         routes_.remove(prefix);
     if (peer.data_v1)
         by_address_.erase(peer.path.remote);
+    if (macs_)
+        macs_->forget(id);
+    if (alone_ == id)
+        alone_.reset();
     peers_.erase(id);
 }
 
@@ -271,6 +277,10 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     }
     if (std::equal(packet->begin(), packet->end(), kPing.begin(), kPing.end()))
         return;
+    if (macs_) {
+        frame_opened(entry, *packet, now);
+        return;
+    }
     auto header = inner_header(*packet);
     if (!header) {
         drop(Drop::Inner);
@@ -291,6 +301,56 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     output_.to_device(*packet);
 }
 
+// The same with a frame. There is no source that is not the peer's: it may have a network behind
+// it.
+void UserDataPlane::frame_opened(Entry& entry, std::span<std::uint8_t> frame, TimePoint now) {
+    const auto header = frame_header(frame);
+    if (!header) {
+        drop(Drop::Inner);
+        return;
+    }
+    macs_->learn(header->source, entry.peer.id, now);
+    if (header->is_ip())
+        clamp_mss(frame.subspan(kEthernetHeader), entry.peer.tcp_mss);
+    entry.stats.rx_packets++;
+    entry.stats.inner_bytes += frame.size();
+    if (between_peers_ && header->to_group())
+        to_all(frame, 0, now, &entry);
+    const auto to = between_peers_ ? macs_->find(header->destination, now) : std::nullopt;
+    if (!to) {
+        output_.to_device(frame);
+    } else if (*to != entry.peer.id) {
+        auto& other = *find(*to);
+        if (send(other, frame, 0, now))
+            sent(other, frame.size());
+    }
+}
+
+void UserDataPlane::transmit_frame(std::span<std::uint8_t> frame, TimePoint now) {
+    const auto header = frame_header(frame);
+    if (!header) {
+        drop(Drop::Inner);
+        return;
+    }
+    const auto inside =
+        header->is_ip() ? inner_header(frame.subspan(kEthernetHeader)) : std::nullopt;
+    const std::uint8_t dscp = inside ? inside->dscp : 0;
+    if (!alone_ && header->to_group()) {
+        to_all(frame, dscp, now);
+        return;
+    }
+    const auto id = alone_ ? alone_ : macs_->find(header->destination, now);
+    if (!id) {
+        drop(Drop::NoPeer);
+        return;
+    }
+    auto& entry = *find(*id);
+    if (header->is_ip())
+        clamp_mss(frame.subspan(kEthernetHeader), entry.peer.tcp_mss);
+    if (send(entry, frame, dscp, now))
+        sent(entry, frame.size());
+}
+
 void UserDataPlane::seen_at(Entry& entry, const Path& path) {
     if (entry.peer.path == path)
         return;
@@ -302,6 +362,10 @@ void UserDataPlane::seen_at(Entry& entry, const Path& path) {
 }
 
 void UserDataPlane::transmit(std::span<std::uint8_t> packet, TimePoint now) {
+    if (macs_) {
+        transmit_frame(packet, now);
+        return;
+    }
     auto header = inner_header(packet);
     if (!header) {
         drop(Drop::Inner);
@@ -338,8 +402,10 @@ bool UserDataPlane::is_for_all(ByteView destination) const {
            (broadcast_ && address == broadcast_->value);
 }
 
-void UserDataPlane::to_all(ByteView packet, std::uint8_t dscp, TimePoint now) {
+void UserDataPlane::to_all(ByteView packet, std::uint8_t dscp, TimePoint now, const Entry* but) {
     for (auto& [id, entry] : peers_) {
+        if (&entry == but)
+            continue;
         // One that is being let in has no key yet, and misses nothing.
         if (entry.slots[index(KeySlot::Primary)] && send(entry, packet, dscp, now))
             sent(entry, packet.size());

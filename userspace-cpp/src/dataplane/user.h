@@ -11,6 +11,10 @@
 //     from the device                                      to a client
 //       packet ▶ peer by longest prefix ▶ primary key ▶ packet ID ▶ framing, encrypt ▶ datagram
 //
+// With a TAP device they are frames in place of packets: the peer is found by the MAC address that
+// it was last heard from, a frame to a group goes to all of them, and with client-to-client frames
+// of one peer go to others without a detour by the device.
+//
 // Nothing changes before a packet is authentic. The rules are the kernel's, the counters of what is
 // dropped have its names.
 //
@@ -20,6 +24,7 @@
 #pragma once
 
 #include "dataplane/dataplane.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/peer_routes.h"
 #include "dataplane/user_key.h"
 #include "util/time.h"
@@ -54,7 +59,7 @@ enum class Drop {
     Malformed, ///< cut short
     Auth,      ///< not authentic
     Replay,
-    Inner,    ///< neither IPv4 nor IPv6
+    Inner,    ///< neither IPv4 nor IPv6; no frame
     Source,   ///< an address that is not the peer's
     NoKey,    ///< of another negotiation
     KeyLimit, ///< the key may not be used any more
@@ -88,6 +93,12 @@ public:
 
     /// The address of everybody in the tunnel's network; nothing if it has none.
     void set_broadcast(std::optional<Ipv4> address) { broadcast_ = address; }
+
+    /// Packets are frames from now on.
+    void set_ethernet(bool between_peers) {
+        macs_.emplace();
+        between_peers_ = between_peers;
+    }
 
     /// This host has another address. The choice of it is the system's from now on, and the peer is
     /// sent a ping, by which it learns where we are.
@@ -159,6 +170,8 @@ private:
     UserKey* usable(Slot& slot);
     void drop(Drop reason) { drops_[static_cast<std::size_t>(reason)]++; }
     void opened(Entry& entry, const Path& path, std::span<std::uint8_t> text, TimePoint now);
+    void frame_opened(Entry& entry, std::span<std::uint8_t> frame, TimePoint now);
+    void transmit_frame(std::span<std::uint8_t> frame, TimePoint now);
     void seen_at(Entry& entry, const Path& path);
     bool send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now);
     static void sent(Entry& entry, std::size_t bytes) {
@@ -166,7 +179,7 @@ private:
         entry.stats.inner_bytes += bytes;
     }
     [[nodiscard]] bool is_for_all(ByteView destination) const;
-    void to_all(ByteView packet, std::uint8_t dscp, TimePoint now);
+    void to_all(ByteView packet, std::uint8_t dscp, TimePoint now, const Entry* but = nullptr);
     void watch(Entry& entry, const Keepalive& keepalive, bool lent);
     void erase(std::uint32_t id);
 
@@ -175,6 +188,9 @@ private:
     std::unordered_map<std::uint32_t, Entry> peers_;
     std::unordered_map<Endpoint, std::uint32_t> by_address_; ///< those without a peer ID
     PeerRoutes routes_;
+    std::optional<MacTable> macs_;       ///< with a TAP device
+    bool between_peers_ = false;         ///< frames of peers go to others
+    std::optional<std::uint32_t> alone_; ///< the peer that everything is for
     std::optional<Ipv4> broadcast_;
     std::optional<Ipv6> ipv6_router_; ///< where IPv6 is blocked
     bool ipv6_from_peers_ = false;

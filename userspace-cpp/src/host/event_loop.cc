@@ -23,8 +23,8 @@ using asio::posix::stream_descriptor;
 // Packets taken from the device before others have their turn; they leave together.
 constexpr int kTunBatch = 64;
 
-// The longest that IP has, whatever the device's MTU is changed to.
-constexpr std::size_t kMaxPacket = 65535;
+// The longest that IP has, in a frame, whatever the device's MTU is changed to.
+constexpr std::size_t kMaxPacket = 65535 + dataplane::kEthernetHeader;
 
 // How long the kernel's part may be gone unnoticed.
 constexpr auto kWatchKernel = std::chrono::seconds(2);
@@ -34,9 +34,11 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 
 } // namespace
 
-io::TunDevice& kept_device(Keeper& keeper, const std::string& name, const std::string& node) {
-    return keeper.keep<io::TunDevice>("device", name + " " + node,
-                                      [&] { return std::make_unique<io::TunDevice>(name, node); });
+io::TunDevice& kept_device(Keeper& keeper, const config::CommonConfig& config) {
+    const auto name = config.device + " " + config.device_node + (config.ethernet ? " tap" : "");
+    return keeper.keep<io::TunDevice>("device", name, [&] {
+        return std::make_unique<io::TunDevice>(config.device, config.device_node, config.ethernet);
+    });
 }
 
 EventLoop::EventLoop(io::TunDevice& device, ServiceNotify* service)

@@ -35,7 +35,7 @@
 namespace nfovpn::host {
 
 /// The device of that name, of the process.
-io::TunDevice& kept_device(Keeper& keeper, const std::string& name, const std::string& node);
+io::TunDevice& kept_device(Keeper& keeper, const config::CommonConfig& config);
 
 class EventLoop : protected dataplane::PacketOutput {
 public:

@@ -125,6 +125,7 @@ void set_negotiation(session::NegotiationSettings& s, const config::CommonConfig
     s.framing = c.framing;
     s.may_unpack = c.may_unpack;
     s.tcp = tcp;
+    s.ethernet = c.ethernet;
 }
 
 std::uint32_t outer_headers(bool ipv6, bool tcp) {

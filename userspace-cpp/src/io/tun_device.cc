@@ -27,16 +27,16 @@ namespace {
 
 } // namespace
 
-TunDevice::TunDevice(const std::string& name, const std::string& node)
+TunDevice::TunDevice(const std::string& name, const std::string& node, bool ethernet)
     : fd_(open(node.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0)
         fail(fd_, node);
     ifreq request{};
-    const std::string wanted = name == "tun" ? "tun%d" : name;
+    const std::string wanted = name == "tun" || name == "tap" ? name + "%d" : name;
     wanted.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
-    request.ifr_flags = IFF_TUN | IFF_NO_PI;
+    request.ifr_flags = static_cast<short>((ethernet ? IFF_TAP : IFF_TUN) | IFF_NO_PI);
     if (ioctl(fd_, TUNSETIFF, &request) < 0)
-        fail(fd_, "tun device " + wanted);
+        fail(fd_, (ethernet ? "tap device " : "tun device ") + wanted);
     name_ = request.ifr_name;
     ifindex_ = if_nametoindex(name_.c_str());
     if (ifindex_ == 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The tun device. It lives as long as its file descriptor, and nf_ovpn's instance on it no longer.
+// The tun or tap device. It lives as long as its file descriptor, and nf_ovpn's instance on it no
+// longer.
 #pragma once
 
 #include "util/bytes.h"
@@ -13,10 +14,11 @@ namespace nfovpn::io {
 
 class TunDevice {
 public:
-    /// Makes a device of that name; "tun" lets the kernel choose tun0, tun1, …
-    /// Throws std::system_error.
+    /// Makes a device of that name, or takes the one that is there; "tun" and "tap" let the kernel
+    /// choose tun0, tun1, … With @p ethernet it is one of frames. Throws std::system_error.
     /// @p node: the device of the kernel that makes it.
-    explicit TunDevice(const std::string& name, const std::string& node = "/dev/net/tun");
+    explicit TunDevice(const std::string& name, const std::string& node = "/dev/net/tun",
+                       bool ethernet = false);
     ~TunDevice();
     TunDevice(const TunDevice&) = delete;
     TunDevice& operator=(const TunDevice&) = delete;

@@ -260,8 +260,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
 }
 
 Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings)
-    : EventLoop(host::kept_device(*surroundings.keeper, config->device, config->device_node),
-                surroundings.service),
+    : EventLoop(host::kept_device(*surroundings.keeper, *config), surroundings.service),
       config_(std::move(config)), surroundings_(std::move(surroundings)),
       tls_(host::require(make_tls(*config_))),
       udp_(udp_socket(context_, *surroundings_.keeper, *config_)),
@@ -274,6 +273,8 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
       limits_({std::chrono::seconds(config_->inactive), config_->inactive_bytes,
                std::chrono::seconds(config_->session_timeout)}),
       limits_timer_(context_), route_(NETLINK_ROUTE) {
+    if (config_->ethernet)
+        data_plane_->set_ethernet(config_->client_to_client);
     if (config_->topology == wire::Topology::Subnet && !config_->point_to_point)
         data_plane_->set_broadcast(Ipv4{config_->address.value | ~config_->netmask.value});
     if (config_->block_ipv6) {
@@ -363,10 +364,11 @@ ClientHooks* Daemon::hooks() {
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     if (!config_->kernel_data_path || config_->block_ipv6) {
-        log::info("{}: data packets go by the daemon's own data path", config_->tcp ? "TCP"
-                                                                       : config_->block_ipv6
-                                                                           ? "block-ipv6"
-                                                                           : "disable-dco");
+        const char* why = config_->ethernet     ? "TAP"
+                          : config_->tcp        ? "TCP"
+                          : config_->block_ipv6 ? "block-ipv6"
+                                                : "disable-dco";
+        log::info("{}: data packets go by the daemon's own data path", why);
         return nullptr;
     }
     netlink::InstanceRequest instance;
@@ -384,7 +386,9 @@ void Daemon::set_up_device() {
                     "address " + to_string(address) + " on " + tun_.name());
         addresses_.push_back(address);
     };
-    if (!config_->configure_device) {
+    if (config_->bridge) {
+        log::info("{}: addresses are the bridge's", tun_.name());
+    } else if (!config_->configure_device) {
         log::info("{}: addresses are somebody else's (ifconfig-noexec)", tun_.name());
     } else if (config_->other_end) {
         host::check(netlink::add_peer_address(route_, tun_.ifindex(), config_->address,

@@ -101,8 +101,9 @@ std::string cipher_text(DataCipher cipher) {
     return cipher == DataCipher::None ? "[null-cipher]" : std::string(cipher_name(cipher));
 }
 
-std::string options_head(std::uint32_t tun_mtu, const char* proto) {
-    return "V4,dev-type tun,tun-mtu " + std::to_string(tun_mtu) + ",proto " + proto;
+std::string options_head(std::uint32_t tun_mtu, bool ethernet, const char* proto) {
+    return (ethernet ? "V4,dev-type tap,tun-mtu " : "V4,dev-type tun,tun-mtu ") +
+           std::to_string(tun_mtu) + ",proto " + proto;
 }
 
 std::string options_tail(const DataFormat& format) {
@@ -265,8 +266,8 @@ std::vector<std::string> push_options(const PushContents& contents,
 }
 
 std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
-                                  bool tcp) {
-    return options_head(tun_mtu, tcp ? "TCPv4_SERVER" : "UDPv4") +
+                                  const NegotiationSettings& settings) {
+    return options_head(tun_mtu, settings.ethernet, settings.tcp ? "TCPv4_SERVER" : "UDPv4") +
            (choice.says_comp_lzo ? ",comp-lzo" : "") +
            (choice.push_cipher ? "" : ",cipher " + cipher_text(choice.format.cipher)) +
            options_tail(choice.format) + "server";
@@ -274,7 +275,7 @@ std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice
 
 std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettings& settings) {
     const DataFormat format = offered_format(settings);
-    return options_head(tun_mtu, settings.tcp ? "TCPv4_CLIENT" : "UDPv4") +
+    return options_head(tun_mtu, settings.ethernet, settings.tcp ? "TCPv4_CLIENT" : "UDPv4") +
            (settings.framing != Framing::None ? ",comp-lzo" : "") + ",cipher " +
            cipher_text(format.cipher) + options_tail(format) + "client";
 }

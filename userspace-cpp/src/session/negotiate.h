@@ -58,7 +58,8 @@ struct NegotiationSettings {
     bool push_framing = false;                 ///< tell them
     /// Of a client: it may be told a framing with which the server compresses.
     bool may_unpack = false;
-    bool tcp = false; ///< how packets come, for the options string
+    bool tcp = false;      ///< how packets come, for the options string
+    bool ethernet = false; ///< and whether they are frames
 };
 
 /// What was decided for one client.
@@ -122,7 +123,7 @@ std::vector<std::string> push_options(const PushContents& contents,
 /// The options string of the server's key method 2. Clients compare it with their own and warn
 /// about differences; those that cannot negotiate take the cipher from it.
 std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
-                                  bool tcp = false);
+                                  const NegotiationSettings& settings = {});
 
 /// That of a client, which has not been told anything yet.
 std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettings& settings);
