@@ -10,40 +10,41 @@
 
 . "$(dirname "$0")/common.sh"
 
-# FROM ADDRESS TO ADDRESS SEGMENT-SIZE: three whole segments and a short one, as
-# a program sends them with UDP_SEGMENT
+# FROM ADDRESS ADDRESS SEGMENT-SIZE: three whole segments and a short one, as a
+# program sends them with UDP_SEGMENT
 bundle() {
-	local words=() i pid status
+	local words=() word i
 	for i in 1 2 3; do
-		words+=("$(printf "%0$(($5 * 2))d" "$i")")
+		printf -v word "%0$(($4 * 2))d" "$i"
+		words+=("$word")
 	done
 	words+=(ff)
-	rm -f "$tmp/received"
-	ip netns exec "$3" socat -u "UDP$fam-RECV:5003,bind=[$4]" \
-		"CREATE:$tmp/received" &
-	pid=$!
-	wait_local_port_listen "$3" 5003 udp
-	"$tool" -n "$1" segments "$2" 6000 "$4" 5003 "${words[@]}" &&
-		wait_for "segments of $5 bytes" 5 received_is "${words[*]}"
-	status=$?
-	kill "$pid"
-	wait "$pid" 2>/dev/null
-	[ $status -eq 0 ] || fail "a bundle of segments of $5 bytes"
+	forget bundle
+	ask "$1" segments "$2" 6000 "$3" 5003 "${words[@]}" || return
+	wait_for "segments of $4 bytes" 5 received_are "${words[@]}"
 }
-received_is() {
-	[ "$(od -An -v -tx1 "$tmp/received" | tr -d ' \n')" = "${1// /}" ]
+received_are() {
+	local lines
+	mapfile -t lines <"$tmp/bundle.log"
+	[ "${lines[*]}" = "$*" ]
 }
 
 # FROM ADDRESS4 ADDRESS6 TO ADDRESS4 ADDRESS6: the MTU of the tunnel is 1400.
 bundles() {
-	local size status=0
+	local size status=0 i
+	for i in 5 6; do
+		"$tool" -n "$4" -b -p "$tmp/bundle$i.pid" socket "${!i}" 5003 \
+			>>"$tmp/bundle.log" || return
+	done
 	mark
 	for size in 1 2 3 100 999 1000 1328 1372; do
-		fam=4 bundle "$1" "$2" "$4" "$5" "$size" || status=1
+		bundle "$1" "$2" "$5" "$size" || status=1
 	done
 	for size in 1 2 1001 1352; do
-		fam=6 bundle "$1" "$3" "$4" "$6" "$size" || status=1
+		bundle "$1" "$3" "$6" "$size" || status=1
 	done
+	stop bundle5
+	stop bundle6
 	if [ "$1" != "$peer" ]; then
 		expect_rise vpn-tx-packets -eq 48 || status=1
 	fi

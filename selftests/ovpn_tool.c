@@ -1945,6 +1945,7 @@ static int cmd_segments(char **words)
 		err(2, "UDP_SEGMENT");
 	if (send(fd, buf, n, 0) < 0)
 		err(1, "send");
+	close(fd);
 	return 0;
 }
 
