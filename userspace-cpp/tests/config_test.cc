@@ -455,6 +455,12 @@ TEST(ClientFile, WhatOneClientHas) {
     EXPECT_TRUE(other.config.push_reset);
     EXPECT_TRUE(other.config.disable);
     EXPECT_THAT(other.config.push, ElementsAre("c d")) << "what stood before is gone, too";
+
+    const auto less = parse_client_file("push \"route 10.1.0.0 255.255.0.0\"\npush-remove route\n"
+                                        "push \"route 10.2.0.0 255.255.0.0\"\n");
+    ASSERT_TRUE(less.ok());
+    EXPECT_THAT(less.config.push_remove, ElementsAre("route"));
+    EXPECT_THAT(less.config.push, ElementsAre("route 10.2.0.0 255.255.0.0"));
 }
 
 TEST(ClientFile, AddressesOfItsOwn) {

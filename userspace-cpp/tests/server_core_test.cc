@@ -287,6 +287,33 @@ TEST_F(ServerCoreTest, Ipv6AddressesGoWithThoseOfIpv4) {
     EXPECT_EQ(sim.plane.peers.at(second.client->peer_id()).peer.address6, network + 0x1001);
 }
 
+TEST_F(ServerCoreTest, WhatAClientIsNotPushed) {
+    const Ipv6 network{parse_ipv6_prefix("fd00:8::/64")->address};
+    sim.settings.ipv6 = server::Ipv6Pool{network + 1, network + 0x1000, 64};
+    sim.settings.session.push = {"route 10.1.0.0 255.255.0.0", "route-gateway 10.8.0.1",
+                                 "dhcp-option DNS 10.8.0.1"};
+    sim.settings.client_lookup =
+        [](const std::string& name) -> std::optional<server::ClientSettings> {
+        server::ClientSettings out;
+        if (name == "less") {
+            out.push_remove = {"route ", "ifconfig-ipv6"};
+            out.push = {"route 10.2.0.0 255.255.0.0"};
+        }
+        return out;
+    };
+    sim.start_server();
+    auto& all = sim.add_client("alice");
+    ASSERT_TRUE(sim.run_until([&] { return all.client->connected(); }, 60s));
+    auto& less = sim.add_client("less");
+    ASSERT_TRUE(sim.run_until([&] { return less.client->connected(); }, 60s));
+    EXPECT_EQ(all.client->pushed("route"), "10.1.0.0 255.255.0.0");
+    EXPECT_NE(all.client->pushed("ifconfig-ipv6"), "");
+    EXPECT_EQ(less.client->pushed("route"), "10.2.0.0 255.255.0.0") << "its own";
+    EXPECT_EQ(less.client->pushed("route-gateway"), "10.8.0.1");
+    EXPECT_EQ(less.client->pushed("dhcp-option"), "DNS 10.8.0.1");
+    EXPECT_EQ(less.client->pushed("ifconfig-ipv6"), "");
+}
+
 TEST_F(ServerCoreTest, TopologiesOfTwoAddresses) {
     sim.settings.address = *parse_ipv4("10.8.0.1");
     sim.settings.pool_first = *parse_ipv4("10.8.0.6");

@@ -1119,6 +1119,10 @@ ParsedClientFile parse_client_file(std::string_view text) {
                 error(*objection);
             else
                 c.push.push_back(d.args[0]);
+        } else if (d.name == "push-remove" && words == 1 && !d.args[0].empty()) {
+            // Of everybody's, and of those that stand before it here.
+            std::erase_if(c.push, [&](const auto& o) { return o.starts_with(d.args[0]); });
+            c.push_remove.push_back(d.args[0]);
         } else if (d.name == "push-reset" && words == 0) {
             c.push_reset = true;
             c.push.clear();
@@ -1130,8 +1134,8 @@ ParsedClientFile parse_client_file(std::string_view text) {
                                     std::string(nearest_option(d.name)), d.file});
         } else {
             error("not supported in a file of client-config-dir",
-                  "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-reset and "
-                  "disable are");
+                  "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-remove, "
+                  "push-reset and disable are");
         }
     }
     return out;

@@ -120,6 +120,7 @@ struct ClientFile {
     std::optional<Ipv6> address6; ///< ifconfig-ipv6-push
     std::vector<Prefix> networks; ///< iroute, iroute-ipv6
     std::vector<std::string> push;
+    std::vector<std::string> push_remove; ///< beginnings of options that it is not pushed
     bool push_reset = false;
     bool disable = false;
 };

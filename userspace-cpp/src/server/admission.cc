@@ -32,6 +32,9 @@ void ClientSettings::merge(const ClientSettings& more) {
         push_reset = true;
         push.clear();
     }
+    for (const auto& beginning : more.push_remove)
+        std::erase_if(push, [&](const auto& option) { return option.starts_with(beginning); });
+    push_remove.insert(push_remove.end(), more.push_remove.begin(), more.push_remove.end());
     push.insert(push.end(), more.push.begin(), more.push.end());
     disabled = disabled || more.disabled;
 }

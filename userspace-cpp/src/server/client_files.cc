@@ -35,6 +35,7 @@ std::optional<ClientSettings> parse_client_settings(const std::string& name,
     out.address6 = parsed.config.address6;
     out.networks = std::move(parsed.config.networks);
     out.push = std::move(parsed.config.push);
+    out.push_remove = std::move(parsed.config.push_remove);
     out.push_reset = parsed.config.push_reset;
     out.disabled = parsed.config.disable;
     return out;

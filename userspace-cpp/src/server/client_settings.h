@@ -16,8 +16,9 @@ struct ClientSettings {
     std::optional<Ipv6> address6;  ///< likewise
     std::vector<Prefix> networks;  ///< behind it
     std::vector<std::string> push; ///< options besides everybody's
-    bool push_reset = false;       ///< instead of everybody's, but for what it cannot do without
-    bool disabled = false;         ///< not let in
+    std::vector<std::string> push_remove; ///< beginnings of options that it is not pushed
+    bool push_reset = false; ///< instead of everybody's, but for what it cannot do without
+    bool disabled = false;   ///< not let in
 
     /// Adds what somebody else has to say, who has the last word.
     void merge(const ClientSettings& more);

@@ -622,10 +622,16 @@ void ServerCore::goes(Client& client, TimePoint now) {
 std::optional<std::vector<std::string>> ServerCore::push_for(const Client& client,
                                                              const ClientSettings& special) const {
     if (special.networks.empty() && special.push.empty() && !special.push_reset &&
-        !client.address6 && !(client.token && gives_tokens()))
+        special.push_remove.empty() && !client.address6 && !(client.token && gives_tokens()))
         return std::nullopt;
     // A network behind the client is not to be reached through the tunnel.
+    const auto removed = [&](const std::string& option) {
+        return std::any_of(special.push_remove.begin(), special.push_remove.end(),
+                           [&](const auto& beginning) { return option.starts_with(beginning); });
+    };
     auto unsuitable = [&](const std::string& option) {
+        if (removed(option))
+            return true;
         if (special.push_reset)
             return !option.starts_with("topology ") && !option.starts_with("route-gateway ");
         return std::any_of(
@@ -635,7 +641,7 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const Client& clien
     auto out = settings_.session.push;
     std::erase_if(out, unsuitable);
     out.insert(out.end(), special.push.begin(), special.push.end());
-    if (client.address6 && settings_.ipv6)
+    if (client.address6 && settings_.ipv6 && !removed("ifconfig-ipv6"))
         out.push_back("ifconfig-ipv6 " + to_string(*client.address6) + "/" +
                       std::to_string(settings_.ipv6->length) + " " +
                       to_string(settings_.ipv6->server));
