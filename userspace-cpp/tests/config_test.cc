@@ -555,7 +555,7 @@ TEST_F(ClientConfigDir, FileWithMistakesIsNotHalfOfAFile) {
     write("alice", "iroute 10.1.0.0 255.255.0.0\niroute 10.2.0.0 what\n");
     EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
     // An option of OpenVPN that would mean something here is no line that nobody understands.
-    write("alice", "iroute 10.1.0.0 255.255.0.0\npush-remove route\n");
+    write("alice", "iroute 10.1.0.0 255.255.0.0\nvlan-pvid 3\n");
     EXPECT_FALSE(server::read_client_settings(directory_, false, "alice"));
     // As OpenVPN: what nobody knows locks nobody out.
     write("alice", "iroute 10.1.0.0 255.255.0.0\nirout 10.2.0.0\n");
