@@ -1769,8 +1769,8 @@ static int send_fragments(int fd, const uint8_t *pkt, size_t len, size_t first,
 	return 0;
 }
 
-/* [checksum=N] [length=N] [tos=N] [label=N] [fragment=N]
- * SRC SPORT DST DPORT [HEX...]: a datagram from any address and port, whoever has them, with a wrong checksum or
+/* [checksum=N] [length=N] [tos=N] [label=N] [fragment=N] SRC SPORT DST DPORT [HEX...]:
+ * a datagram from any address and port, whoever has them, with a wrong checksum or
  * length when asked for, or in fragments; one for each HEX, or for each line of
  * standard input.
  */

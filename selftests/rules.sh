@@ -294,7 +294,7 @@ xt_table() {
 	cat <<-'EOT'
 	addrtype	volatile	-m addrtype --dst-type UNICAST
 	comment		stable	-m comment --comment x
-	connbytes	volatile	-m connbytes --connbytes 0: --connbytes-dir both --connbytes-mode packets
+	connbytes	volatile	-m connbytes --connbytes 0: BYTES
 	connmark	stable	-m connmark --mark 0
 	conntrack	stable	-m conntrack --ctstate ESTABLISHED
 	conntrack	volatile	-m conntrack --ctstatus SEEN_REPLY
@@ -888,6 +888,7 @@ while IFS=$'\t' read -r name verdict rule; do
 done < <(nft_table | tr -s '\t')
 while IFS=$'\t' read -r name verdict rule; do
 	[ "$verdict" != - ] || continue
+	rule=${rule/BYTES/--connbytes-dir both --connbytes-mode bytes}
 	# not in this kernel
 	grep -qx "$name" /proc/net/ip{,6}_tables_{matches,targets} || continue
 	for f in 4 6; do
