@@ -133,8 +133,7 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ClientConf
 }
 
 Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
-    : EventLoop(host::kept_device(*surroundings.keeper, config),
-                surroundings.service),
+    : EventLoop(host::kept_device(*surroundings.keeper, config), surroundings.service),
       config_(config), surroundings_(std::move(surroundings)),
       tls_(host::require(make_tls(config))),
       setup_(setup_settings(config, tun_.name()), tun_.name(), tun_.ifindex(), context_,

@@ -98,8 +98,7 @@ void ServerSession::exchange_key_methods(Negotiation& n, TimePoint now) {
     wire::KeyMethod2 own;
     if (server_settings_.point_to_point)
         own.peer_info = point_to_point_info(server_settings_.negotiation);
-    own.options =
-        server_options_string(settings_.tun_mtu, choice_, server_settings_.negotiation);
+    own.options = server_options_string(settings_.tun_mtu, choice_, server_settings_.negotiation);
     if (!random_key_source(own.key_source, wire::Role::Server)) {
         close("no random bytes");
         return;
