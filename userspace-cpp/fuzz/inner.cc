@@ -4,6 +4,7 @@
 // framings and what was compressed, headers and the MSS of TCP, frames of a TAP device.
 
 #include "check.h"
+#include "dataplane/fragments.h"
 #include "dataplane/inner_packet.h"
 #include "dataplane/user.h"
 
@@ -66,6 +67,28 @@ void frames(Bytes frame, bool between_peers) {
     }
 }
 
+void parts(const Bytes& packet, std::size_t limit) {
+    Reassembly reassembly;
+    // Whatever a peer sends, and then something that is right.
+    for (std::size_t at = 0; at < packet.size(); at += limit) {
+        Bytes piece(packet.begin() + static_cast<std::ptrdiff_t>(at),
+                    packet.begin() +
+                        static_cast<std::ptrdiff_t>(std::min(at + limit, packet.size())));
+        reassembly.take(piece, TimePoint{});
+    }
+    Fragmenter fragmenter(packet.empty() ? 0 : packet[0]);
+    bool whole = false;
+    const bool possible = fragmenter.split(packet, limit, [&](ByteView part) {
+        Bytes copy(part.begin(), part.end());
+        const auto result = reassembly.take(copy, TimePoint{} + std::chrono::hours(1));
+        fuzz::check(result.kind != Reassembly::Kind::Damaged && !whole);
+        whole = result.kind == Reassembly::Kind::Whole;
+        fuzz::check(!whole || std::equal(result.packet.begin(), result.packet.end(), packet.begin(),
+                                         packet.end()));
+    });
+    fuzz::check(whole == possible);
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -74,6 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Bytes packet(data + 1, data + size);
     framings(kFramings[data[0] % std::size(kFramings)], packet);
     frames(packet, (data[0] & 0x80) != 0);
+    parts(packet, 4 + data[0] % 64);
     if (const auto answer = no_route_to(packet, Ipv6{}))
         fuzz::check(static_cast<bool>(inner_header(*answer)));
     return 0;

@@ -106,10 +106,10 @@ TEST_F(CommandLine, CheckSaysWhatWouldRun) {
 }
 
 TEST_F(CommandLine, CheckSaysWhatWouldNot) {
-    auto file = configuration("fragment 1300\n");
+    auto file = configuration("vlan-tagging\n");
     auto refused = nf_ovpnd({"--check", file});
     EXPECT_EQ(refused.status, 1);
-    EXPECT_THAT(refused.output, StartsWith("   1  refused    fragment: "));
+    EXPECT_THAT(refused.output, StartsWith("   1  refused    vlan-tagging: "));
     EXPECT_THAT(refused.output, HasSubstr(file + ": not usable\n"));
 
     // Each line is right, and the key is of another certificate.
@@ -223,10 +223,10 @@ TEST_F(CommandLine, APipeThatNobodyWritesToIsNotWaitedFor) {
 }
 
 TEST_F(CommandLine, WrongConfigurationsAreNotServed) {
-    auto file = configuration("fragment 1300\n");
+    auto file = configuration("vlan-tagging\n");
     auto refused = nf_ovpnd({"--config", file});
     EXPECT_EQ(refused.status, 2);
-    EXPECT_THAT(refused.output, HasSubstr(file + ":1: error: fragment: "));
+    EXPECT_THAT(refused.output, HasSubstr(file + ":1: error: vlan-tagging: "));
     EXPECT_EQ(nf_ovpnd({directory_ + "/missing.conf"}).status, 2);
     EXPECT_EQ(nf_ovpnd({}).status, 2);
     EXPECT_EQ(nf_ovpnd({"--no-such-option"}).status, 2);

@@ -202,6 +202,9 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"server-bridge 10.8.0.4 255.255.255.0 10.8.0.50 10.8.0.100",
          "f:6: error: server-bridge: a bridge takes frames, and a TUN device has packets"},
         {"dev tap0\nroute 10.1.0.0 255.255.0.0", "error: a route by a TAP device needs a gateway"},
+        {"fragment 50", "f:6: error: fragment: \"50\" is not a number from 100"},
+        {"fragment 1300 outer", "f:6: error: fragment: \"outer\" is not understood (mtu may"},
+        {"fragment 1300\nproto tcp", "error: fragment is for datagrams, and TCP has none"},
         {"dev tap0\nblock-ipv6", "error: block-ipv6 is for packets"},
         {"dev a/b", "cannot be the name of a network device"},
         {"tls-crypt other.key", "f:6: error: tls-crypt: there is no static key in it "
@@ -396,6 +399,10 @@ TEST(ServerConfig, MssFixAsOpenVpnReadsIt) {
         {"mssfix 1300 fixed", 1300, MssFix::Of::InnerPacket},
         {"mssfix 0", 0, MssFix::Of::Payload},
         {"tun-mtu 1400\nmssfix 0", 0, MssFix::Of::Payload},
+        {"fragment 1300", 1300, MssFix::Of::Payload},
+        {"fragment 1300 mtu", 1300, MssFix::Of::OuterPacket},
+        {"fragment 1300\nmssfix 1200", 1200, MssFix::Of::Payload},
+        {"fragment 0", 1492, MssFix::Of::OuterPacket},
     };
     for (const auto& c : cases) {
         auto parsed = parse(kMinimal + c.lines + "\n");
@@ -460,6 +467,7 @@ TEST(ClientFile, WhatOneClientHas) {
                                         "push \"route 10.2.0.0 255.255.0.0\"\n");
     ASSERT_TRUE(less.ok());
     EXPECT_THAT(less.config.push_remove, ElementsAre("route"));
+    EXPECT_FALSE(parse_client_file("push-remove ifconfig\n").ok());
     EXPECT_THAT(less.config.push, ElementsAre("route 10.2.0.0 255.255.0.0"));
 }
 
@@ -612,6 +620,15 @@ TEST(ServerConfig, DataPath) {
     EXPECT_EQ(parsed.config.control_socket, "/run/nf-ovpnd.sock");
     EXPECT_THAT(described(kMinimal + "nf-control " + std::string(108, 'x') + "\n"),
                 ElementsAre(HasSubstr("at most 107 bytes")));
+}
+
+TEST(ServerConfig, Fragment) {
+    const auto parsed = parse(kMinimal + "fragment 1300 mtu\n");
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_EQ(parsed.config.fragment.limit, 1300U);
+    EXPECT_EQ(parsed.config.fragment.of, MssFix::Of::OuterPacket);
+    EXPECT_FALSE(parsed.config.kernel_data_path);
+    EXPECT_TRUE(parse(kMinimal + "fragment 0\n").config.kernel_data_path);
 }
 
 TEST(ServerConfig, Tap) {

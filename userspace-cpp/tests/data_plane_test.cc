@@ -154,6 +154,35 @@ TEST_F(UserPlane, WhatIsForAllGoesToEachPeer) {
     EXPECT_EQ(plane.dropped(Drop::NoPeer), 1U);
 }
 
+// Of a peer with fragments every packet has their header, and a long one goes in parts.
+TEST_F(UserPlane, Fragments) {
+    auto second = *plane.peer(kId);
+    second.id = 77;
+    second.address = Ipv4{0x0a0800c8};
+    second.path = kElsewhere;
+    second.fragment = 100;
+    ASSERT_FALSE(plane.add_peer(second));
+    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    auto packet = ipv4(1, 0xc8);
+    packet.resize(250, 7);
+    transmit(packet);
+    EXPECT_EQ(sink.datagrams.size(), 3U);
+    EXPECT_EQ(plane.peer_stats(77)->tx_packets, 1U);
+    // The other way: what it has sent comes back in.
+    auto own = ipv4(0xc8, 1);
+    own.resize(150, 8);
+    Fragmenter theirs(9);
+    std::uint32_t id = 0;
+    ASSERT_TRUE(theirs.split(own, 100, [&](ByteView part) {
+        EXPECT_TRUE(sink.packets.empty()) << "not before it is whole";
+        plane.receive(kElsewhere, test::encrypt_data(keys_of(9), 0, 77, ++id, part), now);
+    }));
+    EXPECT_EQ(id, 2U);
+    EXPECT_EQ(sink.packets, std::vector<Bytes>{own});
+    plane.receive(kElsewhere, test::encrypt_data(keys_of(9), 0, 77, ++id, own), now);
+    EXPECT_EQ(plane.dropped(Drop::Framing), 1U) << "without a header";
+}
+
 // A TAP device: frames of each go where their MAC address is known to be.
 TEST_F(UserPlane, Frames) {
     plane.set_ethernet(true);

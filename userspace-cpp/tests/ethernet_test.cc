@@ -61,13 +61,18 @@ TEST(MacTable, APeerFillsItsShareOnly) {
     EXPECT_EQ(table.size(), MacTable::kPerPeer);
     table.learn(mac(9999), 8, kNow);
     EXPECT_EQ(table.find(mac(9999), kNow), 8U);
-    table.learn(mac(8888), 7, kNow + MacTable::kAge);
-    EXPECT_EQ(table.find(mac(8888), kNow + MacTable::kAge), 7U) << "in place of old ones";
-    EXPECT_EQ(table.size(), 2U);
+    EXPECT_FALSE(table.find(mac(0), kNow)) << "the oldest have gone";
+    EXPECT_EQ(table.find(mac(2 * MacTable::kPerPeer - 1), kNow), 7U);
+    // One that is heard again is not the oldest any more.
+    table.learn(mac(MacTable::kPerPeer), 7, kNow);
+    table.learn(mac(8888), 7, kNow);
+    EXPECT_EQ(table.find(mac(MacTable::kPerPeer), kNow), 7U);
+    EXPECT_FALSE(table.find(mac(MacTable::kPerPeer + 1), kNow));
+    EXPECT_EQ(table.find(mac(8888), kNow), 7U);
     // What one peer takes over from another counts for it alone.
-    table.learn(mac(9999), 7, kNow + MacTable::kAge);
+    table.learn(mac(9999), 7, kNow);
     table.forget(8);
-    EXPECT_EQ(table.size(), 2U);
+    EXPECT_EQ(table.size(), MacTable::kPerPeer);
     table.forget(7);
     EXPECT_EQ(table.size(), 0U);
 }

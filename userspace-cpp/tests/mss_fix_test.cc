@@ -33,6 +33,24 @@ TEST(MssFix, Aead) {
     EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, true, {}), 1403) << "P_DATA_V1";
 }
 
+TEST(MssFix, Fragments) {
+    constexpr MssFix kLimit = {1300, MssFix::Of::Payload};
+    // 1300 less 4 header, 4 packet ID, 16 tag, 4 fragment
+    EXPECT_EQ(fragment_size(kLimit, kGcm, false, {}), 1272);
+    EXPECT_EQ(fragment_size({1300, MssFix::Of::OuterPacket}, kGcm, false, {}), 1244);
+    EXPECT_EQ(fragment_size({0, MssFix::Of::Payload}, kGcm, false, {}), 0) << "none";
+    // 1300 less 4 header, 20 HMAC, 16 IV is 1260: 78 blocks, one byte of padding, 4 packet ID, 4
+    EXPECT_EQ(fragment_size(kLimit, kCbcSha1, false, {}), 1239);
+}
+
+TEST(MssFix, OfAFrame) {
+    auto tap = kDefault;
+    tap.ahead = 14;
+    EXPECT_EQ(mss(tap, kGcm), 1386);
+    tap.of = MssFix::Of::InnerPacket;
+    EXPECT_EQ(mss(tap, kGcm), 1452) << "it is about the packet in it";
+}
+
 TEST(MssFix, OuterIpv6Costs20MoreWhereItCounts) {
     EXPECT_EQ(tcp_mss(kDefault, kGcm, Framing::None, false, {.ipv6 = true, .tcp = false}), 1380);
     EXPECT_EQ(tcp_mss({1492, MssFix::Of::Payload}, kGcm, Framing::None, false,

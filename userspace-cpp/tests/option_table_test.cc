@@ -174,37 +174,34 @@ TEST(OptionTable, IsPrintedWhole) {
     }
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'),
               static_cast<std::ptrdiff_t>(options().size()));
-    EXPECT_THAT(text, HasSubstr("fragment                  refused    OpenVPN's own fragments are "
-                                "not supported (lower tun-mtu)\n"));
+    EXPECT_THAT(text, HasSubstr("shaper                    refused    not supported (use tc)"));
 }
 
 TEST(OptionTable, CheckReportHasALineAnOption) {
     auto parsed =
         parse("dev tun\nserver 10.8.0.0 255.255.255.0\nca a\ncert b\n\ncipher AES-256-CBC\n"
-              "fragment 1300\nport 0\nlog 'x\n");
+              "shaper 1300\nport 0\nlog 'x\n");
     EXPECT_FALSE(parsed.ok());
-    EXPECT_THAT(
-        check_report(parsed),
-        ElementsAre("   1  supported  dev", "   2  supported  server", "   3  supported  ca",
-                    "   4  supported  cert",
-                    "   6  ignored    cipher: ignored: the data cipher is negotiated (use "
-                    "data-ciphers)",
-                    "   7  refused    fragment: OpenVPN's own fragments are not supported (lower "
-                    "tun-mtu)",
-                    "   8  refused    port: \"0\" is not a number from 1 to 65535",
-                    "   -  error      no private key is given (key FILE)",
-                    "   9  error      a quotation that begins with ' has no end"));
+    EXPECT_THAT(check_report(parsed),
+                ElementsAre("   1  supported  dev", "   2  supported  server",
+                            "   3  supported  ca", "   4  supported  cert",
+                            "   6  ignored    cipher: ignored: the data cipher is negotiated (use "
+                            "data-ciphers)",
+                            "   7  refused    shaper: not supported (use tc)",
+                            "   8  refused    port: \"0\" is not a number from 1 to 65535",
+                            "   -  error      no private key is given (key FILE)",
+                            "   9  error      a quotation that begins with ' has no end"));
 }
 
 TEST(OptionTable, UnknownOptionsMayBeAllowed) {
     auto parsed = parse(kMinimal + "frobnicate 1 2\nignore-unknown-option frobnicate\n"
-                                   "ignore-unknown-option tweak fragment\n<tweak>\nx\n</tweak>\n");
+                                   "ignore-unknown-option tweak shaper\n<tweak>\nx\n</tweak>\n");
     EXPECT_TRUE(parsed.ok()) << all_findings(parsed);
     EXPECT_THAT(all_findings(parsed), HasSubstr("f:6: warning: frobnicate: ignored: unknown, as "
                                                 "ignore-unknown-option allows"));
     EXPECT_EQ(parsed.uses[5].treatment, Treatment::Ignored);
     // It makes no known option disappear.
-    EXPECT_FALSE(parse(kMinimal + "ignore-unknown-option fragment\nfragment 1300\n").ok());
+    EXPECT_FALSE(parse(kMinimal + "ignore-unknown-option shaper\nshaper 1300\n").ok());
     EXPECT_FALSE(parse(kMinimal + "ignore-unknown-option other\nfrobnicate\n").ok());
 }
 

@@ -698,8 +698,9 @@ bool ClientCore::add_peer(session::Session&) {
     peer.owns_everything = true;
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
-    peer.tcp_mss = tcp_mss(settings_.mss_fix, choice.format, choice.framing, choice.data_v1,
-                           {!path_.remote.address.is_ipv4(), remote().tcp});
+    const OuterHeaders outer = {!path_.remote.address.is_ipv4(), remote().tcp};
+    peer.fragment = fragment_size(settings_.fragment, choice.format, choice.data_v1, outer);
+    peer.tcp_mss = tcp_mss(settings_.mss_fix, choice.format, choice.framing, choice.data_v1, outer);
     if (!well(host_.data_plane().add_peer(peer), "new peer"))
         return false;
     peer_id_ = peer.id;

@@ -68,6 +68,7 @@ struct ClientSettings {
     std::shared_ptr<const SecretBytes> password;
     dataplane::Keepalive keepalive; ///< if the server pushes none
     MssFix mss_fix;
+    MssFix fragment; ///< longer datagrams are not sent; a limit of 0: any
     std::uint32_t exit_notify = 0;
     bool ping_exit = false; ///< silence ends the client, not only the session
     Duration inactive{0};   ///< so long without more than inactive_bytes: the end; 0: never

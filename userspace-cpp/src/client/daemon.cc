@@ -120,6 +120,10 @@ ClientSettings client_settings(const config::ClientConfig& c) {
     }
     s.keepalive = {c.ping, c.ping_restart};
     s.mss_fix = c.mss_fix;
+    s.mss_fix.ahead =
+        static_cast<std::uint32_t>((c.ethernet ? dataplane::kEthernetHeader : 0) +
+                                   (c.fragment.limit > 0 ? dataplane::kFragmentHeader : 0));
+    s.fragment = c.fragment;
     s.exit_notify = c.exit_notify;
     s.ping_exit = c.ping_exit;
     s.inactive = std::chrono::seconds(c.inactive);

@@ -538,6 +538,9 @@ void ClientParser::finish_remotes() {
     c.local_port = nobind ? std::uint16_t{0} : local_port_.value_or(0);
     const bool all_tcp =
         std::all_of(c.remotes.begin(), c.remotes.end(), [](const Remote& r) { return r.tcp; });
+    if (c.fragment.limit > 0 &&
+        std::any_of(c.remotes.begin(), c.remotes.end(), [](const Remote& r) { return r.tcp; }))
+        error("fragment is for datagrams, and TCP has none", "proto udp");
     if (fastpath_ && all_tcp)
         warn(*fastpath_, "ignored: with TCP the daemon's own data path is used");
 }

@@ -108,6 +108,7 @@ struct CommonConfig {
     Framing framing = Framing::None; ///< of compression
     bool may_unpack = false;         ///< what a server compresses is taken
     MssFix mss_fix;
+    MssFix fragment;                   ///< no datagram is longer; a limit of 0: any may be
     std::uint32_t ping = 0;            ///< seconds, 0: never
     std::uint32_t ping_restart = 0;    ///< seconds, 0: never
     bool ping_exit = false;            ///< that one ends all, and nothing begins anew

@@ -104,6 +104,7 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"data-ciphers-fallback", &OptionParser::data_ciphers_fallback},
     {"auth", &OptionParser::auth},
     {"mssfix", &OptionParser::mssfix},
+    {"fragment", &OptionParser::fragment},
     {"compress", &OptionParser::compression},
     {"comp-lzo", &OptionParser::compression},
     {"allow-compression", &OptionParser::allow_compression},
@@ -990,6 +991,21 @@ void OptionParser::mssfix(const Directive& d) {
     mssfix_set_ = true;
 }
 
+// The other side must have it, too: packets look otherwise.
+void OptionParser::fragment(const Directive& d) {
+    if (d.args[0] == "0")
+        return; // none
+    const auto limit = number(d, 0, 100, 65535);
+    if (!limit)
+        return;
+    config().fragment = {*limit, MssFix::Of::Payload};
+    if (d.args.size() > 1 && d.args[1] == "mtu")
+        config().fragment.of = MssFix::Of::OuterPacket;
+    else if (d.args.size() > 1)
+        error(d, "\"" + d.args[1] + "\" is not understood", "mtu may follow");
+    config().kernel_data_path = false;
+}
+
 // A server treats what asks for compression as "migrate": clients that were set to compress are
 // asked to stop, and all others are served as well.
 void OptionParser::compression(const Directive& d) {
@@ -1186,7 +1202,9 @@ void OptionParser::finish_data_channel() {
         error(*auth_, "with CBC packets must be authenticated", "auth SHA256");
 
     // OpenVPN's default: another tun-mtu than the usual one was chosen to suit the path.
-    if (!mssfix_set_ && c.tun_mtu == kUsualMtu)
+    if (!mssfix_set_ && c.fragment.limit > 0)
+        c.mss_fix = c.fragment;
+    else if (!mssfix_set_ && c.tun_mtu == kUsualMtu)
         c.mss_fix = {kDefaultMssFix, MssFix::Of::OuterPacket};
     else if (!mssfix_set_)
         c.mss_fix = {c.tun_mtu, MssFix::Of::InnerPacket};

@@ -187,6 +187,7 @@ private:
     void data_ciphers_fallback(const Directive& d);
     void auth(const Directive& d);
     void mssfix(const Directive& d);
+    void fragment(const Directive& d);
     void compression(const Directive& d);
     void allow_compression(const Directive& d);
     void done_already(const Directive& d);

@@ -116,7 +116,7 @@ constexpr Option kOptions[] = {
     {"max-routes", I, 1, 1, "there is no limit", ""},
     {"ifconfig-nowarn", I, 0, 0, kNotCompared, ""},
     {"iproute", I, 1, 1, "no command is run, the device is set up by netlink", ""},
-    {"fragment", R, 1, 2, "OpenVPN's own fragments are not supported", "lower tun-mtu"},
+    {"fragment", S, 1, 2, "", ""},
     {"ifconfig-ipv6", S, 1, 2, "with a single peer, or with ifconfig-ipv6-pool", "", kServer},
     {"ifconfig-ipv6", S, 1, 2, "what the server pushes counts", "", kClient},
     {"ifconfig-noexec", S, 0, 0, "", ""},

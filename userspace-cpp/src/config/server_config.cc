@@ -242,6 +242,8 @@ void ServerParser::finish_transport() {
     }
     if (!c.tcp)
         return;
+    if (c.fragment.limit > 0)
+        error("fragment is for datagrams, and TCP has none", "proto udp");
     // The kernel's data path is one for datagrams.
     c.kernel_data_path = false;
     if (fastpath_)
@@ -1119,6 +1121,8 @@ ParsedClientFile parse_client_file(std::string_view text) {
                 error(*objection);
             else
                 c.push.push_back(d.args[0]);
+        } else if (d.name == "push-remove" && words == 1 && d.args[0] == "ifconfig") {
+            error("a client is always told its address");
         } else if (d.name == "push-remove" && words == 1 && !d.args[0].empty()) {
             // Of everybody's, and of those that stand before it here.
             std::erase_if(c.push, [&](const auto& o) { return o.starts_with(d.args[0]); });

@@ -36,6 +36,7 @@ struct Peer {
     bool owns_everything = false;    ///< every address is its own; then it is the only peer
     bool data_v1 = false;            ///< its packets bear no peer ID
     Framing framing = Framing::None; ///< of its packets
+    std::uint16_t fragment = 0;      ///< longer packets go in parts; 0: none, and none are taken
     std::uint16_t tcp_mss = 0;       ///< limit inside IPv4, 20 less inside IPv6; 0: none
 };
 

@@ -27,20 +27,16 @@ std::uint64_t MacTable::key(ByteView mac) {
 
 void MacTable::learn(ByteView mac, std::uint32_t peer, TimePoint now) {
     const auto address = key(mac);
-    const auto at = places_.find(address);
-    if (at != places_.end() && at->second.peer == peer) {
+    auto& own = by_peer_[peer];
+    if (const auto at = places_.find(address); at != places_.end() && at->second.peer == peer) {
         at->second.heard = now;
+        own.splice(own.end(), own, at->second.at);
         return;
     }
-    const auto count = counts_.find(peer);
-    if (count != counts_.end() && count->second >= kPerPeer) {
-        drop_old(peer, now);
-        if (const auto left = counts_.find(peer); left != counts_.end() && left->second >= kPerPeer)
-            return;
-    }
+    if (own.size() == kPerPeer)
+        remove(own.front());
     remove(address);
-    places_[address] = {peer, now};
-    counts_[peer]++;
+    places_[address] = {peer, now, own.insert(own.end(), address)};
 }
 
 std::optional<std::uint32_t> MacTable::find(ByteView mac, TimePoint now) const {
@@ -51,28 +47,20 @@ std::optional<std::uint32_t> MacTable::find(ByteView mac, TimePoint now) const {
 }
 
 void MacTable::forget(std::uint32_t peer) {
-    if (counts_.erase(peer) > 0)
-        std::erase_if(places_, [&](const auto& place) { return place.second.peer == peer; });
+    const auto at = by_peer_.find(peer);
+    if (at == by_peer_.end())
+        return;
+    for (const auto address : at->second)
+        places_.erase(address);
+    by_peer_.erase(at);
 }
 
 void MacTable::remove(std::uint64_t mac) {
     const auto at = places_.find(mac);
     if (at == places_.end())
         return;
-    if (--counts_[at->second.peer] == 0)
-        counts_.erase(at->second.peer);
+    by_peer_[at->second.peer].erase(at->second.at);
     places_.erase(at);
-}
-
-// Of a peer whose share is used up.
-void MacTable::drop_old(std::uint32_t peer, TimePoint now) {
-    for (auto at = places_.begin(); at != places_.end();) {
-        const auto mac = at->first;
-        const bool old = at->second.peer == peer && now >= at->second.heard + kAge;
-        ++at;
-        if (old)
-            remove(mac);
-    }
 }
 
 } // namespace nfovpn::dataplane

@@ -2,8 +2,8 @@
 //
 // Frames of a TAP device: their header, and which peer has which MAC address. As a switch does, the
 // table learns from the source of each frame, whose peer is authentic by then, and forgets what it
-// has not heard for a while. A peer can fill its own share of it and no more: what is over that is
-// not learned, and frames to it are not delivered.
+// has not heard for a while. A peer can fill its own share of it and no more: what is over that
+// takes the place of what it was not heard from for the longest time.
 #pragma once
 
 #include "util/bytes.h"
@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <unordered_map>
 
@@ -50,16 +51,18 @@ public:
     [[nodiscard]] std::size_t size() const { return places_.size(); }
 
 private:
+    /// Of one peer, the one that was heard last at the end.
+    using Addresses = std::list<std::uint64_t>;
     struct Place {
         std::uint32_t peer = 0;
         TimePoint heard;
+        Addresses::iterator at;
     };
     static std::uint64_t key(ByteView mac);
     void remove(std::uint64_t mac);
-    void drop_old(std::uint32_t peer, TimePoint now);
 
     std::unordered_map<std::uint64_t, Place> places_;
-    std::unordered_map<std::uint32_t, std::size_t> counts_;
+    std::unordered_map<std::uint32_t, Addresses> by_peer_;
 };
 
 } // namespace nfovpn::dataplane

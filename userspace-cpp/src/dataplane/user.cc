@@ -7,6 +7,8 @@
 #include "dataplane/inner_packet.h"
 #include "util/log.h"
 
+#include <openssl/rand.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -82,6 +84,14 @@ Failure UserDataPlane::add_peer(const Peer& peer) {
     auto& entry = peers_[peer.id];
     entry.peer = peer;
     entry.stats.id = peer.id;
+    if (peer.fragment > 0) {
+        // Not the number that an earlier session began with, whose parts may be on their way.
+        std::uint8_t first = 0;
+        if (RAND_bytes(&first, 1) != 1)
+            first = 0;
+        entry.fragmenter = std::make_unique<Fragmenter>(first);
+        entry.reassembly = std::make_unique<Reassembly>();
+    }
     if (peer.data_v1)
         by_address_.emplace(peer.path.remote, peer.id);
     if (peer.owns_everything)
@@ -266,6 +276,15 @@ void UserDataPlane::opened(Entry& entry, const Path& path, std::span<std::uint8_
     if (!entry.lent)
         seen_at(entry, path);
     entry.last_received = now;
+    if (peer.fragment > 0) {
+        const auto part = entry.reassembly->take(text, now);
+        if (part.kind != Reassembly::Kind::Whole) {
+            if (part.kind == Reassembly::Kind::Damaged)
+                drop(Drop::Framing);
+            return;
+        }
+        text = part.packet;
+    }
     auto packet = remove_framing(peer.framing, text, unpacked_);
     if (!packet) {
         drop(Drop::Framing);
@@ -321,6 +340,8 @@ void UserDataPlane::frame_opened(Entry& entry, std::span<std::uint8_t> frame, Ti
         output_.to_device(frame);
     } else if (*to != entry.peer.id) {
         auto& other = *find(*to);
+        if (header->is_ip())
+            clamp_mss(frame.subspan(kEthernetHeader), other.peer.tcp_mss);
         if (send(other, frame, 0, now))
             sent(other, frame.size());
     }
@@ -413,6 +434,22 @@ void UserDataPlane::to_all(ByteView packet, std::uint8_t dscp, TimePoint now, co
 }
 
 bool UserDataPlane::send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now) {
+    const auto& peer = entry.peer;
+    const auto framed = add_framing(peer.framing, text, framed_);
+    if (peer.fragment == 0)
+        return send_part(entry, framed, dscp, now);
+    bool sent_all = true;
+    if (!entry.fragmenter->split(framed, peer.fragment, [&](ByteView part) {
+            sent_all = sent_all && send_part(entry, part, dscp, now);
+        })) {
+        drop(Drop::Framing);
+        return false;
+    }
+    return sent_all;
+}
+
+// What is encrypted as it is.
+bool UserDataPlane::send_part(Entry& entry, ByteView plain, std::uint8_t dscp, TimePoint now) {
     auto& slot = entry.slots[index(KeySlot::Primary)];
     auto* key = slot ? usable(*slot) : nullptr;
     if (!key) {
@@ -422,12 +459,12 @@ bool UserDataPlane::send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoi
     const auto& peer = entry.peer;
     bool near_limit = false;
     auto packet_id = entry.lent ? owner_.reserve_packet_id(peer.id, KeySlot::Primary)
-                                : key->reserve(text.size(), near_limit);
+                                : key->reserve(plain.size(), near_limit);
     if (near_limit)
         notifications_.emplace_back(KeyNearLimit{peer.id, slot->key_id});
     const auto head = head_of(peer, slot->key_id);
     if (!packet_id || !key->seal(*packet_id, ByteView(head).first(peer.data_v1 ? kHeadV1 : kHeadV2),
-                                 add_framing(peer.framing, text, framed_), sealed_)) {
+                                 plain, sealed_)) {
         drop(Drop::KeyLimit);
         return false;
     }

@@ -25,6 +25,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/ethernet.h"
+#include "dataplane/fragments.h"
 #include "dataplane/peer_routes.h"
 #include "dataplane/user_key.h"
 #include "util/time.h"
@@ -162,6 +163,8 @@ private:
         std::optional<TimePoint> last_received;
         std::optional<TimePoint> last_sent;
         PeerStats stats;
+        std::unique_ptr<Fragmenter> fragmenter; ///< of a peer with fragments
+        std::unique_ptr<Reassembly> reassembly;
         bool told_framing = false; ///< that its packets cannot be read is in the log
     };
 
@@ -174,6 +177,7 @@ private:
     void transmit_frame(std::span<std::uint8_t> frame, TimePoint now);
     void seen_at(Entry& entry, const Path& path);
     bool send(Entry& entry, ByteView text, std::uint8_t dscp, TimePoint now);
+    bool send_part(Entry& entry, ByteView plain, std::uint8_t dscp, TimePoint now);
     static void sent(Entry& entry, std::size_t bytes) {
         entry.stats.tx_packets++;
         entry.stats.inner_bytes += bytes;

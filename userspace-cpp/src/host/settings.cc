@@ -126,6 +126,7 @@ void set_negotiation(session::NegotiationSettings& s, const config::CommonConfig
     s.may_unpack = c.may_unpack;
     s.tcp = tcp;
     s.ethernet = c.ethernet;
+    s.fragments = c.fragment.limit > 0;
 }
 
 std::uint32_t outer_headers(bool ipv6, bool tcp) {
@@ -166,7 +167,7 @@ Environment environment(const config::CommonConfig& c, const std::string& device
         {"daemon_pid", std::to_string(getpid())},
         {"verb", std::to_string(c.verb)},
         {"dev", device},
-        {"dev_type", "tun"},
+        {"dev_type", c.ethernet ? "tap" : "tun"},
     };
 }
 

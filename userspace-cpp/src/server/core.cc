@@ -137,8 +137,10 @@ bool ServerCore::Client::add_peer(session::Session&) {
     peer.networks = core_.networks_.of(id);
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
-    peer.tcp_mss = tcp_mss(core_.settings_.mss_fix, choice.format, choice.framing, choice.data_v1,
-                           {!path.remote.address.is_ipv4(), core_.settings_.tcp});
+    const OuterHeaders outer = {!path.remote.address.is_ipv4(), core_.settings_.tcp};
+    peer.fragment = fragment_size(core_.settings_.fragment, choice.format, choice.data_v1, outer);
+    peer.tcp_mss =
+        tcp_mss(core_.settings_.mss_fix, choice.format, choice.framing, choice.data_v1, outer);
     known_to_data_plane = well(core_.data_plane_.add_peer(peer), "new peer");
     if (!known_to_data_plane)
         core_.leave_networks(*this);
@@ -629,6 +631,9 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const Client& clien
         return std::any_of(special.push_remove.begin(), special.push_remove.end(),
                            [&](const auto& beginning) { return option.starts_with(beginning); });
     };
+    // As OpenVPN, where it is none of the options that have a beginning in common.
+    const bool without_ipv6 = std::find(special.push_remove.begin(), special.push_remove.end(),
+                                        "ifconfig-ipv6") != special.push_remove.end();
     auto unsuitable = [&](const std::string& option) {
         if (removed(option))
             return true;
@@ -641,7 +646,7 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const Client& clien
     auto out = settings_.session.push;
     std::erase_if(out, unsuitable);
     out.insert(out.end(), special.push.begin(), special.push.end());
-    if (client.address6 && settings_.ipv6 && !removed("ifconfig-ipv6"))
+    if (client.address6 && settings_.ipv6 && !without_ipv6)
         out.push_back("ifconfig-ipv6 " + to_string(*client.address6) + "/" +
                       std::to_string(settings_.ipv6->length) + " " +
                       to_string(settings_.ipv6->server));

@@ -72,6 +72,7 @@ struct CoreSettings : AddressSettings, AdmissionSettings {
     /// The same asked for anew, as clocks are set and machines sleep; empty: it stays.
     std::function<std::chrono::seconds()> ask_unix_time_of_zero;
     MssFix mss_fix;
+    MssFix fragment;                ///< longer datagrams are not sent; a limit of 0: any
     bool tcp = false;               ///< datagrams come by TCP
     dataplane::Keepalive keepalive; ///< the server's own: pings to clients, time limit for them
     std::size_t max_clients = 1024;

@@ -220,6 +220,10 @@ CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper) 
     s.pool_last = c.pool_last;
     s.ipv6 = ipv6_pool(c);
     s.mss_fix = c.mss_fix;
+    s.mss_fix.ahead =
+        static_cast<std::uint32_t>((c.ethernet ? dataplane::kEthernetHeader : 0) +
+                                   (c.fragment.limit > 0 ? dataplane::kFragmentHeader : 0));
+    s.fragment = c.fragment;
     s.tcp = c.tcp;
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
@@ -364,10 +368,11 @@ ClientHooks* Daemon::hooks() {
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     if (!config_->kernel_data_path || config_->block_ipv6) {
-        const char* why = config_->ethernet     ? "TAP"
-                          : config_->tcp        ? "TCP"
-                          : config_->block_ipv6 ? "block-ipv6"
-                                                : "disable-dco";
+        const char* why = config_->ethernet             ? "TAP"
+                          : config_->fragment.limit > 0 ? "fragment"
+                          : config_->tcp                ? "TCP"
+                          : config_->block_ipv6         ? "block-ipv6"
+                                                        : "disable-dco";
         log::info("{}: data packets go by the daemon's own data path", why);
         return nullptr;
     }

@@ -101,9 +101,11 @@ std::string cipher_text(DataCipher cipher) {
     return cipher == DataCipher::None ? "[null-cipher]" : std::string(cipher_name(cipher));
 }
 
-std::string options_head(std::uint32_t tun_mtu, bool ethernet, const char* proto) {
-    return (ethernet ? "V4,dev-type tap,tun-mtu " : "V4,dev-type tun,tun-mtu ") +
-           std::to_string(tun_mtu) + ",proto " + proto;
+std::string options_head(std::uint32_t tun_mtu, const NegotiationSettings& settings,
+                         const char* role) {
+    const std::string proto = settings.tcp ? "TCPv4_" + std::string(role) : "UDPv4";
+    return std::string("V4,dev-type ") + (settings.ethernet ? "tap" : "tun") + ",tun-mtu " +
+           std::to_string(tun_mtu) + ",proto " + proto + (settings.fragments ? ",mtu-dynamic" : "");
 }
 
 std::string options_tail(const DataFormat& format) {
@@ -267,15 +269,14 @@ std::vector<std::string> push_options(const PushContents& contents,
 
 std::string server_options_string(std::uint32_t tun_mtu, const DataChannelChoice& choice,
                                   const NegotiationSettings& settings) {
-    return options_head(tun_mtu, settings.ethernet, settings.tcp ? "TCPv4_SERVER" : "UDPv4") +
-           (choice.says_comp_lzo ? ",comp-lzo" : "") +
+    return options_head(tun_mtu, settings, "SERVER") + (choice.says_comp_lzo ? ",comp-lzo" : "") +
            (choice.push_cipher ? "" : ",cipher " + cipher_text(choice.format.cipher)) +
            options_tail(choice.format) + "server";
 }
 
 std::string client_options_string(std::uint32_t tun_mtu, const NegotiationSettings& settings) {
     const DataFormat format = offered_format(settings);
-    return options_head(tun_mtu, settings.ethernet, settings.tcp ? "TCPv4_CLIENT" : "UDPv4") +
+    return options_head(tun_mtu, settings, "CLIENT") +
            (settings.framing != Framing::None ? ",comp-lzo" : "") + ",cipher " +
            cipher_text(format.cipher) + options_tail(format) + "client";
 }

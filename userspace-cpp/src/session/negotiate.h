@@ -58,8 +58,9 @@ struct NegotiationSettings {
     bool push_framing = false;                 ///< tell them
     /// Of a client: it may be told a framing with which the server compresses.
     bool may_unpack = false;
-    bool tcp = false;      ///< how packets come, for the options string
-    bool ethernet = false; ///< and whether they are frames
+    bool tcp = false;       ///< how packets come, for the options string
+    bool ethernet = false;  ///< and whether they are frames
+    bool fragments = false; ///< and whether they may come in parts
 };
 
 /// What was decided for one client.

@@ -9,7 +9,8 @@
 //
 //     outer packet = IPv4 20 or IPv6 40 · UDP 8 or TCP 20 · payload
 //     payload      = [TCP: length 2] · opcode and peer ID 4 (P_DATA_V1: 1) · what the cipher adds ·
-//     plaintext plaintext    = [framing 1] · IPv4 20 · TCP 20 · MSS
+//                    plaintext
+//     plaintext    = [fragment 4] · [framing 1] · [Ethernet 14] · IPv4 20 · TCP 20 · MSS
 //
 // A cipher in a mode with a stream of bits adds packet ID and tag, or HMAC. CBC adds IV and HMAC;
 // it rounds the plaintext, which has the packet ID in front, up to whole blocks with at least one
@@ -29,6 +30,7 @@ struct MssFix {
 
     std::uint32_t limit = 0; ///< bytes; 0: the MSS is left alone
     Of of = Of::Payload;
+    std::uint32_t ahead = 0; ///< bytes in front of the packet inside: headers of frame, fragment
 };
 
 /// What carries the payload.
@@ -36,6 +38,11 @@ struct OuterHeaders {
     bool ipv6 = false;
     bool tcp = false;
 };
+
+/// How long a packet with its framing may be before it is sent in parts (OpenVPN's fragment), by a
+/// limit for payload or outer packet; 0: in one, however long it is.
+std::uint16_t fragment_size(const MssFix& limit, const DataFormat& format, bool data_v1,
+                            OuterHeaders outer);
 
 /// The largest MSS of TCP over IPv4; 0 if it is left alone, at least 1 otherwise. IPv6 has 20 less.
 std::uint16_t tcp_mss(const MssFix& fix, const DataFormat& format, Framing framing, bool data_v1,
