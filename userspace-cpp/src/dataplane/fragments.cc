@@ -64,7 +64,8 @@ bool Fragmenter::split(ByteView packet, std::size_t limit,
 
 // Those that are too old for the place that a newer one takes are given up.
 Reassembly::Packet& Reassembly::place_of(std::uint8_t number) {
-    int ahead = static_cast<std::int8_t>(static_cast<std::uint8_t>(number - newest_));
+    const auto distance = static_cast<std::uint8_t>(number - newest_);
+    int ahead = distance < 128 ? distance : distance - 256;
     if (ahead >= static_cast<int>(kPackets) || ahead <= -static_cast<int>(kPackets)) {
         for (auto& packet : packets_)
             packet.defined = false;
