@@ -518,9 +518,9 @@ told() { # WORD...
 	fail "no flow with $*"
 }
 
-# CONNECTIONS: over 99 % of the packets since "mark" were received and sent on the
-# fast path, but for the segments of one packet for each connection of TCP: those
-# that its sender sends with the FIN.
+# CONNECTIONS: since "mark", over 99 % of the packets took the fast path in each
+# direction. The last segments of each TCP connection do not count: the sender
+# puts them into one packet with the FIN, which takes the normal path.
 mostly_fast() {
 	local rx tx last=$(($1 * 64))
 	counters || return

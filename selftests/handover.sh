@@ -150,7 +150,8 @@ heard_by_userspace() {
 	while [ $SECONDS -lt $end ]; do
 		gwnl key-accept "$@" rx-packet-id=$((id += 1)) "}" ||
 			fail "the peer is gone, or its packet refused" || return
-		sleep 0.2
+		# nothing to wait for: the peer is heard at this rate
+		pause 0.2
 	done
 	wait_for "the end of the peer" 6 replayed_until_gone "$@" \
 		rx-packet-id=$id "}"

@@ -614,7 +614,7 @@ objects() {
 	done
 }
 
-# A request in words, or a dump; what is answered is in the file $told
+# Send a request, or a dump, given as words. The answer is in the file $told.
 request() { # REQUEST
 	local words form=nl
 	read -ra words <<<"$1"
