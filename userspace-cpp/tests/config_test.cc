@@ -205,6 +205,8 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"fragment 50", "f:6: error: fragment: \"50\" is not a number from 100"},
         {"fragment 1300 outer", "f:6: error: fragment: \"outer\" is not understood (mtu may"},
         {"fragment 1300\nproto tcp", "error: fragment is for datagrams, and TCP has none"},
+        {"dev tap0\nscript-security 2\nlearn-address /bin/true",
+         "error: learn-address is not asked about the MAC addresses"},
         {"dev tap0\nblock-ipv6", "error: block-ipv6 is for packets"},
         {"dev a/b", "cannot be the name of a network device"},
         {"tls-crypt other.key", "f:6: error: tls-crypt: there is no static key in it "

@@ -76,6 +76,15 @@ protected:
                                   text);
     }
     void transmit(Bytes packet) { plane.transmit(packet, now); }
+    /// Another peer, 77, with a key of its own.
+    void add_second(std::uint16_t fragment = 0) {
+        auto second = a_peer(77);
+        second.address = Ipv4{0x0a0800c8};
+        second.path = kElsewhere;
+        second.fragment = fragment;
+        ASSERT_FALSE(plane.add_peer(second));
+        ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    }
 
     Sink sink;
     Nobody nobody;
@@ -156,13 +165,7 @@ TEST_F(UserPlane, WhatIsForAllGoesToEachPeer) {
 
 // Of a peer with fragments every packet has their header, and a long one goes in parts.
 TEST_F(UserPlane, Fragments) {
-    auto second = *plane.peer(kId);
-    second.id = 77;
-    second.address = Ipv4{0x0a0800c8};
-    second.path = kElsewhere;
-    second.fragment = 100;
-    ASSERT_FALSE(plane.add_peer(second));
-    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    add_second(100);
     auto packet = ipv4(1, 0xc8);
     packet.resize(250, 7);
     transmit(packet);
@@ -186,12 +189,7 @@ TEST_F(UserPlane, Fragments) {
 // A TAP device: frames of each go where their MAC address is known to be.
 TEST_F(UserPlane, Frames) {
     plane.set_ethernet(true);
-    auto second = *plane.peer(kId);
-    second.id = 77;
-    second.address = Ipv4{0x0a0800c8};
-    second.path = kElsewhere;
-    ASSERT_FALSE(plane.add_peer(second));
-    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    add_second();
     const auto frame = [](std::uint8_t from, std::uint8_t to) {
         return Bytes{to, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 0x08, 0x06, 1, 2, 3};
     };
@@ -231,12 +229,7 @@ TEST_F(UserPlane, Frames) {
 
 TEST_F(UserPlane, FramesOfPeersStayApart) {
     plane.set_ethernet(false);
-    auto second = *plane.peer(kId);
-    second.id = 77;
-    second.address = Ipv4{0x0a0800c8};
-    second.path = kElsewhere;
-    ASSERT_FALSE(plane.add_peer(second));
-    ASSERT_FALSE(plane.install_key(77, KeySlot::Primary, 0, keys_of(9)));
+    add_second();
     const Bytes hello = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6};
     plane.receive(kPath, sealed(1, hello), now);
     EXPECT_EQ(sink.packets.size(), 1U);

@@ -98,7 +98,7 @@ Result<SecretBytes, NotAnswered> read_line(int from) {
         if (byte == '\r')
             continue;
         if (byte == 0 || out.view().size() == kMaxLine)
-            return NotAnswered{"what was entered is too long, or has a zero byte"};
+            return NotAnswered{"the input is too long, or contains a zero byte"};
         out.append({&byte, 1});
     }
     return out;
@@ -304,8 +304,8 @@ AskProcess::AskProcess(std::string program) {
     }
 }
 
-// It may be asking; then it is told to stop, or, by a daemon that is somebody else now, left alone
-// until it has its answer and finds nobody who wants it.
+// Stops the process, which may be waiting for an answer. A daemon that has given up its privileges
+// may not send signals to it: then it ends after the next answer, when its socket is closed.
 AskProcess::~AskProcess() {
     close(socket_);
     if (kill(child_, SIGTERM) == 0)

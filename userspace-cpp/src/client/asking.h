@@ -42,7 +42,7 @@ struct NotAnswered {
     std::string why;
 };
 
-/// Asks for one line. What is typed is seen only with @p echo.
+/// Prompts for one line of input. The input is visible while it is typed only with @p echo.
 using AskLine =
     std::function<Result<SecretBytes, NotAnswered>(const std::string& prompt, bool echo)>;
 

@@ -331,7 +331,7 @@ void ClientParser::of_connection(const Directive& d) {
     if (is_new)
         apply(d);
     else if (at->second != d.args)
-        warn(d, "ignored: another <connection> says otherwise, and what it says is for all");
+        warn(d, "ignored: an earlier <connection> has another value, which applies to all of them");
 }
 
 void ClientParser::connect_retry(const Directive& d) {
@@ -379,7 +379,7 @@ void ClientParser::auth_user_pass(const Directive& d) {
     } else {
         config_.username = name;
         config_.password = SecretBytes(as_bytes(password));
-        // What is missing is asked for.
+        // Prompt for the password if the file has none.
         if (password.empty())
             ask_user_ = d;
     }

@@ -866,6 +866,9 @@ void ServerParser::finish_ethernet() {
     if (c.point_to_point)
         error("a TAP device between two peers is not supported", "server-bridge, or server");
     c.topology = wire::Topology::Subnet;
+    if (!c.learn_address.empty())
+        error("learn-address is not asked about the MAC addresses of a TAP device",
+              "remove it, and filter addresses by rules of the bridge");
     if (!c.routes.empty())
         error("a route by a TAP device needs a gateway", "set it in route-up, by ip route");
 }
