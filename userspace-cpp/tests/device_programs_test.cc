@@ -3,6 +3,7 @@
 // What programs are told of the device.
 
 #include "host/device_programs.h"
+#include "host/settings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -50,4 +51,11 @@ TEST(DevicePrograms, RoutesHaveNumbersInEachFamily) {
                                  Pair("route_gateway_1", "10.8.0.2"), Pair("route_metric_1", "5"),
                                  Pair("route_network_2", "0.0.0.0"),
                                  Pair("route_netmask_2", "0.0.0.0")));
+}
+
+TEST(DevicePrograms, TheTypeOfTheDevice) {
+    config::CommonConfig c;
+    EXPECT_THAT(environment(c, "tun0"), Contains(Pair("dev_type", "tun")));
+    c.ethernet = true;
+    EXPECT_THAT(environment(c, "office"), Contains(Pair("dev_type", "tap")));
 }
