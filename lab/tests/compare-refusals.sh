@@ -369,6 +369,7 @@ users_only() {
 one_place() {
 	if [ "$1" = configure ]; then
 		lines=('max-clients 1')
+		untold=1
 		want=('client: out')
 		return
 	fi
