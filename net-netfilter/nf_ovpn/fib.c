@@ -15,6 +15,7 @@
 #include <net/ip_fib.h>
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
+#include <net/ipv6.h>
 #include <net/nexthop.h>
 #include <net/route.h>
 
@@ -93,8 +94,7 @@ static bool leads_back4(const struct nf_ovpn_instance *inst,
 	struct fib_result res;
 	u32 mtu;
 
-	if (fib4_has_custom_rules(inst->net) ||
-	    READ_ONCE(inst->net->ipv4.sysctl_ip_fwd_use_pmtu) ||
+	if (READ_ONCE(inst->net->ipv4.sysctl_ip_fwd_use_pmtu) ||
 	    !in_dev || !IN_DEV_FORWARD(in_dev))
 		return false;
 	if (fib_lookup(inst->net, fl4, &res, 0) || res.type != RTN_UNICAST ||
@@ -112,8 +112,6 @@ static bool leads_back6(const struct nf_ovpn_instance *inst,
 	struct dst_entry *dst;
 	bool ret;
 
-	if (fib6_has_custom_rules(inst->net))
-		return false;
 	dst = ip6_route_input_lookup(inst->net, in, fl6, skb,
 				     RT6_LOOKUP_F_HAS_SADDR);
 	ret = !dst->error && dst_dev_rcu(dst) == inst->dev &&
@@ -133,8 +131,8 @@ static bool leads_back6(const struct nf_ovpn_instance *inst,
  * @skb: a packet of the other direction
  * @in: device that replies come by
  *
- * With routing rules of the administrator the answer may depend on what is not
- * known before a reply is there, and is no.
+ * Replies that are short-cut have no mark and the DSCP of @skb, see
+ * nf_ovpn_ct_arm_eager(); so rules are asked as for one of them.
  *
  * Context: RCU read side.
  * Return: true when the route leads to the device and is plain, see
@@ -149,22 +147,33 @@ bool nf_ovpn_fib_leads_back(const struct nf_ovpn_instance *inst,
 	const union nf_inet_addr *saddr = &ct->tuplehash[dir].tuple.src.u3;
 	const union nf_inet_addr *daddr = &ct->tuplehash[!dir].tuple.src.u3;
 
+	const u8 proto = nf_ct_protonum(ct);
 	struct flowi4 fl4 = {
 		.flowi4_iif	= in->ifindex,
 		.flowi4_scope	= RT_SCOPE_UNIVERSE,
-		.flowi4_proto	= nf_ct_protonum(ct),
+		.flowi4_proto	= proto,
+		.flowi4_uid	= INVALID_UID,
 		.saddr		= saddr->ip,
 		.daddr		= daddr->ip,
 	};
 	struct flowi6 fl6 = {
 		.flowi6_iif	= in->ifindex,
-		.flowi6_proto	= nf_ct_protonum(ct),
+		.flowi6_proto	= proto,
+		.flowi6_uid	= INVALID_UID,
 		.saddr		= saddr->in6,
 		.daddr		= daddr->in6,
 	};
 
-	if (nf_ct_l3num(ct) == NFPROTO_IPV6)
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+		fl4.fl4_sport = ct->tuplehash[dir].tuple.src.u.all;
+		fl4.fl4_dport = ct->tuplehash[!dir].tuple.src.u.all;
+		fl6.fl6_sport = fl4.fl4_sport;
+		fl6.fl6_dport = fl4.fl4_dport;
+	}
+	if (nf_ct_l3num(ct) == NFPROTO_IPV6) {
+		fl6.flowlabel = ip6_flowinfo(ipv6_hdr(skb));
 		return leads_back6(inst, &fl6, skb, in);
+	}
 	fl4.flowi4_dscp = ip4h_dscp(ip_hdr(skb));
 	return leads_back4(inst, &fl4, in);
 }
