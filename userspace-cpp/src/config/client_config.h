@@ -5,6 +5,7 @@
 
 #include "config/common_config.h"
 #include "util/secret.h"
+#include "wire/proxy.h"
 #include "wire/pushed_options.h"
 
 namespace nfovpn::config {
@@ -19,6 +20,10 @@ struct Remote {
     bool tcp = false;
     RemoteFamily family = RemoteFamily::Any;
     std::chrono::seconds timeout{120}; ///< for its first answer
+    std::shared_ptr<const wire::Proxy> proxy = nullptr; ///< by that one; null: without
+
+    /// Datagrams go by a proxy, each with a header for it.
+    [[nodiscard]] bool relayed() const { return proxy && !tcp; }
 
     bool operator==(const Remote&) const = default;
 };

@@ -263,7 +263,8 @@ void OptionParser::apply(const Directive& d) {
     static const std::set<std::string_view> kTakeBlock = {
         "ca",         "cert",           "key",          "dh",
         "tls-auth",   "tls-crypt",      "tls-crypt-v2", "auth-gen-token-secret",
-        "connection", "auth-user-pass", "crl-verify",   "peer-fingerprint"};
+        "connection", "auth-user-pass", "crl-verify",   "peer-fingerprint",
+        "http-proxy-user-pass"};
     if (d.is_inline && !kTakeBlock.contains(d.name)) {
         error(d, "cannot be a <block>");
         return;
@@ -272,7 +273,7 @@ void OptionParser::apply(const Directive& d) {
         "push",        "cd",         "config",          "route",
         "route-ipv6",  "setenv",     "setenv-safe",     "ignore-unknown-option",
         "remote",      "connection", "pull-filter",     "dns",
-        "dhcp-option", "echo",       "peer-fingerprint"};
+        "dhcp-option", "echo",       "peer-fingerprint", "http-proxy-option"};
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
