@@ -3,8 +3,9 @@
 // What a proxy answers, and what the relay of one passes on. The first byte says which proxy it is,
 // the second into how long pieces the answers fall.
 
-#include "check.h"
 #include "wire/proxy.h"
+
+#include "check.h"
 
 #include <algorithm>
 
@@ -53,7 +54,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::check(std::all_of(dialogue.failure().begin(), dialogue.failure().end(),
                             [](char c) { return c >= 0x20 && c < 0x7f; }));
     if (state == State::Done)
-        fuzz::check(dialogue.rest().size() <= 3 * piece && (!datagrams || dialogue.relay().port != 0));
+        fuzz::check(dialogue.rest().size() <= 3 * piece &&
+                    (!datagrams || dialogue.relay().port != 0));
     if (state == State::Again)
         fuzz::check(proxy.login == wire::Proxy::Login::Asked);
     return 0;

@@ -218,6 +218,13 @@ TEST(OptionTable, RouteMetricIsOfRoutesWithoutOne) {
     EXPECT_FALSE(parse(kMinimal + "route-metric many\n").ok());
 }
 
+TEST(OptionTable, RouteTable) {
+    EXPECT_EQ(parse(kMinimal).config.route_table, 0U);
+    EXPECT_EQ(parse(kMinimal + "route-table 1000\n").config.route_table, 1000U);
+    EXPECT_FALSE(parse(kMinimal + "route-table main\n").ok());
+    EXPECT_FALSE(parse(kMinimal + "route-table 4294967295\n").ok());
+}
+
 TEST(OptionTable, Operation) {
     auto c = parse(kMinimal + "user root\ngroup 1234\nnice -5\nmlock\nnf-seccomp off\nmute 20\n"
                               "syslog gate\nmachine-readable-output\nsuppress-timestamps\n")

@@ -117,8 +117,8 @@ TEST(HttpProxy, MayAnswerInPiecesAndWithWhatTheServerSays) {
 TEST(HttpProxy, ThatAnswersAnythingElseGrantsNothing) {
     EXPECT_EQ(outcome(http(), {"HTTP/1.1 403 Not \033[2J you\r\n\r\n"}),
               "it answers: HTTP/1.1 403 Not _[2J you");
-    for (const char* line : {"SSH-2.0-x", "HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 2x0",
-                             "", "ICY 200 OK"})
+    for (const char* line : {"SSH-2.0-x", "HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000",
+                             "HTTP/1.1 2x0", "", "ICY 200 OK"})
         EXPECT_EQ(outcome(http(), {std::string(line) + "\r\n\r\n"}), "it does not speak HTTP")
             << line;
     EXPECT_EQ(outcome(http(), {std::string(16384, 'x')}), "talking");
@@ -157,8 +157,8 @@ TEST(SocksProxy, GetsNameAndPassword) {
 
 TEST(SocksProxy, SaysWhereDatagramsGo) {
     EXPECT_EQ(outcome(socks(), {kNoMethod, kGranted}, true), "done, 192.0.2.7:1024, ");
-    const auto ipv6 = bytes_of({5, 0, 0, 4, 0x20, 1, 0xd, 0xb8}) + std::string(11, '\0') +
-                      bytes_of({9, 4, 0});
+    const auto ipv6 =
+        bytes_of({5, 0, 0, 4, 0x20, 1, 0xd, 0xb8}) + std::string(11, '\0') + bytes_of({9, 4, 0});
     EXPECT_EQ(outcome(socks(), {kNoMethod, ipv6}, true), "done, [2001:db8::9]:1024, ");
     const auto name = bytes_of({5, 0, 0, 3, 1}) + "x" + bytes_of({4, 0});
     EXPECT_EQ(outcome(socks(), {kNoMethod, name}, true), "it gives no address for datagrams");

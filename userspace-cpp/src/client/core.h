@@ -99,8 +99,8 @@ class ClientHost {
 public:
     virtual ~ClientHost() = default;
 
-    /// Looks a server up; answered by resolved(). A connection by way of a proxy begins there, so it
-    /// is looked up in place of the server.
+    /// Looks a server up; answered by resolved(). A connection by way of a proxy begins there, so
+    /// it is looked up in place of the server.
     virtual void resolve(const config::Remote& remote) = 0;
     /// Opens a socket, or a connection, to one of the addresses of @p remote; answered by opened()
     /// or lost(). The path that is opened is that of packets: with a proxy, to it.

@@ -73,6 +73,7 @@ TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::s
     out.ethernet = c.ethernet;
     out.configure_device = c.configure_device;
     out.configure_routes = c.configure_routes;
+    out.table = c.route_table;
     out.up = c.up;
     out.down = c.down;
     out.route_up = c.route_up;
@@ -222,9 +223,8 @@ void Daemon::look_up(const std::string& host, std::uint16_t port, config::Remote
     }
     resolver_.async_resolve(
         host, std::to_string(port),
-        [this, family, found = std::move(found),
-         which = try_](const asio::error_code& error,
-                       const asio::ip::udp::resolver::results_type& results) {
+        [this, family, found = std::move(found), which = try_](
+            const asio::error_code& error, const asio::ip::udp::resolver::results_type& results) {
             if (which != try_ || error == asio::error::operation_aborted)
                 return;
             std::vector<Endpoint> out;
@@ -527,11 +527,11 @@ dataplane::DataPlane& Daemon::data_plane() {
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    const char* why_not = !udp_                        ? "TCP"
-                          : relayed_                   ? "a proxy"
-                          : config_.block_ipv6         ? "block-ipv6"
+    const char* why_not = !udp_                       ? "TCP"
+                          : relayed_                  ? "a proxy"
+                          : config_.block_ipv6        ? "block-ipv6"
                           : !config_.kernel_data_path ? "disable-dco"
-                                                       : nullptr;
+                                                      : nullptr;
     if (why_not) {
         log::info("{}: data packets go by the daemon's own data path", why_not);
         return nullptr;

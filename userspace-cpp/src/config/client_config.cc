@@ -321,12 +321,15 @@ void ClientParser::connection(const Directive& d) {
                                                       "mssfix",
                                                       "nobind",
                                                       "tun-mtu"};
-    static const std::map<std::string_view, std::size_t> kOfOne = {
-        {"remote", 3},          {"proto", 1},
-        {"port", 1},            {"rport", 1},
-        {"connect-timeout", 1}, {"server-poll-timeout", 1},
-        {"http-proxy", 4},      {"http-proxy-option", 3},
-        {"socks-proxy", 3}};
+    static const std::map<std::string_view, std::size_t> kOfOne = {{"remote", 3},
+                                                                   {"proto", 1},
+                                                                   {"port", 1},
+                                                                   {"rport", 1},
+                                                                   {"connect-timeout", 1},
+                                                                   {"server-poll-timeout", 1},
+                                                                   {"http-proxy", 4},
+                                                                   {"http-proxy-option", 3},
+                                                                   {"socks-proxy", 3}};
     for (auto inner : tokenize(d.args[0], findings)) {
         inner.line += d.line;
         inner.file = d.file;

@@ -19,7 +19,7 @@ struct Remote {
     std::uint16_t port = 1194;
     bool tcp = false;
     RemoteFamily family = RemoteFamily::Any;
-    std::chrono::seconds timeout{120}; ///< for its first answer
+    std::chrono::seconds timeout{120};                  ///< for its first answer
     std::shared_ptr<const wire::Proxy> proxy = nullptr; ///< by that one; null: without
 
     /// Datagrams go by a proxy, each with a header for it.

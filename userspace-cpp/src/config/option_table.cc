@@ -121,7 +121,7 @@ constexpr Option kOptions[] = {
     {"ifconfig-ipv6", S, 1, 2, "what the server pushes counts", "", kClient},
     {"ifconfig-noexec", S, 0, 0, "", ""},
     {"route-noexec", S, 0, 0, "", ""},
-    {"route-table", R, 1, 1, "not supported yet", ""},
+    {"route-table", S, 1, 1, "also of routes that stand before it", ""},
     {"lladdr", R, 1, 1, "the device keeps the address that it has",
      "ip link set DEVICE address in up"},
     {"server-bridge", S, 0, 4, "GATEWAY NETMASK FIRST LAST", "", kServer},
