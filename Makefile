@@ -76,7 +76,7 @@ coverage: setup ## which lines of nf-ovpnd its unit tests execute
 	@lab/tests/coverage
 
 .PHONY: interop
-interop: setup ## nf-ovpnd with stock OpenVPN in every combination, in docs/interoperation.md; takes long
+interop: setup ## nf-ovpnd with stock OpenVPN in every combination, in docs/; takes long
 	@lab/tests/interop
 
 .PHONY: bench

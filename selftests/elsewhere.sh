@@ -3,7 +3,7 @@
 #
 # elsewhere.sh - packets that look like those of an armed flow and do not go to
 # the tun device: a BPF program or a rule gives them to a socket, a bridge hands
-# them to another host, another member of a multipath route takes them. Each is
+# them to another host, another route or member of one takes them. Each is
 # tried with "fastpath off" as well.
 #
 # Besides the links of common.sh there is a bridge br0 of the gateway, with the
@@ -210,6 +210,28 @@ multipath() {
 	[ $status -eq 0 ] && down
 }
 
+# FAMILY MODE: the way back leads elsewhere from the beginning, by a route or by a
+# table that a rule names. "eager" arms it before there is a reply.
+routed_away() {
+	local status=0 rule f=-4 next=203.0.113.3
+
+	ends "$1"
+	[ "$1" = 4 ] || f=-6 next=2001:db8:3::3
+	run gwnl instance-set ifindex=tun0 "instance{" fastpath="$2" "}" || return
+	for rule in '' 'table 100'; do
+		run nsexec "$gw" conntrack -F
+		# shellcheck disable=SC2086	# words
+		run ip -n "$gw" $f route add "$a" via "$next" dev br0 $rule || return
+		[ -z "$rule" ] ||
+			run ip -n "$gw" $f rule add from "$b" lookup 100 || return
+		up && not_sent || status=1
+		[ -z "$rule" ] || run ip -n "$gw" $f rule del from "$b" lookup 100
+		# shellcheck disable=SC2086
+		run ip -n "$gw" $f route del "$a" $rule
+	done
+	[ $status -eq 0 ] && down
+}
+
 # MODE: a router advertises a more specific route for a while.
 advertised() {
 	local status=0
@@ -259,6 +281,7 @@ for m in off accepted eager; do
 	for f in 4 6; do
 		check "F12: a bridged frame for another host, IPv$f, $m" bridged $f $m
 		check "F12: a proxy's socket, IPv$f, $m" tproxied $f $m
+		check "a way back that leads elsewhere, IPv$f, $m" routed_away $f $m
 		check "F9: a member of a multipath route, IPv$f, $m" multipath $f $m
 	done
 	check "F12: a socket that a BPF program gives, $m" assigned $m

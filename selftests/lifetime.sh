@@ -36,12 +36,14 @@ flowing() {
 
 traffic_off() {
 	local pid
+	# iperf3 takes leave of its other end before it ends, unless it cannot
 	for pid in $traffic "$(tr -d '\0' <"$tmp/iperf3.pid")"; do
-		kill "$pid" 2>/dev/null
-	done
-	wait
+		kill -KILL "$pid"
+	done 2>/dev/null
+	# shellcheck disable=SC2086	# words
+	wait $traffic
 	traffic=
-}
+} 2>/dev/null
 
 # The gateway's instance and peer anew on the device that is there, and new keys
 # for both ends, as packet IDs begin again.

@@ -31,6 +31,23 @@ outer_is() { # WANTED MATCH...
 		expect "outer packets with ${*:2}" "$(counted)" -eq "$1"
 }
 
+# Rules may give data packets of one outer flow different routes, by their flow
+# labels: they take the path that asks. The rule here is about another address.
+outer_label() {
+	local status=0
+
+	label_rule add && heard slow && heard slow || status=1
+	label_rule del || status=1
+	[ $status -eq 0 ] && heard slow && heard fast
+}
+label_rule() { run "$tool" -n "$gw" label-rule "$1" fd08::ffff 16; }
+
+heard() { # slow|fast
+	mark
+	run nsexec "$peer" ping -q -c 1 -W 2 10.8.0.1 &&
+		expect_rise "rx-$1-packets" -eq 1
+}
+
 inst_set() { run gwnl instance-set ifindex=tun0 "instance{" "$@" "}"; }
 peer_set() { run gwnl peer-set ifindex=tun0 "peer{" id="$PEER_ID" "$@" "}"; }
 
@@ -276,6 +293,7 @@ check "R15: the gateway is renumbered" renumbered 24 192.0.2.1 192.0.2.3
 modprobe vrf 2>/dev/null
 check "R15: a VRF" vrf
 require "a tunnel over IPv6" tunnel_over 6
+check "a routing rule for flow labels" outer_label
 check "R15: the gateway is renumbered, IPv6" \
 	renumbered 64 2001:db8:1::1 2001:db8:1::3
 check "R15: a VRF, IPv6" vrf

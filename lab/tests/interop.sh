@@ -106,3 +106,12 @@ end_to_end_cases() {
 		done < <(grep "^run_test '" "$TOP/lab/tests/end-to-end-guest")
 	done
 }
+
+# same_cases - those of compare-guest, "RELEASE|NAME"
+same_cases() {
+	local release
+	for release in 2.6 2.7; do
+		sed -n '/^\(cases\|refusals\)=(/,/)$/p' "$TOP/lab/tests/compare-guest" "$TOP/lab/tests/compare-refusals.sh" |
+			sed 's/^[a-z]*=(//; s/)$//' | xargs -n 1 | sed "s/_/ /g; s/^/$release|/"
+	done
+}

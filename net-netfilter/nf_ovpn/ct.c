@@ -437,17 +437,19 @@ struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
  * @pf: its family
  * @in: device that replies come by, NULL when this host sends them
  *
- * Does nothing unless the instance of the peer wants that.
+ * Does nothing unless the instance of the peer wants that. Rules are not asked
+ * for replies, routes are: by this, or by the sender on this host.
  *
  * Context: RCU read side.
  */
 void nf_ovpn_ct_arm_eager(const struct net *net, struct nf_conn *ct,
 			  enum ip_conntrack_dir dir, const struct sk_buff *skb,
-			  u8 pf, const struct net_device *in)
+			  u8 pf, struct net_device *in)
 {
 	struct nf_conn_ovpn *ext = nf_ct_ovpn_find(ct);
 	struct nf_ovpn_peer *peer;
 	u64 handle, kind;
+	u32 gen;
 
 	handle = atomic64_read(&ext->handle[!dir]);
 	if (!handle || handle & NF_OVPN_HANDLE_OUTER)
@@ -462,8 +464,13 @@ void nf_ovpn_ct_arm_eager(const struct net *net, struct nf_conn *ct,
 		return;
 	kind &= ~((u64)KIND_MARK << 32);
 
+	/* before routes are asked */
+	gen = nf_ovpn_gen(net);
+	if (in && !nf_ovpn_fib_leads_back(peer->inst, ct, !dir, skb, in))
+		return;
+
 	spin_lock_bh(&ct->lock);
-	arm(ct, !dir, handle, kind, nf_ovpn_gen(net));
+	arm(ct, !dir, handle, kind, gen);
 	spin_unlock_bh(&ct->lock);
 }
 

@@ -37,7 +37,6 @@
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_nat.h>
-#include <net/nexthop.h>
 #include <net/route.h>
 #include <net/xfrm.h>
 
@@ -523,57 +522,6 @@ static unsigned int postrouting_hook(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-#if IS_ENABLED(CONFIG_IPV6)
-/* Whether packets of one flow may take different routes since their flow labels
- * differ: by a routing rule, or by the hash of a multipath route.
- */
-static bool label_matters(const struct net *net, const struct fib6_info *from)
-{
-#ifdef CONFIG_IPV6_MULTIPLE_TABLES
-	if (READ_ONCE(net->ipv6.fib6_rules_require_flowlabel))
-		return true;
-#endif
-	return READ_ONCE(from->fib6_nsiblings) ||
-	       (from->nh && nexthop_is_multipath(from->nh));
-}
-#endif
-
-static bool route6_is_plain(const struct dst_entry *dst,
-			    const struct nf_ovpn_instance *inst)
-{
-#if IS_ENABLED(CONFIG_IPV6)
-	const struct inet6_dev *idev = __in6_dev_get(inst->dev);
-	const struct rt6_info *rt = dst_rt6_info(dst);
-	const struct fib6_info *from;
-
-	from = rcu_dereference(rt->from);
-	if (rt->rt6i_flags & RTF_EXPIRES || !from || !idev ||
-	    READ_ONCE(from->fib6_flags) & RTF_EXPIRES ||
-	    label_matters(inst->net, from))
-		return false;
-	/* That of the device is looked at again. */
-	return ip6_dst_mtu_maybe_forward(dst, true) >=
-	       min_t(unsigned int, READ_ONCE(inst->dev->mtu),
-		     READ_ONCE(idev->cnf.mtu6));
-#else
-	return false;
-#endif
-}
-
-/* A forwarded packet does not have its route at the shortcut. What is special
- * about that of this one keeps the flow from being armed.
- */
-static bool route_is_plain(const struct dst_entry *dst,
-			   const struct nf_ovpn_instance *inst, u8 pf)
-{
-	if (pf == NFPROTO_IPV6)
-		return route6_is_plain(dst, inst);
-	/* What is learned of a path has no generation. */
-	return !READ_ONCE(inst->net->ipv4.sysctl_ip_fwd_use_pmtu) &&
-	       ip_dst_mtu_maybe_forward(dst, true) >=
-	       READ_ONCE(inst->dev->mtu);
-}
-
 /* Why an inner packet that has come to its end does not arm its flow, as far as
  * it tells itself; ct.c has the rest.
  */
@@ -598,8 +546,8 @@ static enum nf_ovpn_unarmed why_not(struct sk_buff *skb,
 	    skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
 		return NF_OVPN_UNARMED_GROUP;
 	if (nf_ovpn_ct_asked_forward(skb))
-		return route_is_plain(dst, inst, pf) ? NF_OVPN_UNARMED_NONE :
-						       NF_OVPN_UNARMED_ROUTE;
+		return nf_ovpn_fib_is_plain(dst, inst, pf) ?
+		       NF_OVPN_UNARMED_NONE : NF_OVPN_UNARMED_ROUTE;
 	return bpf_looks(skb) ? NF_OVPN_UNARMED_BPF : NF_OVPN_UNARMED_NONE;
 }
 

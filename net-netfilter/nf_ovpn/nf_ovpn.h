@@ -282,6 +282,15 @@ nf_ovpn_listener_lookup(const struct net *net, u8 family,
 bool nf_ovpn_dev_has_queue(const struct net_device *dev);
 bool nf_ovpn_dev_is_plain(const struct net_device *dev);
 
+/* fib.c */
+bool nf_ovpn_fib_asks_label(const struct net *net, u8 pf);
+bool nf_ovpn_fib_is_plain(const struct dst_entry *dst,
+			  const struct nf_ovpn_instance *inst, u8 pf);
+bool nf_ovpn_fib_leads_back(const struct nf_ovpn_instance *inst,
+			    const struct nf_conn *ct,
+			    enum ip_conntrack_dir dir,
+			    const struct sk_buff *skb, struct net_device *in);
+
 /* hooks.c */
 extern const struct nf_hook_ops nf_ovpn_hooks[];
 extern const unsigned int nf_ovpn_num_hooks;
@@ -331,7 +340,7 @@ struct nf_ovpn_peer *nf_ovpn_ct_armed(const struct net *net,
 				      u32 gen);
 void nf_ovpn_ct_arm_eager(const struct net *net, struct nf_conn *ct,
 			  enum ip_conntrack_dir dir, const struct sk_buff *skb,
-			  u8 pf, const struct net_device *in);
+			  u8 pf, struct net_device *in);
 void nf_ovpn_ct_attach_outer(struct nf_conn *ct);
 void nf_ovpn_ct_attach_inner(struct nf_conn *ct, enum ip_conntrack_dir dir,
 			     const struct nf_ovpn_peer *from);

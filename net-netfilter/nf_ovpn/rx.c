@@ -112,7 +112,9 @@ static int rx_known(struct rx *rx)
 	if (nf_ct_ovpn_find(ct))
 		nf_ovpn_ct_arm(rx->peer->inst, ct, dir, rx->asked,
 			       rx->peer->handle | NF_OVPN_HANDLE_OUTER,
-			       NF_OVPN_UNARMED_NONE);
+			       nf_ovpn_fib_asks_label(rx->state->net,
+						      nf_ct_l3num(ct)) ?
+			       NF_OVPN_UNARMED_ROUTE : NF_OVPN_UNARMED_NONE);
 	return 0;
 }
 

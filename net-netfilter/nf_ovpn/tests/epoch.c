@@ -28,8 +28,8 @@ static void epoch_test_expand(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, out, expected, sizeof(out));
 }
 
-static const u8 up[32] = { 19, 12 };
-static const u8 down[32] = { 0x55 };
+static const u8 key_up[32] = { 19, 12 };
+static const u8 key_down[32] = { 0x55 };
 
 static void epoch_key_free(void *key)
 {
@@ -41,8 +41,8 @@ static struct nf_ovpn_key *key_of(struct kunit *test,
 				  enum nf_ovpn_cipher_alg alg, u16 key_bits,
 				  bool client, u64 tx_id, u64 rx_id)
 {
-	const struct nf_ovpn_key_dir u = { .key = up, .key_len = 32 };
-	const struct nf_ovpn_key_dir d = { .key = down, .key_len = 32 };
+	const struct nf_ovpn_key_dir u = { .key = key_up, .key_len = 32 };
+	const struct nf_ovpn_key_dir d = { .key = key_down, .key_len = 32 };
 	const struct nf_ovpn_key_conf conf = {
 		.alg		= alg,
 		.epochs		= true,
@@ -88,7 +88,7 @@ static void epoch_test_derive(struct kunit *test)
 	};
 	struct nf_ovpn_key *key = gcm_new(test);
 	struct nf_ovpn_tx_key *tx = rcu_dereference_raw(key->tx);
-	struct nf_ovpn_text text = { .body = up, .body_len = sizeof(up) };
+	struct nf_ovpn_text text = { .body = key_up, .body_len = sizeof(key_up) };
 	u8 id[8] = { 0, 1, 0, 0, 0, 0, 0, 1 };
 	u8 ours[32], theirs[32], tag[16], tag2[16];
 	struct nf_ovpn_cipher *cipher;
@@ -134,7 +134,7 @@ static bool accept(struct nf_ovpn_key *key, u64 id)
 /* Whether what one end encrypts with, the other decrypts. */
 static bool fits(struct nf_ovpn_key *from, struct nf_ovpn_key *to, u64 id)
 {
-	struct nf_ovpn_text text = { .body = up, .body_len = sizeof(up) };
+	struct nf_ovpn_text text = { .body = key_up, .body_len = sizeof(key_up) };
 	const struct nf_ovpn_tx_key *tx;
 	const struct nf_ovpn_rx_key *rx;
 	__be64 wire = cpu_to_be64(id);
@@ -150,7 +150,7 @@ static bool fits(struct nf_ovpn_key *from, struct nf_ovpn_key *to, u64 id)
 		ret = nf_ovpn_cipher_open(&rx->cipher, buf, buf, sizeof(buf),
 					  tag, (u8 *)&wire, 8, (u8 *)&wire, 8);
 	rcu_read_unlock();
-	return ret && !memcmp(buf, up, sizeof(buf));
+	return ret && !memcmp(buf, key_up, sizeof(buf));
 }
 
 /* The sender goes on, the receiver follows, in both directions. */

@@ -10,6 +10,7 @@
 #include "wire/peer_info.h"
 
 #include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -39,7 +40,14 @@ constexpr std::size_t kMostNotices = 1024;
 
 constexpr std::size_t kLongestReason = 256;
 
-// A file of our own that goes with its owner. What it held is overwritten: it may be a password.
+// Status of a verifier whose answer comes later (OPENVPN_PLUGIN_FUNC_DEFERRED).
+constexpr int kDeferred = 2;
+
+// Between two looks at a file for an answer that comes later.
+constexpr auto kLook = std::chrono::milliseconds(200);
+
+// A file of our own that goes with its owner. What it held is overwritten: it may be a password. It
+// is not kept open: a client whose answer comes later shall not cost descriptors.
 class TemporaryFile {
 public:
     // Nothing, with the reason in the log, if there cannot be one.
@@ -50,18 +58,22 @@ public:
             log::peer_error("{}: {}", directory, std::generic_category().message(errno));
             return nullptr;
         }
-        auto out = std::shared_ptr<TemporaryFile>(new TemporaryFile(path, fd, text.size()));
-        if (write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        auto out = std::shared_ptr<TemporaryFile>(new TemporaryFile(path, text.size()));
+        const bool written =
+            write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+        if (!written)
             log::peer_error("{}: {}", path, std::generic_category().message(errno));
-            return nullptr;
-        }
-        return out;
+        close(fd);
+        return written ? out : nullptr;
     }
     ~TemporaryFile() {
-        const Bytes zeros(size_);
-        if (pwrite(fd_, zeros.data(), zeros.size(), 0) < 0)
-            log::warning("{}: {}", path_, std::generic_category().message(errno));
-        close(fd_);
+        const int fd = size_ > 0 ? open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+        if (fd >= 0) {
+            const Bytes zeros(size_);
+            if (pwrite(fd, zeros.data(), zeros.size(), 0) < 0)
+                log::warning("{}: {}", path_, std::generic_category().message(errno));
+            close(fd);
+        }
         unlink(path_.c_str());
     }
     TemporaryFile(const TemporaryFile&) = delete;
@@ -71,17 +83,26 @@ public:
     // What a program has written there, at most @p limit bytes.
     [[nodiscard]] std::string text(std::size_t limit) const {
         std::string out(limit, '\0');
-        const auto got = pread(fd_, out.data(), out.size(), 0);
+        const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        const auto got = fd < 0 ? -1 : pread(fd, out.data(), out.size(), 0);
+        if (fd >= 0)
+            close(fd);
         out.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
         return out;
     }
+    // By its first character, OpenVPN's way to answer by a file: '1' is yes and '0' is no, '2' is
+    // later, and so is a file that is still empty.
+    [[nodiscard]] std::optional<bool> answer() const {
+        const auto first = text(1);
+        if (first.empty() || first == "2")
+            return std::nullopt;
+        return first == "1";
+    }
 
 private:
-    TemporaryFile(std::string path, int fd, std::size_t size)
-        : path_(std::move(path)), fd_(fd), size_(size) {}
+    TemporaryFile(std::string path, std::size_t size) : path_(std::move(path)), size_(size) {}
 
     std::string path_;
-    int fd_;
     std::size_t size_;
 };
 
@@ -152,6 +173,25 @@ void ScriptHooks::start_questions() {
                           });
         asked_.insert_or_assign(client, Running{ticket, source});
     }
+}
+
+// A client whose handshake does not end in time is forgotten, and its answer with it.
+void ScriptHooks::wait_for_answer(ClientId client, std::function<std::optional<bool>()> look,
+                                  std::function<void(bool)> answered) {
+    if (const auto answer = look()) {
+        awaited_.erase(client);
+        answered(*answer);
+        settle_();
+        return;
+    }
+    auto timer = std::make_shared<asio::steady_timer>(context_, kLook);
+    awaited_.insert_or_assign(client, timer);
+    // Nobody waits any more when the timer is gone.
+    timer->async_wait([this, client, look = std::move(look), answered = std::move(answered),
+                       weak = std::weak_ptr(timer)](const std::error_code& error) {
+        if (!error && !weak.expired())
+            wait_for_answer(client, look, answered);
+    });
 }
 
 void ScriptHooks::later(std::function<void()> answer) {
@@ -230,7 +270,8 @@ void ScriptHooks::verify_name(ClientId client, const Environment& environment,
     auto words = settings_.verify_user;
     std::shared_ptr<TemporaryFile> credentials;
     auto reason = TemporaryFile::create(settings_.directory);
-    bool possible = reason && fits_a_line(as_bytes(username)) && fits_a_line(password);
+    auto control = TemporaryFile::create(settings_.directory);
+    bool possible = reason && control && fits_a_line(as_bytes(username)) && fits_a_line(password);
     if (possible && settings_.password_by_environment) {
         all.emplace_back("username", username);
         all.emplace_back("password", as_text(password));
@@ -248,19 +289,26 @@ void ScriptHooks::verify_name(ClientId client, const Environment& environment,
     if (credentials)
         words.push_back(credentials->path());
     all.emplace_back("auth_failed_reason_file", reason->path());
+    all.emplace_back("auth_control_file", control->path());
+    const auto answered = [done = std::move(done), reason](bool good) {
+        if (good) {
+            done(ClientSettings{}, now());
+            return;
+        }
+        auto text = reason->text(kLongestReason);
+        text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
+        if (text.empty())
+            done(session::Refusal{"user name or password is wrong"}, now());
+        else
+            done(session::Refusal{text, false, true}, now());
+    };
     ask(client, std::move(words), std::move(all),
-        [done = std::move(done), credentials, reason](int status) {
-            if (status == 0) {
-                done(ClientSettings{}, now());
-                return;
-            }
-            if (status == 2)
-                log::error(
-                    "auth-user-pass-verify: status 2, a deferred answer, is not supported: take "
-                    "the time that it needs");
-            auto text = reason->text(kLongestReason);
-            text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
-            done(session::Refusal{text.empty() ? "user name or password is wrong" : text}, now());
+        [this, client, answered, credentials, control](int status) {
+            if (status == kDeferred)
+                wait_for_answer(
+                    client, [control] { return control->answer(); }, answered);
+            else
+                answered(status == 0);
         });
 }
 
@@ -271,16 +319,27 @@ void ScriptHooks::connect(ClientId client, const Environment& environment, Conne
         return;
     }
     auto options = TemporaryFile::create(settings_.directory);
-    if (!options) {
+    auto deferred = TemporaryFile::create(settings_.directory);
+    if (!options || !deferred) {
         later([done = std::move(done)] { done(std::nullopt, now()); });
         return;
     }
     auto words = settings_.connect;
     words.push_back(options->path());
-    ask(client, std::move(words), complete(environment, "client-connect"),
-        [done = std::move(done), options](int status) {
-            done(status == 0 ? read_client_file(options->path()) : std::nullopt, now());
-        });
+    auto all = complete(environment, "client-connect");
+    all.emplace_back("client_connect_config_file", options->path());
+    all.emplace_back("client_connect_deferred_file", deferred->path());
+    const auto answered = [done = std::move(done), options](bool good) {
+        done(good ? read_client_file(options->path(), Unknown::Ignored) : std::nullopt, now());
+    };
+    ask(client, std::move(words), std::move(all), [this, client, answered, deferred](int status) {
+        // An empty file leaves the decision to the status.
+        if (status == 0 && deferred->text(1) == "2")
+            wait_for_answer(
+                client, [deferred] { return deferred->answer(); }, answered);
+        else
+            answered(status == 0 && deferred->answer().value_or(true));
+    });
 }
 
 void ScriptHooks::disconnect(const Environment& environment) {
@@ -331,6 +390,7 @@ bool ScriptHooks::busy() const {
 
 void ScriptHooks::forget(ClientId client) {
     questions_.erase_if([&](const Question& question) { return question.client == client; });
+    awaited_.erase(client);
     auto found = asked_.find(client);
     if (found == asked_.end())
         return;
