@@ -211,6 +211,8 @@ protected:
         : acceptor(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0)), peer(context) {}
 
     std::shared_ptr<client::ProxyConnection> connect(Proxy proxy, bool datagrams) {
+        // It stops when there is nothing more to do.
+        context.restart();
         auto out = client::ProxyConnection::create(
             tcp::socket(context, tcp::v4()), std::make_shared<const Proxy>(std::move(proxy)), "vpn",
             1194, datagrams, false,
@@ -256,10 +258,10 @@ protected:
 
 TEST_F(ProxyConnectionTest, LeadsToTheServer) {
     const auto connection = connect(http(), false);
-    answer(44, "HTTP/1.0 200 OK\r\n\r\nhello");
+    answer(40, "HTTP/1.0 200 OK\r\n\r\nhello");
     run_until(1);
     EXPECT_THAT(events, testing::ElementsAre("connected, hello"));
-    EXPECT_EQ(heard, "CONNECT vpn:1194 HTTP/1.0\r\nHost: vpn\r\n\r\n" + heard.substr(40));
+    EXPECT_EQ(heard, "CONNECT vpn:1194 HTTP/1.0\r\nHost: vpn\r\n\r\n");
     ASSERT_TRUE(connected);
     asio::write(*connected, asio::buffer("to the server", 13));
     std::string there(13, ' ');
