@@ -113,8 +113,8 @@ private:
                 core_.resolved({}, "it is no address", Clock::now());
         });
     }
-    void open(const Endpoint& remote, bool tcp) override {
-        later([this, remote, tcp] {
+    void open(const Endpoint& remote, const config::Remote& server) override {
+        later([this, remote, tcp = server.tcp] {
             if (tcp) {
                 core_.lost("this is for UDP", Clock::now());
                 return;

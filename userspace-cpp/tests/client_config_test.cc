@@ -277,6 +277,84 @@ TEST(ClientConfig, PeerInfoOfTheAdministrator) {
                 ElementsAre(Pair("IV_SSO", "webauth,crtext"), Pair("IV_GUI_VER", "g")));
 }
 
+TEST(ClientConfig, Proxies) {
+    using wire::Proxy;
+    const std::string tcp = "proto tcp-client\n";
+    auto p = good(tcp + "http-proxy proxy.example.net 3128\nhttp-proxy-option VERSION 1.1\n"
+                        "http-proxy-option AGENT Browser/9\n"
+                        "http-proxy-option CUSTOM-HEADER X-Flag some\n"
+                        "http-proxy-option EXT1 \"Host: front.example.net\"\n")
+                 .remotes[0]
+                 .proxy;
+    ASSERT_TRUE(p);
+    EXPECT_EQ(p->kind, Proxy::Kind::Http);
+    EXPECT_EQ(p->host, "proxy.example.net");
+    EXPECT_EQ(p->port, 3128);
+    EXPECT_EQ(p->login, Proxy::Login::Never);
+    EXPECT_EQ(p->version, "1.1");
+    EXPECT_EQ(p->agent, "Browser/9");
+    EXPECT_THAT(p->headers, ElementsAre("X-Flag: some", "Host: front.example.net"));
+    p = good(tcp + "http-proxy p 3128 up\n").remotes[0].proxy;
+    EXPECT_EQ(p->login, Proxy::Login::Always);
+    EXPECT_EQ(p->username, "carol");
+    EXPECT_EQ(as_text(p->password.view()), "open sesame");
+    EXPECT_EQ(p->version, "1.0");
+    p = good(tcp + "http-proxy p 3128 up none\n").remotes[0].proxy;
+    EXPECT_EQ(p->login, Proxy::Login::Never);
+    p = good(tcp + "http-proxy p 3128 auto\n<http-proxy-user-pass>\ndave\nsecret\n"
+                   "</http-proxy-user-pass>\n")
+            .remotes[0]
+            .proxy;
+    EXPECT_EQ(p->login, Proxy::Login::Asked);
+    EXPECT_EQ(p->username, "dave");
+    p = good("socks-proxy 192.0.2.9\n").remotes[0].proxy;
+    EXPECT_EQ(p->kind, Proxy::Kind::Socks);
+    EXPECT_EQ(p->port, 1080);
+    EXPECT_EQ(good("socks-proxy s 1081 up\n").remotes[0].proxy->username, "carol");
+}
+
+TEST(ClientConfig, ProxiesOfSingleServers) {
+    auto c = good("socks-proxy 192.0.2.9\n<connection>\nremote second 443 tcp-client\n"
+                  "http-proxy p 3128 \"\" basic\n</connection>\n"
+                  "http-proxy-user-pass up\n"
+                  "<connection>\nremote third\nsocks-proxy other 1080\n</connection>\n");
+    // Which is for that of the block.
+    EXPECT_EQ(described(kMinimal + "socks-proxy 192.0.2.9\nhttp-proxy-user-pass up\n").size(), 0U);
+    ASSERT_EQ(c.remotes.size(), 3U);
+    EXPECT_EQ(c.remotes[0].proxy->host, "192.0.2.9");
+    EXPECT_TRUE(c.remotes[0].relayed());
+    EXPECT_EQ(c.remotes[1].proxy->username, "carol");
+    EXPECT_FALSE(c.remotes[1].relayed());
+    EXPECT_EQ(c.remotes[2].proxy->host, "other");
+}
+
+TEST(ClientConfig, ProxiesThatCannotBe) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"http-proxy p 3128\n", "datagrams do not go by an HTTP proxy"},
+        {"http-proxy a 0\n", "f:8: error: http-proxy: \"0\" is not a number from 1 to 65535"},
+        {"http-proxy a 1 auto-nct\n", "f:8: error: http-proxy: of the ways to log in only basic"},
+        {"http-proxy a 1 up ntlm\n", "\"ntlm\" is not supported (basic or none)"},
+        {"http-proxy a 1 stdin\n", "nobody is asked for a proxy's name and password"},
+        {"http-proxy a 1 missing\n", "cannot read missing"},
+        {"http-proxy-option VERSION one\n", "\"one\" is no version of HTTP"},
+        {"http-proxy-option COOKIE x\n", "not understood (VERSION, AGENT or CUSTOM-HEADER"},
+        {"socks-proxy a 1080 missing\n", "cannot read missing"},
+        {"proto tcp\nhttp-proxy p 3128\nsocks-proxy s\n", "there is an http-proxy and a"},
+        {"http-proxy-option VERSION 1.1\n", "there is no http-proxy"},
+        {"proto tcp\nhttp-proxy p 3128 \"\" basic\n", "it has no name and no password"},
+        {"proto tcp\nhttp-proxy p 3128 auto\n", "it has no name and no password"},
+        {"<connection>\nremote x 1 tcp\nhttp-proxy\n</connection>\n", "a word is missing"},
+        {"<connection>\nremote x 1 tcp\nhttp-proxy p\n</connection>\n", "a word is missing"},
+    };
+    for (const auto& [text, what] : cases)
+        EXPECT_THAT(described(kMinimal + text), Contains(HasSubstr(what))) << text;
+    // Nobody is to write lines into what a proxy is told.
+    EXPECT_FALSE(parse(kMinimal + "proto tcp\nremote \"x y\" 1\nhttp-proxy p 3128\n").ok());
+    EXPECT_FALSE(parse(kMinimal + "proto tcp\nhttp-proxy p 3128\n"
+                                  "http-proxy-option CUSTOM-HEADER \"X: y\x01z\"\n")
+                     .ok());
+}
+
 TEST(ClientConfig, MistakesHaveLinesAndHints) {
     const std::pair<const char*, const char*> cases[] = {
         {"remote x 0", "\"0\" is not a number from 1 to 65535"},
@@ -294,7 +372,6 @@ TEST(ClientConfig, MistakesHaveLinesAndHints) {
         {"server 10.8.0.0 255.255.255.0", "only a server has it"},
         {"up /bin/true", "script-security does not allow it (script-security 2)"},
         {"connection x", "not a block"},
-        {"http-proxy a 1", "proxies are not supported"},
         {"auth-user-pass missing", "cannot read missing"},
     };
     for (const auto& [line, what] : cases) {

@@ -167,7 +167,7 @@ protected:
     void resolve(const config::Remote&) override {
         answers_.emplace_back([this] { core_->resolved({server_}, "", Clock::now()); });
     }
-    void open(const Endpoint&, bool) override {
+    void open(const Endpoint&, const config::Remote&) override {
         answers_.emplace_back([this] { core_->opened({server_, local()}, Clock::now()); });
     }
     void close() override {

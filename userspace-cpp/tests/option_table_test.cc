@@ -218,6 +218,13 @@ TEST(OptionTable, RouteMetricIsOfRoutesWithoutOne) {
     EXPECT_FALSE(parse(kMinimal + "route-metric many\n").ok());
 }
 
+TEST(OptionTable, RouteTable) {
+    EXPECT_EQ(parse(kMinimal).config.route_table, 0U);
+    EXPECT_EQ(parse(kMinimal + "route-table 1000\n").config.route_table, 1000U);
+    EXPECT_FALSE(parse(kMinimal + "route-table main\n").ok());
+    EXPECT_FALSE(parse(kMinimal + "route-table 4294967295\n").ok());
+}
+
 TEST(OptionTable, Operation) {
     auto c = parse(kMinimal + "user root\ngroup 1234\nnice -5\nmlock\nnf-seccomp off\nmute 20\n"
                               "syslog gate\nmachine-readable-output\nsuppress-timestamps\n")
@@ -268,7 +275,7 @@ TEST(OptionTable, OptionsOfTheSampleServer) {
         EXPECT_FALSE(parse(active + line + "\n").ok()) << line;
 }
 
-// That of its sample for clients; proxies are refused.
+// That of its sample for clients.
 TEST(OptionTable, OptionsOfTheSampleClient) {
     const std::string text = "client\ndev tun\nproto udp\nremote vpn.example.net 4294\n"
                              "remote-random\nresolv-retry infinite\nnobind\nuser nobody\n"
@@ -283,7 +290,7 @@ TEST(OptionTable, OptionsOfTheSampleClient) {
     EXPECT_EQ(role_of(options_of(kMinimal)), Role::Server);
     auto proxied = parse_client(text + "http-proxy-retry\nhttp-proxy 192.0.2.8 3128\n");
     EXPECT_FALSE(proxied.ok());
-    EXPECT_THAT(all_findings(proxied), HasSubstr("f:20: error: http-proxy: proxies are not"));
+    EXPECT_THAT(all_findings(proxied), HasSubstr("http-proxy: datagrams do not go by an HTTP"));
 }
 
 // "setenv opt" is for options that another version may not know: those that are known count.

@@ -262,7 +262,8 @@ void ClientCore::try_now(TimePoint now) {
     path_ = {};
     phase_ = Phase::Resolving;
     answer_until_ = now + remote().timeout;
-    if (!parse_address(remote().host))
+    const bool begins_at_proxy = remote().proxy && remote().tcp;
+    if (!parse_address(begins_at_proxy ? remote().proxy->host : remote().host))
         tell(management::State::Resolve);
     host_.resolve(remote());
 }
@@ -272,7 +273,10 @@ void ClientCore::resolved(std::vector<Endpoint> addresses, const std::string& re
     if (phase_ != Phase::Resolving)
         return;
     if (addresses.empty()) {
-        log::warning("{}: {}", remote().host, reason);
+        log::warning("{}: {}",
+                     remote().proxy && remote().tcp ? "proxy " + remote().proxy->host
+                                                    : remote().host,
+                     reason);
         if (!unresolved_since_)
             unresolved_since_ = now;
         if (settings_.resolve_for && now - *unresolved_since_ >= *settings_.resolve_for) {
@@ -293,10 +297,12 @@ void ClientCore::resolved(std::vector<Endpoint> addresses, const std::string& re
 void ClientCore::open_next() {
     phase_ = Phase::Opening;
     path_ = {addresses_[address_], {}};
-    log::info("{}: connecting by {}", label(), remote().tcp ? "TCP" : "UDP");
+    const auto& proxy = remote().proxy;
+    log::info("{}: connecting by {}{}", label(), remote().tcp ? "TCP" : "UDP",
+              proxy ? " and the proxy " + proxy->host : "");
     if (remote().tcp)
         tell(management::State::TcpConnect);
-    host_.open(path_.remote, remote().tcp);
+    host_.open(path_.remote, remote());
 }
 
 void ClientCore::opened(const Path& path, TimePoint now) {
@@ -617,12 +623,12 @@ void ClientCore::restart(TimePoint now) {
     begin(now, Duration::zero());
 }
 
-// A session over UDP goes on, as its server follows authentic packets. A connection cannot, and a
-// handshake is bound to the address that it began from.
+// A session over UDP goes on, as its server follows authentic packets. A connection cannot, also
+// one to a proxy, and a handshake is bound to the address that it began from.
 void ClientCore::own_address_changed(bool past_tunnel, TimePoint now) {
     if (leaving_ || !session_)
         return;
-    if (phase_ == Phase::Up && !remote().tcp && past_tunnel) {
+    if (phase_ == Phase::Up && !remote().tcp && !remote().proxy && past_tunnel) {
         log::info("{}: this host has another address, the server is told", label());
         host_.announce(*peer_id_);
         return;
@@ -698,7 +704,8 @@ bool ClientCore::add_peer(session::Session&) {
     peer.owns_everything = true;
     peer.data_v1 = choice.data_v1;
     peer.framing = choice.framing;
-    const OuterHeaders outer = {!path_.remote.address.is_ipv4(), remote().tcp};
+    const OuterHeaders outer = {!path_.remote.address.is_ipv4(), remote().tcp,
+                                remote().relayed() ? wire::kMaxRelayHeader : 0U};
     peer.fragment = fragment_size(settings_.fragment, choice.format, choice.data_v1, outer);
     peer.tcp_mss = tcp_mss(settings_.mss_fix, choice.format, choice.framing, choice.data_v1, outer);
     if (!well(host_.data_plane().add_peer(peer), "new peer"))

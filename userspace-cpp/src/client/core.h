@@ -99,10 +99,12 @@ class ClientHost {
 public:
     virtual ~ClientHost() = default;
 
-    /// Looks a server up; answered by resolved().
+    /// Looks a server up; answered by resolved(). A connection by way of a proxy begins there, so
+    /// it is looked up in place of the server.
     virtual void resolve(const config::Remote& remote) = 0;
-    /// Opens a socket, or a connection; answered by opened() or lost().
-    virtual void open(const Endpoint& remote, bool tcp) = 0;
+    /// Opens a socket, or a connection, to one of the addresses of @p remote; answered by opened()
+    /// or lost(). The path that is opened is that of packets: with a proxy, to it.
+    virtual void open(const Endpoint& at, const config::Remote& remote) = 0;
     /// What was asked needs no answer any more; the socket and the data plane of this try go.
     virtual void close() = 0;
     virtual void send(const Path& path, ByteView datagram) = 0;

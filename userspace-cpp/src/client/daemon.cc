@@ -41,9 +41,9 @@ constexpr auto kSettled = std::chrono::milliseconds(300);
 constexpr unsigned kAnnouncements = 3;
 constexpr auto kAnnounceAgain = std::chrono::seconds(1);
 
-bool suits(const config::Remote& remote, const Address& address) {
-    return remote.family == config::RemoteFamily::Any ||
-           address.is_ipv4() == (remote.family == config::RemoteFamily::Ipv4);
+bool suits(config::RemoteFamily family, const Address& address) {
+    return family == config::RemoteFamily::Any ||
+           address.is_ipv4() == (family == config::RemoteFamily::Ipv4);
 }
 
 // The address to bind to; without one every address of the server's family.
@@ -63,8 +63,9 @@ std::string random_label() {
 }
 
 bool looks_names_up(const config::ClientConfig& c) {
-    return std::any_of(c.remotes.begin(), c.remotes.end(),
-                       [](const config::Remote& r) { return !parse_address(r.host); });
+    return std::any_of(c.remotes.begin(), c.remotes.end(), [](const config::Remote& r) {
+        return !parse_address(r.host) || (r.proxy && !parse_address(r.proxy->host));
+    });
 }
 
 TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::string& device) {
@@ -72,6 +73,7 @@ TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::s
     out.ethernet = c.ethernet;
     out.configure_device = c.configure_device;
     out.configure_routes = c.configure_routes;
+    out.table = c.route_table;
     out.up = c.up;
     out.down = c.down;
     out.route_up = c.route_up;
@@ -81,6 +83,12 @@ TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::s
         out.environment.emplace_back("remote_" + n, c.remotes[i].host);
         out.environment.emplace_back("remote_port_" + n, std::to_string(c.remotes[i].port));
         out.environment.emplace_back("proto_" + n, c.remotes[i].tcp ? "tcp-client" : "udp");
+        const auto& proxy = c.remotes[i].proxy;
+        if (!proxy)
+            continue;
+        const std::string kind = proxy->kind == wire::Proxy::Kind::Http ? "http" : "socks";
+        out.environment.emplace_back(kind + "_proxy_server_" + n, proxy->host);
+        out.environment.emplace_back(kind + "_proxy_port_" + n, std::to_string(proxy->port));
     }
     out.environment.insert(out.environment.end(), c.environment.begin(), c.environment.end());
     return out;
@@ -92,7 +100,10 @@ ClientSettings client_settings(const config::ClientConfig& c) {
     ClientSettings s;
     host::set_negotiation(s.session.negotiation, c, false);
     // Which it will be is not known yet: the most that any has.
-    host::set_session(s.session, c, host::outer_headers(true, true));
+    const bool relayed = std::any_of(c.remotes.begin(), c.remotes.end(),
+                                     [](const config::Remote& r) { return r.relayed(); });
+    const std::uint32_t relay = relayed ? wire::kMaxRelayHeader : 0;
+    host::set_session(s.session, c, host::outer_headers(true, true) + relay);
     s.session.pull = c.pull;
     s.session.pull_filters = c.pull_filters;
     s.session.own_options = c.own_options;
@@ -199,34 +210,46 @@ void Daemon::later(std::function<void()> what) {
     });
 }
 
-void Daemon::resolve(const config::Remote& remote) {
-    if (const auto address = parse_address(remote.host)) {
-        std::vector<Endpoint> found;
-        if (suits(remote, *address))
-            found.push_back({*address, remote.port});
-        later([this, found = std::move(found)]() mutable {
-            core_.resolved(std::move(found), "an address of the other family", Clock::now());
+void Daemon::look_up(const std::string& host, std::uint16_t port, config::RemoteFamily family,
+                     Found found) {
+    if (const auto address = parse_address(host)) {
+        std::vector<Endpoint> out;
+        if (suits(family, *address))
+            out.push_back({*address, port});
+        later([out = std::move(out), found = std::move(found)]() mutable {
+            found(std::move(out), "an address of the other family");
         });
         return;
     }
     resolver_.async_resolve(
-        config_.random_hostname ? random_label() + "." + remote.host : remote.host,
-        std::to_string(remote.port),
-        [this, remote, which = try_](const asio::error_code& error,
-                                     const asio::ip::udp::resolver::results_type& results) {
+        host, std::to_string(port),
+        [this, family, found = std::move(found), which = try_](
+            const asio::error_code& error, const asio::ip::udp::resolver::results_type& results) {
             if (which != try_ || error == asio::error::operation_aborted)
                 return;
-            std::vector<Endpoint> found;
+            std::vector<Endpoint> out;
             for (const auto& entry : results) {
                 const auto endpoint = io::endpoint_of(entry.endpoint());
-                if (suits(remote, endpoint.address) && found.size() < kMaxAddresses &&
-                    std::find(found.begin(), found.end(), endpoint) == found.end())
-                    found.push_back(endpoint);
+                if (suits(family, endpoint.address) && out.size() < kMaxAddresses &&
+                    std::find(out.begin(), out.end(), endpoint) == out.end())
+                    out.push_back(endpoint);
             }
-            core_.resolved(std::move(found), error ? error.message() : "no address of that family",
-                           Clock::now());
+            found(std::move(out), error ? error.message() : "no address of that family");
             settle();
         });
+}
+
+void Daemon::resolve(const config::Remote& remote) {
+    const Found found = [this](std::vector<Endpoint> addresses, const std::string& why_none) {
+        core_.resolved(std::move(addresses), why_none, Clock::now());
+    };
+    if (remote.proxy && remote.tcp)
+        look_up(remote.proxy->host, remote.proxy->port, remote.family, found);
+    else
+        look_up(config_.random_hostname && !parse_address(remote.host)
+                    ? random_label() + "." + remote.host
+                    : remote.host,
+                remote.port, remote.family, found);
 }
 
 void Daemon::watch_addresses() {
@@ -281,64 +304,172 @@ void Daemon::announce(std::uint32_t peer_id) {
     });
 }
 
-void Daemon::open(const Endpoint& remote, bool tcp) {
-    remote_ = remote.address;
+void Daemon::lose(const std::string& why) {
+    core_.lost(why, Clock::now());
+    settle();
+}
+
+void Daemon::look_at_source(const Address& remote) {
+    remote_ = remote;
     source_.reset();
     if (const auto way = netlink::find_route(route_, *remote_))
         source_ = way->source;
+}
+
+void Daemon::open(const Endpoint& at, const config::Remote& remote) {
+    if (remote.relayed()) {
+        look_up(remote.proxy->host, remote.proxy->port, config::RemoteFamily::Any,
+                [this, at, remote](std::vector<Endpoint> proxies, const std::string& why_none) {
+                    if (proxies.empty())
+                        core_.lost("proxy " + remote.proxy->host + ": " + why_none, Clock::now());
+                    else
+                        associate(at, remote, std::move(proxies));
+                });
+        return;
+    }
+    look_at_source(at.address);
     try {
-        if (tcp)
-            open_tcp(remote);
+        if (remote.proxy)
+            connect_to_proxy(at, remote, false);
+        else if (remote.tcp)
+            open_tcp(at);
         else
-            open_udp(remote);
+            open_udp(at);
     } catch (const std::system_error& error) {
         later([this, what = std::string(error.what())] { core_.lost(what, Clock::now()); });
     }
 }
 
-void Daemon::open_udp(const Endpoint& remote) {
+std::uint16_t Daemon::open_socket(const Endpoint& remote, io::UdpSocket::Handler handler) {
     const auto family = remote.address.is_ipv4() ? io::Family::Ipv4 : io::Family::Ipv6;
     udp_ = std::make_unique<io::UdpSocket>(context_, family, config_.local, config_.local_port,
                                            io::SocketOptions{config_.mark, config_.bind_device});
-    udp_->start([this](const Path& path, ByteView datagram) { received(path, datagram); },
-                [this] { settle(); });
-    const Path path{remote, {any_or(config_.local, remote), udp_->port()}};
+    udp_->start(std::move(handler), [this] { settle(); });
+    return udp_->port();
+}
+
+void Daemon::open_udp(const Endpoint& remote) {
+    const auto port = open_socket(
+        remote, [this](const Path& path, ByteView datagram) { received(path, datagram); });
+    const Path path{remote, {any_or(config_.local, remote), port}};
     later([this, path] { core_.opened(path, Clock::now()); });
+}
+
+asio::ip::tcp::socket Daemon::new_connection(const Endpoint& remote) {
+    using asio::ip::tcp;
+    tcp::socket out(context_, io::to_asio<tcp::endpoint>(remote).protocol());
+    io::set_options(out.native_handle(), {config_.mark, config_.bind_device});
+    if (config_.local || config_.local_port != 0) {
+        const Endpoint here{any_or(config_.local, remote), config_.local_port};
+        out.set_option(tcp::socket::reuse_address(true));
+        out.bind(io::to_asio<tcp::endpoint>(here));
+    }
+    return out;
+}
+
+void Daemon::use_connection(asio::ip::tcp::socket socket, const Path& path, ByteView already) {
+    tcp_ = io::TcpStream::create(
+        std::move(socket), to_string(path.remote), config_.tcp_queue_limit, tcp_buffer_,
+        {[this, path](ByteView datagram) { received(path, datagram); }, [this] { settle(); },
+         [this] { lose("the connection has ended"); }});
+    core_.opened(path, Clock::now());
+    // The core may give it up, now or at what has come already.
+    if (const auto stream = tcp_)
+        stream->start(already);
+    settle();
 }
 
 void Daemon::open_tcp(const Endpoint& remote) {
     using asio::ip::tcp;
-    const auto there = io::to_asio<tcp::endpoint>(remote);
-    connecting_.emplace(context_, there.protocol());
-    io::set_options(connecting_->native_handle(), {config_.mark, config_.bind_device});
-    if (config_.local || config_.local_port != 0) {
-        const Endpoint here{any_or(config_.local, remote), config_.local_port};
-        connecting_->set_option(tcp::socket::reuse_address(true));
-        connecting_->bind(io::to_asio<tcp::endpoint>(here));
-    }
-    connecting_->async_connect(there, [this, remote, which = try_](const asio::error_code& error) {
-        if (which != try_)
-            return;
-        asio::error_code failed = error;
-        const auto local = failed ? tcp::endpoint() : connecting_->local_endpoint(failed);
-        if (failed) {
-            core_.lost(failed.message(), Clock::now());
-            settle();
-            return;
-        }
-        const Path path{remote, io::endpoint_of(local)};
-        tcp_ = io::TcpStream::create(
-            std::move(*connecting_), to_string(remote), config_.tcp_queue_limit, tcp_buffer_,
-            {[this, path](ByteView datagram) { received(path, datagram); }, [this] { settle(); },
-             [this] {
-                 core_.lost("the connection has ended", Clock::now());
-                 settle();
+    connecting_.emplace(new_connection(remote));
+    connecting_->async_connect(
+        io::to_asio<tcp::endpoint>(remote),
+        [this, remote, which = try_](const asio::error_code& error) {
+            if (which != try_)
+                return;
+            asio::error_code failed = error;
+            const auto local = failed ? tcp::endpoint() : connecting_->local_endpoint(failed);
+            if (failed) {
+                lose(failed.message());
+                return;
+            }
+            auto socket = std::move(*connecting_);
+            connecting_.reset();
+            use_connection(std::move(socket), {remote, io::endpoint_of(local)}, {});
+        });
+}
+
+// For a connection to the server.
+void Daemon::connect_to_proxy(const Endpoint& proxy, const config::Remote& remote, bool again) {
+    using asio::ip::tcp;
+    proxy_ = ProxyConnection::create(
+        new_connection(proxy), remote.proxy, remote.host, remote.port, false, again,
+        {[this, proxy](tcp::socket socket, const Bytes& already) {
+             const Path path{proxy, io::endpoint_of(std::exchange(proxy_, nullptr)->local())};
+             use_connection(std::move(socket), path, already);
+         },
+         nullptr,
+         [this, proxy, remote] {
+             log::info("the proxy {} wants a name and a password", remote.proxy->host);
+             try {
+                 connect_to_proxy(proxy, remote, true);
+             } catch (const std::system_error& error) {
+                 lose(error.what());
+             }
+         },
+         [this](const std::string& why) { lose(why); }});
+    proxy_->start(io::to_asio<tcp::endpoint>(proxy));
+}
+
+// For datagrams to it, by the first of a proxy's addresses that grants it.
+void Daemon::associate(const Endpoint& server, const config::Remote& remote,
+                       std::vector<Endpoint> proxies) {
+    using asio::ip::tcp;
+    const auto proxy = proxies.front();
+    proxies.erase(proxies.begin());
+    look_at_source(proxy.address);
+    try {
+        proxy_ = ProxyConnection::create(
+            new_connection(proxy), remote.proxy, remote.host, remote.port, true, false,
+            {nullptr,
+             [this, proxy, server](const Endpoint& at) {
+                 auto relay = at;
+                 if (relay.address == Address(Ipv4{}) || relay.address == Address(Ipv6{})) {
+                     relay.address = proxy.address;
+                     relay.scope_id = proxy.scope_id;
+                 }
+                 open_relayed(relay, server);
+             },
+             nullptr,
+             [this, server, remote, proxies](const std::string& why) {
+                 if (udp_ || proxies.empty()) {
+                     lose(why);
+                     return;
+                 }
+                 log::info("proxy {}: {}", remote.proxy->host, why);
+                 associate(server, remote, proxies);
              }});
-        connecting_.reset();
-        tcp_->start();
-        core_.opened(path, Clock::now());
-        settle();
-    });
+        proxy_->start(io::to_asio<tcp::endpoint>(proxy));
+    } catch (const std::system_error& error) {
+        later([this, what = std::string(error.what())] { core_.lost(what, Clock::now()); });
+    }
+}
+
+void Daemon::open_relayed(const Endpoint& relay, const Endpoint& server) {
+    log::info("datagrams go by the proxy's relay, {}", to_string(relay));
+    look_at_source(relay.address);
+    relayed_ = server;
+    try {
+        const auto port = open_socket(relay, [this, relay](const Path& path, ByteView datagram) {
+            const auto inner = wire::relayed_datagram(datagram);
+            if (path.remote == relay && inner && inner->first == *relayed_)
+                received(path, inner->second);
+        });
+        core_.opened({relay, {any_or(config_.local, relay), port}}, Clock::now());
+    } catch (const std::system_error& error) {
+        core_.lost(error.what(), Clock::now());
+    }
+    settle();
 }
 
 void Daemon::close() {
@@ -347,6 +478,10 @@ void Daemon::close() {
     resolver_.cancel();
     close_data_plane();
     connecting_.reset();
+    if (proxy_)
+        proxy_->close();
+    proxy_.reset();
+    relayed_.reset();
     if (tcp_)
         tcp_->close();
     tcp_.reset();
@@ -357,17 +492,25 @@ void Daemon::close() {
 }
 
 // The system chooses the address that datagrams leave from, so that a machine may move.
+Path Daemon::to_remote(const Path& path) const {
+    return {path.remote, {any_or(config_.local, path.remote), path.local.port}};
+}
+
 void Daemon::send(const Path& path, ByteView datagram) {
-    if (udp_)
-        udp_->send({path.remote, {any_or(config_.local, path.remote), path.local.port}}, datagram);
+    if (udp_ && relayed_)
+        udp_->send(to_remote(path), wire::relay_datagram(*relayed_, datagram));
+    else if (udp_)
+        udp_->send(to_remote(path), datagram);
     else if (tcp_)
         tcp_->put(datagram, false);
 }
 
 void Daemon::to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) {
-    if (udp_)
-        udp_->queue({path.remote, {any_or(config_.local, path.remote), path.local.port}}, datagram,
-                    config_.passtos ? dscp : 0);
+    const std::uint8_t shown = config_.passtos ? dscp : 0;
+    if (udp_ && relayed_)
+        udp_->queue(to_remote(path), wire::relay_datagram(*relayed_, datagram), shown);
+    else if (udp_)
+        udp_->queue(to_remote(path), datagram, shown);
     else if (tcp_)
         tcp_->put(datagram, true);
 }
@@ -384,11 +527,13 @@ dataplane::DataPlane& Daemon::data_plane() {
 }
 
 std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
-    if (!udp_ || !config_.kernel_data_path || config_.block_ipv6) {
-        log::info("{}: data packets go by the daemon's own data path", !udp_ ? "TCP"
-                                                                       : config_.block_ipv6
-                                                                           ? "block-ipv6"
-                                                                           : "disable-dco");
+    const char* why_not = !udp_                       ? "TCP"
+                          : relayed_                  ? "a proxy"
+                          : config_.block_ipv6        ? "block-ipv6"
+                          : !config_.kernel_data_path ? "disable-dco"
+                                                      : nullptr;
+    if (why_not) {
+        log::info("{}: data packets go by the daemon's own data path", why_not);
         return nullptr;
     }
     netlink::InstanceRequest instance;

@@ -6,6 +6,11 @@
 //
 // Names are looked up in a thread of Asio's, at each try anew.
 //
+// By a proxy (proxy_connection.h) a connection begins there and then leads to the server. Datagrams
+// go to the proxy's relay, each with a header that says where it is for; what comes from the relay
+// counts if it comes from the server. Everything else sees the relay in the server's place: routes
+// past the tunnel have to lead there.
+//
 // Whenever addresses or routes change, the system is asked from which address packets to the server
 // leave now. If that is another one the core is told, so that the server hears of it at once and
 // not at the next ping.
@@ -20,6 +25,7 @@
 
 #include "client/core.h"
 #include "client/management_link.h"
+#include "client/proxy_connection.h"
 #include "client/setup.h"
 #include "client/terminal_link.h"
 #include "config/client_config.h"
@@ -69,7 +75,7 @@ public:
 
 private:
     void resolve(const config::Remote& remote) override;
-    void open(const Endpoint& remote, bool tcp) override;
+    void open(const Endpoint& at, const config::Remote& remote) override;
     void close() override;
     void send(const Path& path, ByteView datagram) override;
     dataplane::DataPlane& data_plane() override;
@@ -88,8 +94,21 @@ private:
     [[nodiscard]] std::string status_text() override;
     void to_peer(const Path& path, ByteView datagram, std::uint8_t dscp) override;
 
+    using Found = std::function<void(std::vector<Endpoint>, const std::string& why_none)>;
+    void look_up(const std::string& host, std::uint16_t port, config::RemoteFamily family,
+                 Found found);
+    void look_at_source(const Address& remote);
+    [[nodiscard]] std::uint16_t open_socket(const Endpoint& remote, io::UdpSocket::Handler handler);
     void open_udp(const Endpoint& remote);
     void open_tcp(const Endpoint& remote);
+    [[nodiscard]] asio::ip::tcp::socket new_connection(const Endpoint& remote);
+    void use_connection(asio::ip::tcp::socket socket, const Path& path, ByteView already);
+    void connect_to_proxy(const Endpoint& proxy, const config::Remote& remote, bool again);
+    void associate(const Endpoint& server, const config::Remote& remote,
+                   std::vector<Endpoint> proxies);
+    void open_relayed(const Endpoint& relay, const Endpoint& server);
+    [[nodiscard]] Path to_remote(const Path& path) const;
+    void lose(const std::string& why);
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void later(std::function<void()> what);
     void watch_addresses();
@@ -114,6 +133,8 @@ private:
     // of one try
     std::unique_ptr<io::UdpSocket> udp_;
     std::optional<asio::ip::tcp::socket> connecting_;
+    std::shared_ptr<ProxyConnection> proxy_;
+    std::optional<Endpoint> relayed_; ///< the server, where a proxy passes datagrams on
     std::shared_ptr<io::TcpStream> tcp_;
     std::optional<Address> remote_; ///< where it goes
     std::optional<Address> source_; ///< and where that leaves from; none: not known

@@ -88,7 +88,9 @@ bool TunnelSetup::add_addresses(const Tunnel& tunnel) {
     return true;
 }
 
-void TunnelSetup::add(const netlink::NextHop& by, const Prefix& network, std::uint32_t metric) {
+void TunnelSetup::add(netlink::NextHop by, const Prefix& network, std::uint32_t metric,
+                      std::uint32_t table) {
+    by.table = table;
     auto failed = netlink::add_route(route_, by, network, metric);
     if (!failed)
         routes_.push_back({by, network, metric});
@@ -119,9 +121,9 @@ void TunnelSetup::add_routes(const Tunnel& tunnel) {
         const auto network = r.to_server ? host_prefix(server) : r.network;
         const bool same_family = r.network.ipv6 != tunnel.path.remote.address.is_ipv4();
         if (r.via == wire::TunnelRoute::Via::Tunnel)
-            add(into(tunnel, network.ipv6), network, metric);
+            add(into(tunnel, network.ipv6), network, metric, settings_.table);
         else if (past && same_family)
-            add(*past, network, metric);
+            add(*past, network, metric, settings_.table);
         else
             log::warning("route to {}: there is no net_gateway", to_string(network));
     }

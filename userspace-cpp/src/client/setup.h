@@ -28,6 +28,7 @@ public:
         bool ethernet = false; ///< routes need the next hop's address
         bool configure_device = true;
         bool configure_routes = true;
+        std::uint32_t table = 0; ///< of single routes, not of those that redirect; 0: the main one
         std::vector<std::string> up; ///< programs: a path and its arguments, empty for none
         std::vector<std::string> down;
         std::vector<std::string> route_up;
@@ -65,7 +66,8 @@ private:
     [[nodiscard]] netlink::NextHop into(const Tunnel& tunnel, bool ipv6) const;
     void add_routes(const Tunnel& tunnel);
     void redirect(const Tunnel& tunnel);
-    void add(const netlink::NextHop& by, const Prefix& network, std::uint32_t metric);
+    void add(netlink::NextHop by, const Prefix& network, std::uint32_t metric,
+             std::uint32_t table = 0);
     void run(const std::vector<std::string>& program, const char* type);
     [[nodiscard]] Environment environment(const Tunnel& tunnel) const;
 

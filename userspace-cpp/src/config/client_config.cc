@@ -17,6 +17,7 @@ namespace nfovpn::config {
 namespace {
 
 constexpr std::uint16_t kUsualPort = 1194;
+constexpr std::uint32_t kSocksPort = 1080;
 
 // What a protocol's name says.
 struct Protocol {
@@ -41,13 +42,38 @@ std::optional<Protocol> protocol_of(std::string_view name) {
     return out;
 }
 
+struct Login {
+    std::string username;
+    SecretBytes password;
+};
+
+// A proxy likewise, and what is said about it apart.
+struct WrittenProxy {
+    std::optional<Directive> http;
+    std::optional<Directive> socks;
+    std::optional<Directive> last; ///< of whichever kind
+    std::shared_ptr<const Login> login;
+    std::string version;
+    std::string agent;
+    std::vector<std::string> headers;
+};
+
 // A remote as it was written, with what it leaves to others.
 struct WrittenRemote {
     std::string host;
     std::optional<std::uint16_t> port;
     std::optional<Protocol> protocol;
     std::optional<std::uint32_t> timeout;
+    WrittenProxy proxy;
 };
+
+// OpenVPN's limit.
+constexpr std::size_t kMaxHeaders = 10;
+
+bool has_control(std::string_view text) {
+    return std::any_of(text.begin(), text.end(),
+                       [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
 
 class ClientParser final : public OptionParser {
 public:
@@ -76,6 +102,13 @@ private:
     void connect_retry(const Directive& d);
     void resolv_retry(const Directive& d);
     void auth_user_pass(const Directive& d);
+    std::optional<Login> read_login(const Directive& d);
+    void proxy_option(const Directive& d) { read_proxy(d, proxy_); }
+    void read_proxy(const Directive& d, WrittenProxy& proxy);
+    void http_proxy(const Directive& d, WrittenProxy& proxy);
+    void http_proxy_option(const Directive& d, WrittenProxy& proxy);
+    std::shared_ptr<const wire::Proxy> make_proxy(const WrittenProxy& written);
+    void check_proxy(const Remote& remote, const WrittenProxy& written);
     void auth_retry(const Directive& d);
     void static_challenge(const Directive& d);
     void echo(const Directive& d);
@@ -89,6 +122,7 @@ private:
 
     ClientConfig& config_;
     std::vector<WrittenRemote> remotes_;
+    WrittenProxy proxy_;
     std::optional<Protocol> protocol_;
     std::optional<std::uint16_t> remote_port_;
     std::optional<std::uint16_t> local_port_;
@@ -140,6 +174,10 @@ std::span<const OptionParser::HandlerOf> ClientParser::role_handlers() const {
         {"connect-timeout", handler(&ClientParser::number_option)},
         {"server-poll-timeout", handler(&ClientParser::number_option)},
         {"auth-user-pass", handler(&ClientParser::auth_user_pass)},
+        {"http-proxy", handler(&ClientParser::proxy_option)},
+        {"http-proxy-option", handler(&ClientParser::proxy_option)},
+        {"http-proxy-user-pass", handler(&ClientParser::proxy_option)},
+        {"socks-proxy", handler(&ClientParser::proxy_option)},
         {"auth-retry", handler(&ClientParser::auth_retry)},
         {"static-challenge", handler(&ClientParser::static_challenge)},
         {"echo", handler(&ClientParser::echo)},
@@ -283,8 +321,15 @@ void ClientParser::connection(const Directive& d) {
                                                       "mssfix",
                                                       "nobind",
                                                       "tun-mtu"};
-    static const std::set<std::string_view> kOfOne = {
-        "remote", "proto", "port", "rport", "connect-timeout", "server-poll-timeout"};
+    static const std::map<std::string_view, std::size_t> kOfOne = {{"remote", 3},
+                                                                   {"proto", 1},
+                                                                   {"port", 1},
+                                                                   {"rport", 1},
+                                                                   {"connect-timeout", 1},
+                                                                   {"server-poll-timeout", 1},
+                                                                   {"http-proxy", 4},
+                                                                   {"http-proxy-option", 3},
+                                                                   {"socks-proxy", 3}};
     for (auto inner : tokenize(d.args[0], findings)) {
         inner.line += d.line;
         inner.file = d.file;
@@ -293,9 +338,9 @@ void ClientParser::connection(const Directive& d) {
             of_connection(inner);
         } else if (!kOfOne.contains(inner.name)) {
             error(inner, "not supported in a <connection>",
-                  "remote, proto, port, rport, connect-timeout, connect-retry, connect-retry-max, "
-                  "nobind, float and explicit-exit-notify are");
-        } else if (words < 1 || words > (inner.name == "remote" ? 3U : 1U)) {
+                  "remote, proto, port, rport, connect-timeout, http-proxy, socks-proxy, "
+                  "connect-retry, connect-retry-max, nobind, float and explicit-exit-notify are");
+        } else if (words < 1 || words > kOfOne.at(inner.name)) {
             error(inner, words < 1 ? "a word is missing" : "too many words");
         } else if (inner.name == "remote") {
             auto written = read_remote(inner);
@@ -304,8 +349,11 @@ void ClientParser::connection(const Directive& d) {
                 written->timeout = out.timeout;
                 written->port = written->port ? written->port : out.port;
                 written->protocol = written->protocol ? written->protocol : out.protocol;
-                out = *written;
+                written->proxy = std::move(out.proxy);
+                out = std::move(*written);
             }
+        } else if (inner.name.find("proxy") != std::string::npos) {
+            read_proxy(inner, out.proxy);
         } else if (inner.name == "proto") {
             out.protocol = read_protocol(inner, 0);
         } else if (inner.name == "port" || inner.name == "rport") {
@@ -357,9 +405,21 @@ void ClientParser::auth_user_pass(const Directive& d) {
         ask_user_ = d;
         return;
     }
+    auto login = read_login(d);
+    if (!login)
+        return;
+    config_.username = std::move(login->username);
+    config_.password = std::move(login->password);
+    // Prompt for the password if the file has none.
+    if (config_.password.empty())
+        ask_user_ = d;
+}
+
+// The first line is the name, the second the password.
+std::optional<Login> ClientParser::read_login(const Directive& d) {
     auto text = contents(d);
     if (!text)
-        return;
+        return std::nullopt;
     std::string_view rest = *text;
     auto line = [&rest] {
         auto out = rest.substr(0, rest.find('\n'));
@@ -370,20 +430,142 @@ void ClientParser::auth_user_pass(const Directive& d) {
     };
     const auto name = line();
     const auto password = line();
-    if (name.empty()) {
+    std::optional<Login> out;
+    if (name.empty())
         error(d, "the name is missing",
               "the first line is to be the name, the second the password");
-    } else if (name.size() > kMaxUsername || password.size() > kMaxPassword ||
-               text->find('\0') != std::string::npos) {
+    else if (name.size() > kMaxUsername || password.size() > kMaxPassword ||
+             text->find('\0') != std::string::npos)
         error(d, "name or password is too long, or has a zero byte");
-    } else {
-        config_.username = name;
-        config_.password = SecretBytes(as_bytes(password));
-        // Prompt for the password if the file has none.
-        if (password.empty())
-            ask_user_ = d;
-    }
+    else
+        out = Login{std::string(name), SecretBytes(as_bytes(password))};
     wipe(*text);
+    return out;
+}
+
+// ---- proxies
+
+void ClientParser::read_proxy(const Directive& d, WrittenProxy& proxy) {
+    // Which may be for that of a <connection>.
+    if (d.name != "http-proxy-user-pass")
+        proxy.last = d;
+    if (d.name == "http-proxy") {
+        http_proxy(d, proxy);
+    } else if (d.name == "http-proxy-option") {
+        http_proxy_option(d, proxy);
+    } else if (d.name == "http-proxy-user-pass") {
+        if (auto login = read_login(d))
+            proxy.login = std::make_shared<const Login>(std::move(*login));
+    } else {
+        proxy.socks = d;
+        if (d.args.size() < 3)
+            return;
+        if (d.args[2] == "stdin") {
+            error(d, "nobody is asked for a proxy's name and password", "a file with both");
+            return;
+        }
+        if (auto login = read_login({d.name, {d.args[2]}, false, d.line, d.file}))
+            proxy.login = std::make_shared<const Login>(std::move(*login));
+    }
+}
+
+void ClientParser::http_proxy(const Directive& d, WrittenProxy& proxy) {
+    proxy.http = d;
+    const auto& words = d.args;
+    if (words.size() < 3 || words[2] == "auto" || words[2].empty())
+        return;
+    if (words[2] == "auto-nct") {
+        error(d, "of the ways to log in only basic is supported", "a file, or auto");
+    } else if (words.size() > 3 && words[3] != "basic" && words[3] != "none") {
+        error(d, "\"" + words[3] + "\" is not supported", "basic or none");
+    } else if (words[2] == "stdin") {
+        error(d, "nobody is asked for a proxy's name and password", "a file with both");
+    } else if (words.size() < 4 || words[3] == "basic") {
+        auto login = read_login({d.name, {words[2]}, false, d.line, d.file});
+        // That of http-proxy-user-pass counts more, wherever it stands.
+        if (login && !seen("http-proxy-user-pass"))
+            proxy.login = std::make_shared<const Login>(std::move(*login));
+    }
+}
+
+void ClientParser::http_proxy_option(const Directive& d, WrittenProxy& proxy) {
+    const auto& type = d.args[0];
+    const auto words = d.args.size();
+    const bool bad = std::any_of(d.args.begin(), d.args.end(),
+                                 [](const auto& word) { return has_control(word); });
+    if (bad) {
+        error(d, "a control character");
+    } else if (type == "VERSION" && words == 2) {
+        proxy.version = d.args[1];
+        if (proxy.version.empty() || proxy.version.size() > 8 ||
+            proxy.version.find_first_not_of("0123456789.") != std::string::npos)
+            error(d, "\"" + proxy.version + "\" is no version of HTTP", "1.0 or 1.1");
+    } else if (type == "AGENT" && words == 2) {
+        proxy.agent = d.args[1];
+    } else if ((type == "CUSTOM-HEADER" || type == "EXT1" || type == "EXT2") && words >= 2) {
+        if (proxy.headers.size() == kMaxHeaders)
+            error(d, "there can be " + std::to_string(kMaxHeaders) + " headers");
+        else
+            proxy.headers.push_back(words > 2 ? d.args[1] + ": " + d.args[2] : d.args[1]);
+    } else {
+        error(d, "not understood", "VERSION, AGENT or CUSTOM-HEADER, and its value");
+    }
+}
+
+// What is said about it, together; null if there is none.
+std::shared_ptr<const wire::Proxy> ClientParser::make_proxy(const WrittenProxy& written) {
+    if (!written.last)
+        return nullptr;
+    if (written.http && written.socks) {
+        error(*written.last, "there is an http-proxy and a socks-proxy", "remove one of them");
+        return nullptr;
+    }
+    if (!written.http && !written.socks) {
+        error(*written.last, "there is no http-proxy", "http-proxy HOST PORT");
+        return nullptr;
+    }
+    const auto& d = written.http ? *written.http : *written.socks;
+    if (written.http && d.args.size() < 2) {
+        error(d, "a word is missing");
+        return nullptr;
+    }
+    wire::Proxy out;
+    out.kind = written.http ? wire::Proxy::Kind::Http : wire::Proxy::Kind::Socks;
+    out.host = d.args[0];
+    if (out.host.empty() || out.host.size() > 255)
+        error(d, "that cannot be the name of a host");
+    const auto port = d.args.size() > 1 ? number(d, 1, 1, 65535) : std::optional(kSocksPort);
+    out.port = static_cast<std::uint16_t>(port.value_or(0));
+    out.version = written.version.empty() ? out.version : written.version;
+    out.agent = written.agent;
+    out.headers = written.headers;
+    if (written.login) {
+        out.username = written.login->username;
+        out.password = SecretBytes(written.login->password.view());
+    }
+    using When = wire::Proxy::Login;
+    if (written.http && d.args.size() > 2) {
+        const bool none = d.args.size() > 3 && d.args[3] == "none";
+        out.login = d.args[2] == "auto" ? When::Asked : none ? When::Never : When::Always;
+    }
+    if (out.login != When::Never && out.username.empty())
+        error(d, "it has no name and no password", "http-proxy-user-pass FILE");
+    if (out.login == When::Always && out.username.find(':') != std::string::npos)
+        error(d, "with basic a name has no colon");
+    if (written.socks && (out.username.size() > wire::kMaxSocksWord ||
+                          out.password.view().size() > wire::kMaxSocksWord))
+        error(d, "name or password is longer than SOCKS can have it");
+    return std::make_shared<const wire::Proxy>(std::move(out));
+}
+
+void ClientParser::check_proxy(const Remote& remote, const WrittenProxy& written) {
+    if (!remote.proxy)
+        return;
+    if (!remote.tcp && remote.proxy->kind == wire::Proxy::Kind::Http)
+        error(*written.last, "datagrams do not go by an HTTP proxy",
+              "proto tcp-client, or socks-proxy");
+    if (has_control(remote.host) || remote.host.find(' ') != std::string::npos)
+        error(*written.last, "a proxy cannot be told that name of a host");
 }
 
 void ClientParser::auth_retry(const Directive& d) {
@@ -515,7 +697,8 @@ void ClientParser::finish_remotes() {
     if (remotes_.empty() && !seen("remote") && !seen("connection"))
         error("no server is given", "remote HOST PORT");
     const auto protocol = protocol_.value_or(Protocol{});
-    for (const auto& written : remotes_) {
+    const auto proxy_of_all = make_proxy(proxy_);
+    for (auto& written : remotes_) {
         Remote remote;
         remote.host = written.host;
         remote.port = written.port.value_or(remote_port_.value_or(kUsualPort));
@@ -529,6 +712,11 @@ void ClientParser::finish_remotes() {
             remote.family = c.local->is_ipv4() ? RemoteFamily::Ipv4 : RemoteFamily::Ipv6;
         if (c.local && c.local->is_ipv4() != (remote.family == RemoteFamily::Ipv4))
             error("local is an address of another family than that of remote " + written.host, "");
+        auto& own = written.proxy;
+        if (own.http && seen("http-proxy-user-pass"))
+            own.login = proxy_.login;
+        remote.proxy = own.last ? make_proxy(own) : proxy_of_all;
+        check_proxy(remote, own.last ? own : proxy_);
         c.remotes.push_back(std::move(remote));
     }
     const bool nobind = seen("nobind");

@@ -5,6 +5,7 @@
 
 #include "config/common_config.h"
 #include "util/secret.h"
+#include "wire/proxy.h"
 #include "wire/pushed_options.h"
 
 namespace nfovpn::config {
@@ -18,7 +19,11 @@ struct Remote {
     std::uint16_t port = 1194;
     bool tcp = false;
     RemoteFamily family = RemoteFamily::Any;
-    std::chrono::seconds timeout{120}; ///< for its first answer
+    std::chrono::seconds timeout{120};                  ///< for its first answer
+    std::shared_ptr<const wire::Proxy> proxy = nullptr; ///< by that one; null: without
+
+    /// Datagrams go by a proxy, each with a header for it.
+    [[nodiscard]] bool relayed() const { return proxy && !tcp; }
 
     bool operator==(const Remote&) const = default;
 };

@@ -57,10 +57,11 @@ struct CommonConfig {
     std::uint32_t fastpath_mask = 0xffffffff; ///< ... in these bits
     bool ethernet = false;                    ///< a TAP device: frames in place of packets
     bool kernel_data_path = true;             ///< nf_ovpn, where the kernel has it
-    std::string bind_device; ///< packets to and from peers go by that one; empty: any
-    std::uint32_t mark = 0;  ///< of all packets to peers, for routing; 0: none
-    bool block_ipv6 = false; ///< inside; it is answered that there is no route
-    bool passtos = false;    ///< these have the DSCP of the packet inside
+    std::string bind_device;       ///< packets to and from peers go by that one; empty: any
+    std::uint32_t mark = 0;        ///< of all packets to peers, for routing; 0: none
+    std::uint32_t route_table = 0; ///< of the routes of "route" and "route-ipv6"; 0: the main one
+    bool block_ipv6 = false;       ///< inside; it is answered that there is no route
+    bool passtos = false;          ///< these have the DSCP of the packet inside
 
     std::string ca; ///< PEM; empty only with fingerprints
     /// SHA-256 of the peers' certificates. Empty: any that the authorities have signed.

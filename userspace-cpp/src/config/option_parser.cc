@@ -77,6 +77,7 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"tun-mtu", &OptionParser::number_option},
     {"max-packet-size", &OptionParser::number_option},
     {"mark", &OptionParser::number_option},
+    {"route-table", &OptionParser::number_option},
     {"passtos", &OptionParser::flag},
     {"block-ipv6", &OptionParser::flag},
     {"multihome", &OptionParser::flag},
@@ -260,19 +261,28 @@ void OptionParser::apply(const Directive& d) {
         warn(d, std::string("ignored: ") + option->reason, option->hint);
         return;
     }
-    static const std::set<std::string_view> kTakeBlock = {
-        "ca",         "cert",           "key",          "dh",
-        "tls-auth",   "tls-crypt",      "tls-crypt-v2", "auth-gen-token-secret",
-        "connection", "auth-user-pass", "crl-verify",   "peer-fingerprint"};
+    static const std::set<std::string_view> kTakeBlock = {"ca",
+                                                          "cert",
+                                                          "key",
+                                                          "dh",
+                                                          "tls-auth",
+                                                          "tls-crypt",
+                                                          "tls-crypt-v2",
+                                                          "auth-gen-token-secret",
+                                                          "connection",
+                                                          "auth-user-pass",
+                                                          "crl-verify",
+                                                          "peer-fingerprint",
+                                                          "http-proxy-user-pass"};
     if (d.is_inline && !kTakeBlock.contains(d.name)) {
         error(d, "cannot be a <block>");
         return;
     }
     static const std::set<std::string_view> kMayRepeat = {
-        "push",        "cd",         "config",          "route",
-        "route-ipv6",  "setenv",     "setenv-safe",     "ignore-unknown-option",
-        "remote",      "connection", "pull-filter",     "dns",
-        "dhcp-option", "echo",       "peer-fingerprint"};
+        "push",        "cd",         "config",           "route",
+        "route-ipv6",  "setenv",     "setenv-safe",      "ignore-unknown-option",
+        "remote",      "connection", "pull-filter",      "dns",
+        "dhcp-option", "echo",       "peer-fingerprint", "http-proxy-option"};
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
@@ -395,6 +405,7 @@ const NumberOption<CommonConfig> kNumberOptions[] = {
     {"tun-mtu", 576, 65535, [](auto& c, auto v) { c.tun_mtu = v; }},
     {"max-packet-size", 154, 2048, [](auto& c, auto v) { c.max_packet_size = v; }},
     {"mark", 0, 0xffffffff, [](auto& c, auto v) { c.mark = v; }},
+    {"route-table", 0, 0x7fffffff, [](auto& c, auto v) { c.route_table = v; }},
     {"tcp-queue-limit", 1, 65536, [](auto& c, auto v) { c.tcp_queue_limit = v; }},
     {"ping", 0, 86400, [](auto& c, auto v) { c.ping = v; }},
     {"ping-restart", 0, 86400, [](auto& c, auto v) { c.ping_restart = v; }},

@@ -24,7 +24,7 @@ constexpr const char* kServerOnly = "an option of clients";
 constexpr const char* kClientsNone = "a client has no clients";
 constexpr const char* kLookedUp = "names are looked up at every try";
 constexpr const char* kFromServer = "the server gives it";
-constexpr const char* kNoProxies = "proxies are not supported";
+constexpr const char* kProxyTriedAgain = "a proxy is tried again like a server";
 constexpr const char* kPushIt = "to give it to clients, push it";
 constexpr const char* kNoScripts = "this program is not run";
 constexpr const char* kKernelDoes = "the kernel's data path has no such setting";
@@ -121,7 +121,7 @@ constexpr Option kOptions[] = {
     {"ifconfig-ipv6", S, 1, 2, "what the server pushes counts", "", kClient},
     {"ifconfig-noexec", S, 0, 0, "", ""},
     {"route-noexec", S, 0, 0, "", ""},
-    {"route-table", R, 1, 1, "not supported yet", ""},
+    {"route-table", S, 1, 1, "also of routes that stand before it", ""},
     {"lladdr", R, 1, 1, "the device keeps the address that it has",
      "ip link set DEVICE address in up"},
     {"server-bridge", S, 0, 4, "GATEWAY NETMASK FIRST LAST", "", kServer},
@@ -334,7 +334,8 @@ constexpr Option kOptions[] = {
     {"management-log-cache", S, 1, 1, "", ""},
     {"management-query-passwords", I, 0, 0, "there is no password to ask for", "", kServer},
     {"management-query-passwords", S, 0, 0, "", "", kClient},
-    {"management-query-proxy", R, 0, 0, kNoProxies, "", kClient},
+    {"management-query-proxy", R, 0, 0, "the management client is not asked for a proxy",
+     "use http-proxy or socks-proxy", kClient},
     {"management-query-remote", S, 0, 0, "", "", kClient},
     {"management-signal", S, 0, 0, "", ""},
     {"management-up-down", I, 0, 0, "the device is there as long as the daemon", "", kServer},
@@ -400,14 +401,17 @@ constexpr Option kOptions[] = {
     {"auth-token", R, 1, 1, kFromServer, "", kClient},
     {"auth-token-user", R, 1, 1, kFromServer, "", kClient},
     {"static-challenge", S, 2, 3, "", "", kClient},
-    {"http-proxy", R, 1, 4, kNoProxies, "", kClient},
-    {"http-proxy-option", R, 1, 3, kNoProxies, "", kClient},
-    {"http-proxy-override", R, 2, 3, kNoProxies, "", kClient},
-    {"http-proxy-retry", I, 0, 0, kNoProxies, "", kClient},
-    {"http-proxy-timeout", R, 1, 1, kNoProxies, "", kClient},
-    {"http-proxy-user-pass", R, 1, 1, kNoProxies, "", kClient},
-    {"socks-proxy", R, 1, 3, kNoProxies, "", kClient},
-    {"socks-proxy-retry", I, 0, 0, kNoProxies, "", kClient},
+    {"http-proxy", S, 2, 4,
+     "with none, basic or auto; nobody is asked for name and password, and Digest is not known", "",
+     kClient},
+    {"http-proxy-option", S, 2, 3, "", "", kClient},
+    {"http-proxy-override", R, 2, 3, "a proxy for all servers is not supported", "use http-proxy",
+     kClient},
+    {"http-proxy-retry", I, 0, 0, kProxyTriedAgain, "", kClient},
+    {"http-proxy-timeout", I, 1, 1, "connect-timeout is also for the proxy", "", kClient},
+    {"http-proxy-user-pass", S, 1, 1, "", "", kClient},
+    {"socks-proxy", S, 1, 3, "", "", kClient},
+    {"socks-proxy-retry", I, 0, 0, kProxyTriedAgain, "", kClient},
     {"allow-pull-fqdn", I, 0, 0, "names are not looked up in what is pushed", "", kClient},
     {"allow-recursive-routing", I, 0, 0, "the data path does not look for it", "", kClient},
     {"pull-filter", S, 2, 2, "", "", kClient},

@@ -70,6 +70,13 @@ bool TcpStream::put(ByteView datagram, bool is_data) {
     return true;
 }
 
+void TcpStream::start(ByteView already) {
+    if (take(already))
+        wait();
+    else if (open_)
+        events_.ended();
+}
+
 void TcpStream::end() {
     asio::error_code ignored;
     timer_.cancel();

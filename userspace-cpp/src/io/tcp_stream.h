@@ -38,8 +38,8 @@ public:
     static std::shared_ptr<TcpStream> create(asio::ip::tcp::socket socket, std::string name,
                                              std::size_t queue, Bytes& buffer, Events events);
 
-    /// Begins to read.
-    void start() { wait(); }
+    /// Begins to read, behind what was read @p already.
+    void start(ByteView already = {});
 
     /// Nothing is called back any more. What is queued still leaves, if it can before long.
     void close();

@@ -31,7 +31,8 @@ void fill_route(Message& request, const NextHop& by, const Prefix& network, std:
     auto& header = request.header<rtmsg>();
     header.rtm_family = network.ipv6 ? AF_INET6 : AF_INET;
     header.rtm_dst_len = static_cast<std::uint8_t>(network.length);
-    header.rtm_table = RT_TABLE_MAIN;
+    // There are more tables than the octet has room for.
+    header.rtm_table = by.table == 0 ? RT_TABLE_MAIN : RT_TABLE_UNSPEC;
     header.rtm_protocol = RTPROT_STATIC;
     header.rtm_scope = by.gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
     header.rtm_type = RTN_UNICAST;
@@ -41,6 +42,8 @@ void fill_route(Message& request, const NextHop& by, const Prefix& network, std:
                       bytes_of(by.gateway->is_ipv4() ? ipv4_prefix(by.gateway->ipv4(), 32)
                                                      : ipv6_prefix(by.gateway->ipv6(), 128)));
     request.u32(RTA_OIF, by.ifindex);
+    if (by.table > 0)
+        request.u32(RTA_TABLE, by.table);
     if (metric > 0)
         request.u32(RTA_PRIORITY, metric);
 }
@@ -135,11 +138,6 @@ std::optional<Error> join_changes(Socket& route) {
             return failed;
     }
     return std::nullopt;
-}
-
-std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,
-                               std::uint32_t metric) {
-    return add_route(route, NextHop{ifindex, std::nullopt}, network, metric);
 }
 
 } // namespace nfovpn::netlink

@@ -16,10 +16,6 @@ std::optional<Error> set_link_up(Socket& route, unsigned ifindex, std::uint32_t 
 /// Adds an address with the length of its network; the kernel adds the route to that.
 std::optional<Error> add_address(Socket& route, unsigned ifindex, const Prefix& address);
 
-/// Adds a route by a device, without a gateway. @p metric 0: the kernel's default.
-std::optional<Error> add_route(Socket& route, unsigned ifindex, const Prefix& network,
-                               std::uint32_t metric);
-
 /// Adds an address that has another one at the other end of the link, IPv4.
 std::optional<Error> add_peer_address(Socket& route, unsigned ifindex, Ipv4 address, Ipv4 peer);
 
@@ -31,13 +27,14 @@ struct NextHop {
     unsigned ifindex = 0;
     std::optional<Address> gateway; ///< none: it is on the link
     std::optional<Address> source =
-        {}; ///< what packets then come from; not of routes that are added
+        {};                  ///< what packets then come from; not of routes that are added
+    std::uint32_t table = 0; ///< of routes that are added; 0: the main one
 };
 
 /// Where packets to that host leave now.
 Result<NextHop, Error> find_route(Socket& route, const Address& host);
 
-/// Adds a route that leads there, and removes it.
+/// Adds a route that leads there, and removes it. @p metric 0: the kernel's default.
 std::optional<Error> add_route(Socket& route, const NextHop& by, const Prefix& network,
                                std::uint32_t metric);
 std::optional<Error> delete_route(Socket& route, const NextHop& by, const Prefix& network,

@@ -414,17 +414,23 @@ void Daemon::set_up_device() {
     if (!routes.empty())
         tell_state(management::State::AddRoutes);
     for (const auto& r : routes)
-        host::check(netlink::add_route(route_, tun_.ifindex(), r.network, r.metric),
+        host::check(netlink::add_route(route_, by_device(), r.network, r.metric),
                     "route to " + to_string(r.network));
     run_device_program(config_->route_up, "route-up");
+}
+
+netlink::NextHop Daemon::by_device() const {
+    netlink::NextHop out;
+    out.ifindex = tun_.ifindex();
+    out.table = config_->route_table;
+    return out;
 }
 
 // The next daemon may have others. Routes through the device go with its addresses, or here; what
 // is gone already, with the device or by somebody's hand, is no fault.
 void Daemon::clear_device() {
     for (const auto& r : config_->routes)
-        static_cast<void>(netlink::delete_route(
-            route_, netlink::NextHop{tun_.ifindex(), std::nullopt}, r.network, r.metric));
+        static_cast<void>(netlink::delete_route(route_, by_device(), r.network, r.metric));
     for (const auto& address : addresses_)
         static_cast<void>(netlink::delete_address(route_, tun_.ifindex(), address));
 }

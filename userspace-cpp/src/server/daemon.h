@@ -100,6 +100,7 @@ private:
 
     void set_up_device();
     void clear_device();
+    [[nodiscard]] netlink::NextHop by_device() const;
     void keep_files();
     void keep_status();
     bool take_over(const Reloaded& again);

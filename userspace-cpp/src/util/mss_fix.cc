@@ -30,7 +30,7 @@ Size plaintext_room(const MssFix& fix, const DataFormat& format, bool data_v1, O
     const bool cbc = !is_aead(format.cipher) && format.cipher != DataCipher::None;
     if (fix.of == MssFix::Of::OuterPacket)
         room -= (outer.ipv6 ? kIpv6 : kIpv4) + (outer.tcp ? kTcp : kUdp);
-    room -= outer.tcp ? kLength : 0;
+    room -= (outer.tcp ? kLength : 0) + Size{outer.relay};
     room -= data_v1 ? 1 : 4;
     room -= is_aead(format.cipher) ? kTag : static_cast<Size>(auth_length(format.auth));
     if (cbc) {

@@ -8,7 +8,8 @@
 //     mssfix 1400 fixed  the packet inside the tunnel has at most that, whatever the cipher
 //
 //     outer packet = IPv4 20 or IPv6 40 · UDP 8 or TCP 20 · payload
-//     payload      = [TCP: length 2] · opcode and peer ID 4 (P_DATA_V1: 1) · what the cipher adds ·
+//     payload      = [TCP: length 2] · [proxy's header] · opcode and peer ID 4 (P_DATA_V1: 1) ·
+//     what the cipher adds ·
 //                    plaintext
 //     plaintext    = [fragment 4] · [framing 1] · [Ethernet 14] · IPv4 20 · TCP 20 · MSS
 //
@@ -37,6 +38,7 @@ struct MssFix {
 struct OuterHeaders {
     bool ipv6 = false;
     bool tcp = false;
+    std::uint32_t relay = 0; ///< bytes in front of the payload, for the relay of a proxy
 };
 
 /// How long a packet with its framing may be before it is sent in parts (OpenVPN's fragment), by a

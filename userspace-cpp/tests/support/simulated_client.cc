@@ -39,13 +39,13 @@ void SimulatedClient::resolve(const config::Remote& remote) {
         [this, remote] { core->resolved(names(remote), "no such name", sim_.now); });
 }
 
-void SimulatedClient::open(const Endpoint& remote, bool tcp) {
-    calls.push_back("open " + to_string(remote) + (tcp ? " tcp" : " udp"));
-    remote_ = remote;
+void SimulatedClient::open(const Endpoint& at, const config::Remote& remote) {
+    calls.push_back("open " + to_string(at) + (remote.tcp ? " tcp" : " udp"));
+    remote_ = at;
     sim_.detach(endpoint);
     endpoint.port = next_port_++;
     sim_.attach(endpoint, *this);
-    answers_.emplace_back([this, remote] { core->opened({remote, endpoint}, sim_.now); });
+    answers_.emplace_back([this, at] { core->opened({at, endpoint}, sim_.now); });
 }
 
 void SimulatedClient::close() {

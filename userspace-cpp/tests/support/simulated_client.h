@@ -48,7 +48,7 @@ public:
 
 private:
     void resolve(const config::Remote& remote) override;
-    void open(const Endpoint& remote, bool tcp) override;
+    void open(const Endpoint& at, const config::Remote& remote) override;
     void close() override;
     void send(const Path& path, ByteView datagram) override;
     dataplane::DataPlane& data_plane() override { return plane; }
