@@ -89,6 +89,8 @@ void Admission::verify_user(Applicant& client, const wire::KeyMethod2& theirs, T
             then(*found, std::move(refusal), when);
             host_.decided(*found, when);
         };
+        if (settings_.hooks_certificates)
+            hooks_->present(client.id, client.its_session().tls().peer_certificates());
         hooks_->verify_user(client.id, client.environment(), username, password,
                             std::move(answered));
     }

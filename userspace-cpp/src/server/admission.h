@@ -52,8 +52,9 @@ struct UserSettings {
 struct AdmissionSettings {
     ClientLookup client_lookup; ///< empty: all clients are alike
     std::optional<UserSettings> users;
-    bool hooks_connect = false;   ///< the hooks are asked when a client connects and disconnects
-    bool hooks_addresses = false; ///< the hooks are told of addresses
+    bool hooks_connect = false;      ///< the hooks are asked when a client connects and disconnects
+    bool hooks_addresses = false;    ///< the hooks are told of addresses
+    bool hooks_certificates = false; ///< the hooks are shown certificates
 };
 
 /// A client, as far as it is let in.

@@ -5,6 +5,7 @@
 #include "server/script_hooks.h"
 
 #include "server/client_files.h"
+#include "server/temporary_file.h"
 #include "util/log.h"
 #include "util/secret.h"
 #include "wire/peer_info.h"
@@ -39,52 +40,6 @@ constexpr std::size_t kMostNotices = 1024;
 
 constexpr std::size_t kLongestReason = 256;
 
-// A file of our own that goes with its owner. What it held is overwritten: it may be a password.
-class TemporaryFile {
-public:
-    // Nothing, with the reason in the log, if there cannot be one.
-    static std::shared_ptr<TemporaryFile> create(const std::string& directory, ByteView text = {}) {
-        auto path = directory + "/nf-ovpnd_XXXXXX";
-        const int fd = mkostemp(path.data(), O_CLOEXEC);
-        if (fd < 0) {
-            log::peer_error("{}: {}", directory, std::generic_category().message(errno));
-            return nullptr;
-        }
-        auto out = std::shared_ptr<TemporaryFile>(new TemporaryFile(path, fd, text.size()));
-        if (write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-            log::peer_error("{}: {}", path, std::generic_category().message(errno));
-            return nullptr;
-        }
-        return out;
-    }
-    ~TemporaryFile() {
-        const Bytes zeros(size_);
-        if (pwrite(fd_, zeros.data(), zeros.size(), 0) < 0)
-            log::warning("{}: {}", path_, std::generic_category().message(errno));
-        close(fd_);
-        unlink(path_.c_str());
-    }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-    // What a program has written there, at most @p limit bytes.
-    [[nodiscard]] std::string text(std::size_t limit) const {
-        std::string out(limit, '\0');
-        const auto got = pread(fd_, out.data(), out.size(), 0);
-        out.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
-        return out;
-    }
-
-private:
-    TemporaryFile(std::string path, int fd, std::size_t size)
-        : path_(std::move(path)), fd_(fd), size_(size) {}
-
-    std::string path_;
-    int fd_;
-    std::size_t size_;
-};
-
 TimePoint now() {
     return std::chrono::steady_clock::now();
 }
@@ -100,6 +55,22 @@ session::Refusal no_room() {
 
 } // namespace
 
+Environment complete_environment(const Environment& common, const Environment& client,
+                                 const std::string& type) {
+    auto out = common;
+    out.insert(out.end(), client.begin(), client.end());
+    const std::time_t time = std::time(nullptr);
+    std::tm parts{};
+    char text[32] = "";
+    if (localtime_r(&time, &parts))
+        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    out.emplace_back("time_ascii", text);
+    out.emplace_back("time_unix", std::to_string(time));
+    if (!type.empty())
+        out.emplace_back("script_type", type);
+    return out;
+}
+
 ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
                          std::function<void()> settle)
     : settings_(std::move(settings)), context_(context), settle_(std::move(settle)),
@@ -109,17 +80,7 @@ ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
 ScriptHooks::~ScriptHooks() = default;
 
 Environment ScriptHooks::complete(const Environment& client, const char* type) const {
-    auto out = settings_.environment;
-    out.insert(out.end(), client.begin(), client.end());
-    const std::time_t time = std::time(nullptr);
-    std::tm parts{};
-    char text[32] = "";
-    if (localtime_r(&time, &parts))
-        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-    out.emplace_back("time_ascii", text);
-    out.emplace_back("time_unix", std::to_string(time));
-    out.emplace_back("script_type", type);
-    return out;
+    return complete_environment(settings_.environment, client, type);
 }
 
 ScriptHooks::Question::~Question() {
@@ -283,7 +244,7 @@ void ScriptHooks::connect(ClientId client, const Environment& environment, Conne
         });
 }
 
-void ScriptHooks::disconnect(const Environment& environment) {
+void ScriptHooks::disconnect(ClientId, const Environment& environment) {
     if (!settings_.disconnect.empty())
         tell(settings_.disconnect, complete(environment, "client-disconnect"));
 }

@@ -40,7 +40,7 @@ public:
     void connect(server::ClientId client, const Environment& environment, Connected done) override {
         connects.push_back({client, as_map(environment), std::move(done)});
     }
-    void disconnect(const Environment& environment) override {
+    void disconnect(server::ClientId, const Environment& environment) override {
         disconnects.push_back(as_map(environment));
     }
     void learn_addresses(server::ClientId, const std::vector<std::string>& addresses,
