@@ -84,6 +84,7 @@ public:
                 done(session::Refusal{"no"}, {});
         };
     }
+    void verify_certificates(server::ClientId, const Environment&, Verified) override { others++; }
     void connect(server::ClientId, const Environment&, Connected) override { others++; }
     void disconnect(server::ClientId, const Environment&) override { others++; }
     void learn_addresses(server::ClientId, const std::vector<std::string>&, const Environment&,

@@ -408,6 +408,18 @@ TEST_F(PluginHooks, CertificatesFromTheAuthorityDown) {
     EXPECT_LT(text.find(" arg 1\n arg CN=ca\n"), text.find(" arg 0\n arg CN=own\n"));
 }
 
+TEST_F(PluginHooks, CertificatesOfWhoHasAToken) {
+    begin({"user", "fail=4"});
+    hooks_->present(1, {Bytes{1}});
+    std::optional<std::string> out;
+    hooks_->verify_certificates(1, {{"tls_id_0", "CN=own"}}, [&](const auto& answer, TimePoint) {
+        out = answer ? std::string("in") : answer.error().reason;
+    });
+    until([&] { return out.has_value(); });
+    EXPECT_EQ(out, "a plug-in refuses the certificate");
+    EXPECT_THAT(record_.text(), Not(HasSubstr("call AUTH_USER_PASS_VERIFY")));
+}
+
 TEST_F(PluginHooks, AnErrorAtTheEndIsARefusal) {
     begin({"user", "fail=10"});
     EXPECT_EQ(verify("secret"), "a plug-in refuses the client");

@@ -52,7 +52,8 @@ bool TunnelSetup::set_up(const Tunnel& tunnel) {
     told_ = environment(tunnel);
     const auto& remote = tunnel.path.remote;
     call_plugins(plugin::Hook::IpChange,
-                 {to_string(remote.address) + " " + std::to_string(remote.port)}, told_, nullptr);
+                 {host::plugin_address(remote.address, std::to_string(remote.port))}, told_,
+                 nullptr);
     run(settings_.up, "up", plugin::Hook::Up);
     if (settings_.configure_routes)
         add_routes(tunnel);
@@ -179,7 +180,7 @@ bool TunnelSetup::keep(const Tunnel& tunnel) {
 }
 
 void TunnelSetup::take_down() {
-    if (!told_.empty() && !routes_.empty()) {
+    if (!told_.empty()) {
         auto before = host::device_program({}, "route-pre-down", told_);
         call_plugins(plugin::Hook::RoutePreDown, std::move(before.words), told_, nullptr);
     }

@@ -72,6 +72,11 @@ void log_line(const plugin::LogLine& line) {
 
 } // namespace
 
+std::string plugin_address(const Address& address, const std::string& port) {
+    return std::string(address.is_ipv4() ? "[AF_INET]" : "[AF_INET6]") + to_string(address) + " " +
+           port;
+}
+
 PluginProcess::PluginProcess(const std::vector<config::PluginConfig>& plugins,
                              std::string main_file, const Environment& environment,
                              std::string program)

@@ -14,6 +14,7 @@
 #include "config/common_config.h"
 #include "plugin/messages.h"
 #include "util/descriptor.h"
+#include "util/endpoint.h"
 #include "util/fair_queue.h"
 
 #include <asio/io_context.hpp>
@@ -31,6 +32,9 @@
 #include <vector>
 
 namespace nfovpn::host {
+
+/// A peer as IPCHANGE has it: "[AF_INET]192.0.2.1 1194".
+std::string plugin_address(const Address& address, const std::string& port);
 
 class PluginProcess {
 public:

@@ -148,7 +148,7 @@ Certificate certificate_of(const Bytes& der) {
 } // namespace
 
 struct Loader::Loaded {
-    explicit Loaded(Plugin which) : plugin(std::move(which)) {}
+    explicit Loaded(Plugin which) : plugin(std::move(which)), argv(plugin.words) {}
     ~Loaded() {
         if (is_open && close)
             close(handle);
@@ -164,6 +164,7 @@ struct Loader::Loaded {
     }
 
     Plugin plugin;
+    Texts argv; ///< OpenVPN's are there as long as it runs, and plug-ins rely on that
     void* library = nullptr;
     abi::Open1 open1 = nullptr;
     abi::Open2 open2 = nullptr;
@@ -226,13 +227,12 @@ std::optional<std::string> Loader::load(Loaded& loaded) const {
 
 std::optional<std::string> Loader::open_one(Loaded& loaded) const {
     auto& l = loaded;
-    Texts argv(l.plugin.words);
     Texts envp(lines_of(environment_));
     Returned list;
     unsigned hooks = kAllHooks;
     if (l.open3) {
         const abi::OpenArguments in{static_cast<int>(kAllHooks),
-                                    argv.get(),
+                                    l.argv.get(),
                                     envp.get(),
                                     &callbacks(),
                                     abi::kOpenssl,
@@ -246,9 +246,9 @@ std::optional<std::string> Loader::open_one(Loaded& loaded) const {
             hooks = static_cast<unsigned>(out.hooks);
         }
     } else if (l.open2) {
-        l.handle = l.open2(&hooks, argv.get(), envp.get(), list.out());
+        l.handle = l.open2(&hooks, l.argv.get(), envp.get(), list.out());
     } else {
-        l.handle = l.open1(&hooks, argv.get(), envp.get());
+        l.handle = l.open1(&hooks, l.argv.get(), envp.get());
     }
     if (!l.handle)
         return l.plugin.path + ": its initialization failed";

@@ -45,6 +45,7 @@ using ClientLookup = std::function<std::optional<ClientSettings>(const std::stri
 struct UserSettings {
     bool required = true;        ///< else who gives none is verified with empty ones
     bool as_common_name = false; ///< the user name is the client's name
+    bool certificates = false;   ///< somebody has a say about them
     std::shared_ptr<const AuthTokenSettings> tokens; ///< in place of the password, later on
 };
 

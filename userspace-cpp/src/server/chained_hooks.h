@@ -24,6 +24,9 @@ public:
     }
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) final;
+    void verify_certificates(ClientId client, const Environment& environment, Verified done) final {
+        before_.verify_certificates(client, environment, std::move(done));
+    }
     void connect(ClientId client, const Environment& environment, Connected done) final {
         before_.connect(client, environment, std::move(done));
     }

@@ -255,6 +255,7 @@ CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper,
         wants({Hook::TlsVerify, Hook::TlsFinal, Hook::IpChange})) {
         s.users.emplace();
         s.users->required = users && !c.user_optional;
+        s.users->certificates = !c.tls_verify.empty() || wants({Hook::TlsVerify, Hook::TlsFinal});
         s.users->as_common_name = c.username_as_common_name;
         if (c.gen_token && users)
             s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c, keeper));
@@ -534,8 +535,7 @@ End Daemon::run() {
     }
     if (leases_ && config_->pool_file_seconds > 0)
         leases_->write();
-    if (!config_->routes.empty())
-        static_cast<void>(call_plugins(plugin::Hook::RoutePreDown, "route-pre-down"));
+    static_cast<void>(call_plugins(plugin::Hook::RoutePreDown, "route-pre-down"));
     static_cast<void>(call_plugins(plugin::Hook::Down, "down"));
     run_device_program(config_->down, "down");
     log::info("stopped");

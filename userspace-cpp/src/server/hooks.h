@@ -57,6 +57,10 @@ public:
     /// @p password is valid only during the call.
     virtual void verify_user(ClientId client, const Environment& environment,
                              const std::string& username, ByteView password, Verified done) = 0;
+    /// In place of that, of who shows a token: only what certificates decide. Where
+    /// UserSettings::certificates says that they decide anything.
+    virtual void verify_certificates(ClientId client, const Environment& environment,
+                                     Verified done) = 0;
     virtual void connect(ClientId client, const Environment& environment, Connected done) = 0;
     virtual void disconnect(ClientId client, const Environment& environment) = 0;
     /// The client is to have these addresses and networks.

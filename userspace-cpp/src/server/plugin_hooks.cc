@@ -49,6 +49,7 @@ struct PluginHooks::User {
     Environment environment;
     std::string name;
     SecretBytes password;
+    bool has_token = false; ///< and needs no password
     Verified done;
     std::shared_ptr<TemporaryFile> control;
     std::shared_ptr<TemporaryFile> pending;
@@ -87,6 +88,12 @@ plugin::Request PluginHooks::request(Hook hook, ClientId client,
     out.hook = hook;
     out.client = client;
     out.environment = complete_environment(settings_.environment, environment, "");
+    // OpenVPN has no time of the connection before there is one.
+    if (hook == Hook::TlsVerify || hook == Hook::VerifyUser || hook == Hook::TlsFinal ||
+        hook == Hook::IpChange)
+        std::erase_if(out.environment, [](const auto& variable) {
+            return variable.first == "time_ascii" || variable.first == "time_unix";
+        });
     return out;
 }
 
@@ -110,10 +117,24 @@ void PluginHooks::verify_user(ClientId client, const Environment& environment,
     user->name = username;
     user->password = SecretBytes(password);
     user->done = std::move(done);
-    const auto found = certificates_.find(client);
+    begin(user);
+}
+
+void PluginHooks::verify_certificates(ClientId client, const Environment& environment,
+                                      Verified done) {
+    auto user = std::make_shared<User>();
+    user->client = client;
+    user->environment = environment;
+    user->has_token = true;
+    user->done = std::move(done);
+    begin(user);
+}
+
+// Nobody is called back before that has returned.
+void PluginHooks::begin(const std::shared_ptr<User>& user) {
+    const auto found = certificates_.find(user->client);
     const auto count = found == certificates_.end() ? 0 : found->second.size();
-    // Never before this has returned.
-    here_.insert(client);
+    here_.insert(user->client);
     asio::post(context_, [this, user, count] {
         if (!here_.contains(user->client))
             return;
@@ -144,7 +165,7 @@ void PluginHooks::verify_certificate(const std::shared_ptr<User>& user, int dept
 }
 
 void PluginHooks::verify_name(const std::shared_ptr<User>& user) {
-    if (!calls_.wants(Hook::VerifyUser)) {
+    if (user->has_token || !calls_.wants(Hook::VerifyUser)) {
         ask_programs(user);
         return;
     }
@@ -197,14 +218,18 @@ void PluginHooks::ask_programs(const std::shared_ptr<User>& user) {
         verify_last(user, {});
         return;
     }
-    programs_.verify_user(
-        user->client, user->environment, user->name, user->password.view(),
-        [this, user](Result<ClientSettings, session::Refusal> answer, TimePoint when) {
-            if (answer)
-                verify_last(user, std::move(*answer));
-            else
-                user->done(std::move(answer), when);
-        });
+    const auto answered = [this, user](Result<ClientSettings, session::Refusal> answer,
+                                       TimePoint when) {
+        if (answer)
+            verify_last(user, std::move(*answer));
+        else
+            user->done(std::move(answer), when);
+    };
+    if (user->has_token)
+        programs_.verify_certificates(user->client, user->environment, answered);
+    else
+        programs_.verify_user(user->client, user->environment, user->name, user->password.view(),
+                              answered);
 }
 
 void PluginHooks::verify_last(const std::shared_ptr<User>& user, ClientSettings settings) {
@@ -231,9 +256,11 @@ void PluginHooks::tell_address(const std::shared_ptr<User>& user) {
     if (!calls_.wants(Hook::IpChange) || !told_.insert(user->client).second)
         return;
     auto call = request(Hook::IpChange, user->client, user->environment);
-    const auto address = value_of(user->environment, "untrusted_ip");
-    call.args = {(address.empty() ? value_of(user->environment, "untrusted_ip6") : address) + " " +
-                 value_of(user->environment, "untrusted_port")};
+    auto text = value_of(user->environment, "untrusted_ip");
+    if (text.empty())
+        text = value_of(user->environment, "untrusted_ip6");
+    if (const auto address = parse_address(text))
+        call.args = {host::plugin_address(*address, value_of(user->environment, "untrusted_port"))};
     calls_.tell(std::move(call));
 }
 

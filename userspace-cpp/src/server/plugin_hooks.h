@@ -48,6 +48,8 @@ public:
     void present(ClientId client, std::vector<Bytes> certificates) override;
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) override;
+    void verify_certificates(ClientId client, const Environment& environment,
+                             Verified done) override;
     void connect(ClientId client, const Environment& environment, Connected done) override;
     void disconnect(ClientId client, const Environment& environment) override;
     void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
@@ -70,6 +72,7 @@ private:
     [[nodiscard]] plugin::Request request(plugin::Hook hook, ClientId client,
                                           const Environment& environment) const;
     void ask(plugin::Request request, host::PluginCalls::Done done);
+    void begin(const std::shared_ptr<User>& user);
     void verify_certificate(const std::shared_ptr<User>& user, int depth);
     void verify_name(const std::shared_ptr<User>& user);
     void name_answered(const std::shared_ptr<User>& user, const plugin::Answer& answer);

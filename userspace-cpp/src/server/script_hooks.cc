@@ -49,6 +49,14 @@ bool fits_a_line(ByteView text) {
     return as_text(text).find('\n') == std::string_view::npos;
 }
 
+// Of the certificates of a client; -1 if it has none.
+int deepest(const Environment& environment) {
+    int depth = -1;
+    while (!value_of(environment, "tls_id_" + std::to_string(depth + 1)).empty())
+        depth++;
+    return depth;
+}
+
 session::Refusal no_room() {
     return {"the server cannot verify users now", true};
 }
@@ -152,11 +160,18 @@ void ScriptHooks::verify_certificates(ClientId client, const Environment& enviro
         });
 }
 
+void ScriptHooks::verify_certificates(ClientId client, const Environment& environment,
+                                      Verified done) {
+    const int depth = deepest(environment);
+    if (settings_.tls_verify.empty() || depth < 0)
+        later([done = std::move(done)] { done(ClientSettings{}, now()); });
+    else
+        verify_certificates(client, environment, depth, std::move(done));
+}
+
 void ScriptHooks::verify_user(ClientId client, const Environment& environment,
                               const std::string& username, ByteView password, Verified done) {
-    int depth = -1;
-    while (!value_of(environment, "tls_id_" + std::to_string(depth + 1)).empty())
-        depth++;
+    const int depth = deepest(environment);
     if (settings_.tls_verify.empty()) {
         verify_name(client, environment, username, password, std::move(done));
     } else if (depth < 0) {

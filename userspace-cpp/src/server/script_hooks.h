@@ -51,6 +51,8 @@ public:
 
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) override;
+    void verify_certificates(ClientId client, const Environment& environment,
+                             Verified done) override;
     void connect(ClientId client, const Environment& environment, Connected done) override;
     void disconnect(ClientId client, const Environment& environment) override;
     void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
