@@ -145,6 +145,7 @@ tls_verify_program() {
 		# shellcheck disable=SC2016	# the script's own
 		script "$RUN/verify" <<<'[ "$1 $2" != "0 CN=client" ]'
 		lines=('script-security 2' "tls-verify $RUN/verify")
+		untold=1
 		want=("${only_client2[@]}")
 		return
 	fi
@@ -287,6 +288,7 @@ only_alice=('client as mallory: out' 'client as alice: in, reaches the LAN: yes'
 no_user_name() {
 	if [ "$1" = configure ]; then
 		verifier via-file <<<'exit 0'
+		untold=1
 		want=('client: out' 'client as alice: in, reaches the LAN: yes')
 		return
 	fi
@@ -367,20 +369,14 @@ users_only() {
 one_place() {
 	if [ "$1" = configure ]; then
 		lines=('max-clients 1')
-		want=("${only_client2[@]}")
+		untold=1
+		want=('client: out')
 		return
 	fi
 	client_up client2 client2 AES-256-GCM 203.0.113.1
 	try client
 	stop client2 || true
 	wait_for 10 no_link client2 tun0 || fail 'tun0 is left'
-	# its place is given back at its goodbye, or when it is missed
-	wait_for 20 try_again client2
-}
-try_again() {
-	try "$1" >"$RUN/again"
-	! grep -q ': out' "$RUN/again" || return
-	command cat "$RUN/again"
 }
 
 # A client's key of tls-crypt-v2 that does not say when it was made.

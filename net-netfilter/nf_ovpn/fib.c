@@ -149,25 +149,22 @@ bool nf_ovpn_fib_leads_back(const struct nf_ovpn_instance *inst,
 	const union nf_inet_addr *saddr = &ct->tuplehash[dir].tuple.src.u3;
 	const union nf_inet_addr *daddr = &ct->tuplehash[!dir].tuple.src.u3;
 
-	if (nf_ct_l3num(ct) == NFPROTO_IPV4) {
-		struct flowi4 fl4 = {
-			.flowi4_iif	= in->ifindex,
-			.flowi4_dscp	= ip4h_dscp(ip_hdr(skb)),
-			.flowi4_scope	= RT_SCOPE_UNIVERSE,
-			.flowi4_proto	= nf_ct_protonum(ct),
-			.saddr		= saddr->ip,
-			.daddr		= daddr->ip,
-		};
+	struct flowi4 fl4 = {
+		.flowi4_iif	= in->ifindex,
+		.flowi4_scope	= RT_SCOPE_UNIVERSE,
+		.flowi4_proto	= nf_ct_protonum(ct),
+		.saddr		= saddr->ip,
+		.daddr		= daddr->ip,
+	};
+	struct flowi6 fl6 = {
+		.flowi6_iif	= in->ifindex,
+		.flowi6_proto	= nf_ct_protonum(ct),
+		.saddr		= saddr->in6,
+		.daddr		= daddr->in6,
+	};
 
-		return leads_back4(inst, &fl4, in);
-	} else {
-		struct flowi6 fl6 = {
-			.flowi6_iif	= in->ifindex,
-			.flowi6_proto	= nf_ct_protonum(ct),
-			.saddr		= saddr->in6,
-			.daddr		= daddr->in6,
-		};
-
+	if (nf_ct_l3num(ct) == NFPROTO_IPV6)
 		return leads_back6(inst, &fl6, skb, in);
-	}
+	fl4.flowi4_dscp = ip4h_dscp(ip_hdr(skb));
+	return leads_back4(inst, &fl4, in);
 }

@@ -341,7 +341,8 @@ TEST_F(ClientCoreTest, WrongPasswordEndsTheClient) {
     settings.password = std::make_shared<const SecretBytes>(as_bytes("open barley"));
     auto& c = start();
     ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
-    hooks.next_user().done(session::Refusal{"user name or password is wrong"}, sim.now);
+    hooks.next_user().done(session::Refusal{"user name or password is wrong", false, true},
+                           sim.now);
     ASSERT_TRUE(ends(c, 20s));
     EXPECT_THAT(c.core->failure(), HasSubstr("user name or password is wrong"));
     EXPECT_THAT(c.core->failure(), Not(HasSubstr("barley")));
@@ -849,7 +850,7 @@ TEST_F(ClientCoreTest, WhyItEndsIsTold) {
     auto& c = make_observed();
     c.start();
     ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
-    hooks.next_user().done(session::Refusal{"wrong"}, sim.now);
+    hooks.next_user().done(session::Refusal{"wrong", false, true}, sim.now);
     ASSERT_TRUE(ends(c, 20s));
     EXPECT_EQ(observer.states.back(), management::State::Exiting);
     EXPECT_EQ(observer.reasons.back(), "auth-failure");
@@ -935,7 +936,7 @@ TEST_F(ClientCoreTest, ARefusedUserIsAskedAgain) {
     c.core->told_user("carol", SecretBytes(as_bytes("open barley")), sim.now);
     ASSERT_TRUE(sim.run_until([&] { return !hooks.users.empty(); }, 30s));
     observer.told.clear();
-    hooks.next_user().done(session::Refusal{"wrong"}, sim.now);
+    hooks.next_user().done(session::Refusal{"wrong", false, true}, sim.now);
     ASSERT_TRUE(sim.run_until([&] { return c.core->phase() == Phase::Asking; }, 30s));
     EXPECT_THAT(observer.told, ElementsAre("refused wrong", "hold 1", "user"));
     c.core->told_user("carol", SecretBytes(as_bytes("open sesame")), sim.now);

@@ -98,12 +98,12 @@ TEST_F(HooksTest, UserNameAndPasswordDecide) {
     answer_user(kWrong);
     sim.run(10s);
     EXPECT_FALSE(bad.client->connected());
-    EXPECT_THAT(bad.client->messages, ElementsAre("AUTH_FAILED,user name or password is wrong"));
+    EXPECT_THAT(bad.client->messages, ElementsAre("AUTH_FAILED"));
     EXPECT_EQ(sim.plane.peers.size(), 1U);
 
     auto& nobody = sim.add_client("carol");
     sim.run(10s);
-    EXPECT_THAT(nobody.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,this server asks")));
+    EXPECT_THAT(nobody.client->messages, ElementsAre("AUTH_FAILED"));
     EXPECT_THAT(hooks.users, IsEmpty()) << "nobody needs to be asked";
     EXPECT_EQ(sim.core->half_open(), 0U);
 }
@@ -150,7 +150,7 @@ TEST_F(HooksTest, UsersMayBeGivenUpAndAskedForWhileItRuns) {
     sim.run(3s);
     carol.client->renegotiate(sim.now);
     sim.run(5s);
-    EXPECT_THAT(carol.client->messages.back(), HasSubstr("AUTH_FAILED,this server asks"));
+    EXPECT_EQ(carol.client->messages.back(), "AUTH_FAILED");
     EXPECT_EQ(sim.core->clients(sim.now).size(), 2U);
 }
 
@@ -233,7 +233,7 @@ TEST_F(HooksTest, NamesOutsideAsciiStayApart) {
     longest.client->username = std::string(65, 'x');
     longest.client->password = "secret";
     sim.run(10s);
-    EXPECT_THAT(longest.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,the user name is")));
+    EXPECT_THAT(longest.client->messages, ElementsAre("AUTH_FAILED"));
 }
 
 // Somebody with a certificate can open sessions without end that wait for a decision.
@@ -306,7 +306,7 @@ TEST_F(HooksTest, EveryRenegotiationIsVerified) {
     host.client->renegotiate(sim.now);
     answer_user(kWrong);
     sim.run(10s);
-    EXPECT_THAT(host.client->messages.back(), "AUTH_FAILED,user name or password is wrong");
+    EXPECT_EQ(host.client->messages.back(), "AUTH_FAILED");
     EXPECT_THAT(sim.plane.peers, IsEmpty());
 }
 
@@ -320,7 +320,7 @@ TEST_F(HooksTest, AnotherUserAtRenegotiationIsRefusedUnasked) {
     host.client->renegotiate(sim.now);
     sim.run(10s);
     EXPECT_THAT(hooks.users, IsEmpty());
-    EXPECT_THAT(host.client->messages.back(), HasSubstr("AUTH_FAILED,another user name"));
+    EXPECT_EQ(host.client->messages.back(), "AUTH_FAILED");
     EXPECT_THAT(sim.plane.peers, IsEmpty());
 }
 
@@ -359,7 +359,7 @@ TEST_F(HooksTest, TokenIsNoCertificate) {
     ASSERT_TRUE(up(again));
     auto& revoked = user("alice", token);
     ASSERT_TRUE(sim.run_until(asked, 30s));
-    hooks.next_certificate().done(session::Refusal{"not that one"}, sim.now);
+    hooks.next_certificate().done(session::Refusal{"not that one", false, true}, sim.now);
     sim.run(10s);
     EXPECT_FALSE(revoked.client->connected());
     EXPECT_THAT(revoked.client->messages, ElementsAre("AUTH_FAILED,not that one"));
@@ -446,7 +446,7 @@ TEST_F(HooksTest, ProgramDecidesWhoConnectsAndWithWhat) {
     ASSERT_TRUE(asked_to_connect());
     hooks.next_connect().done(std::nullopt, sim.now);
     sim.run(10s);
-    EXPECT_THAT(other.client->messages, ElementsAre(HasSubstr("AUTH_FAILED,")));
+    EXPECT_THAT(other.client->messages, ElementsAre("AUTH_FAILED"));
     EXPECT_THAT(hooks.disconnects, IsEmpty()) << "it was not connected";
 
     sim.run(10s);
@@ -663,8 +663,7 @@ TEST_F(HooksTest, TooManyNetworksAreRefused) {
     more.networks = {ipv4_prefix(*parse_ipv4("10.1.0.0"), 16)};
     hooks.next_connect().done(more, sim.now);
     sim.run(10s);
-    EXPECT_THAT(host.client->messages,
-                ElementsAre(HasSubstr("AUTH_FAILED,the server has too many")));
+    EXPECT_THAT(host.client->messages, ElementsAre("AUTH_FAILED"));
     auto& other = sim.add_client("bob");
     ASSERT_TRUE(asked_to_connect());
     hooks.next_connect().done(server::ClientSettings{}, sim.now);

@@ -1032,7 +1032,7 @@ TEST_F(ClientManagementTest, AClientIsLedByItsManagementClient) {
     EXPECT_EQ(question.password, "barley");
     EXPECT_THAT(read(), StartsWith(">STATE:1700000000,WAIT,,,,,,\r\n"
                                    ">STATE:1700000000,AUTH,,,,,,\r\n"));
-    question.done(session::Refusal{"wrong password"}, sim.now);
+    question.done(session::Refusal{"wrong password", false, true}, sim.now);
     EXPECT_THAT(until("RECONNECTING"),
                 testing::AllOf(HasSubstr(">PASSWORD:Verification Failed: 'Auth' ['"),
                                HasSubstr("wrong password"),

@@ -453,7 +453,7 @@ TEST_F(PluginHooks, OptionsOfAClient) {
 }
 
 TEST_F(PluginHooks, OptionsThatCannotBeReadAreARefusal) {
-    begin({"config=no-such-option"});
+    begin({"config=ifconfig-push,nonsense"});
     EXPECT_FALSE(connect());
 }
 

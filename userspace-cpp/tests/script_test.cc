@@ -131,16 +131,48 @@ TEST_F(ScriptTest, PasswordInTheEnvironment) {
 
 TEST_F(ScriptTest, StatusAndReasonOfARefusal) {
     settings.verify_user = script("exit 1");
-    EXPECT_EQ(verify("alice", "x")->reason, "user name or password is wrong");
+    auto refusal = verify("alice", "x");
+    EXPECT_EQ(refusal->reason, "user name or password is wrong");
+    EXPECT_FALSE(refusal->told) << "the client learns no more than that";
     settings.verify_user =
         script("printf 'come back\\tlater\\nor not' >$auth_failed_reason_file; exit 1");
-    EXPECT_EQ(verify("alice", "x")->reason, "come back_later");
-    settings.verify_user = script("exit 2");
-    EXPECT_TRUE(verify("alice", "x")) << "deferred is not let in";
+    refusal = verify("alice", "x");
+    EXPECT_EQ(refusal->reason, "come back_later");
+    EXPECT_TRUE(refusal->told);
     settings.verify_user = script("kill -9 $$");
     EXPECT_TRUE(verify("alice", "x"));
     settings.verify_user = {directory + "/missing"};
     EXPECT_TRUE(verify("alice", "x"));
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(ScriptTest, AVerifierAnswersLater) {
+    const auto later = [&](const std::string& what) {
+        return script("{ sleep 0.3; " + what + "; } >/dev/null 2>&1 & exit 2");
+    };
+    settings.verify_user = later("echo 1 >$auth_control_file");
+    EXPECT_FALSE(verify("alice", "x"));
+    settings.verify_user = later("echo no >$auth_failed_reason_file; echo 0 >$auth_control_file");
+    EXPECT_EQ(verify("alice", "x")->reason, "no");
+    settings.verify_user = later("echo yes >$auth_control_file");
+    EXPECT_TRUE(verify("alice", "x")) << "what is not understood is no";
+    settings.verify_user = script("echo 0 >$auth_control_file; exit 0");
+    EXPECT_FALSE(verify("alice", "x")) << "the status says that nothing comes later";
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(ScriptTest, NobodyWaitsForTheAnswerAboutAForgottenClient) {
+    settings.verify_user = script("exit 2");
+    ScriptHooks hooks(settings, context, [] {});
+    hooks.verify_user(1, {}, "alice", {}, [](auto, TimePoint) { ADD_FAILURE(); });
+    while (hooks.idle() || nothing_left())
+        context.run_one();
+    context.run_for(std::chrono::milliseconds(300));
+    context.restart();
+    EXPECT_FALSE(hooks.idle());
+    hooks.forget(1);
+    EXPECT_TRUE(hooks.idle());
+    run();
     EXPECT_TRUE(nothing_left());
 }
 
@@ -180,8 +212,36 @@ TEST_F(ScriptTest, OptionsOfAClientFromAProgram) {
     EXPECT_TRUE(nothing_left());
 }
 
+TEST_F(ScriptTest, UnknownOptionsFromAProgramAreLeftOut) {
+    settings.connect = script("printf '%s\\n' 'pish 1' 'push \"ping 9\"' 'port 5' >$1");
+    ScriptHooks hooks(settings, context, [] {});
+    std::optional<ClientSettings> answer;
+    hooks.connect(1, {}, [&](auto more, TimePoint) { answer = std::move(more); });
+    run();
+    ASSERT_TRUE(answer);
+    EXPECT_THAT(answer->push, ElementsAre("ping 9"));
+}
+
+TEST_F(ScriptTest, AConnectProgramAnswersLater) {
+    settings.connect = script("echo 2 >$client_connect_deferred_file; { sleep 0.3; "
+                              "echo 'push \"ping 9\"' >$client_connect_config_file; "
+                              "echo 1 >$client_connect_deferred_file; } >/dev/null 2>&1 &");
+    ScriptHooks hooks(settings, context, [] {});
+    std::optional<ClientSettings> answer;
+    hooks.connect(1, {}, [&](auto more, TimePoint) { answer = std::move(more); });
+    run();
+    ASSERT_TRUE(answer);
+    EXPECT_THAT(answer->push, ElementsAre("ping 9"));
+    EXPECT_TRUE(nothing_left());
+}
+
 TEST_F(ScriptTest, BadOptionsOrStatusLetNobodyIn) {
-    for (const char* text : {"echo 'pish \"ping 9\"' >$1", "exit 3"}) {
+    for (const char* text :
+         {"echo 'iroute nonsense' >$1", "exit 3", "echo 0 >$client_connect_deferred_file",
+          "echo yes >$client_connect_deferred_file",
+          "echo 1 >$client_connect_deferred_file; exit 3",
+          "echo 2 >$client_connect_deferred_file; { sleep 0.3; "
+          "echo 0 >$client_connect_deferred_file; } >/dev/null 2>&1 &"}) {
         settings.connect = script(text);
         ScriptHooks hooks(settings, context, [] {});
         bool answered = false;

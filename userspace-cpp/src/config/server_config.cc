@@ -9,6 +9,7 @@
 #include "util/secret.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <set>
@@ -1072,6 +1073,44 @@ std::uint32_t ipv6_pool_offset(const Prefix& network) {
     return network.length < 112 ? 0x1000 : 2;
 }
 
+namespace {
+
+// What has an effect there with OpenVPN, supported here or not. Others it ignores.
+bool is_of_one_client(std::string_view name) {
+    static constexpr std::array<std::string_view, 27> kNames = {
+        "auth-token",
+        "auth-token-user",
+        "bind-dev",
+        "cipher",
+        "comp-lzo",
+        "comp-noadapt",
+        "compress",
+        "config",
+        "data-ciphers",
+        "data-ciphers-fallback",
+        "disable",
+        "ifconfig-ipv6-push",
+        "ifconfig-push",
+        "inactive",
+        "iroute",
+        "iroute-ipv6",
+        "max-routes-per-client",
+        "ncp-ciphers",
+        "override-username",
+        "ping",
+        "ping-exit",
+        "ping-restart",
+        "push",
+        "push-remove",
+        "push-reset",
+        "session-timeout",
+        "vlan-pvid",
+    };
+    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+} // namespace
+
 bool ParsedClientFile::ok() const {
     return !any_error(findings);
 }
@@ -1136,6 +1175,10 @@ ParsedClientFile parse_client_file(std::string_view text) {
             // As OpenVPN: a client is not locked out by a line that nobody understands.
             out.findings.push_back({Severity::Warning, d.line, d.name + ": not known, and ignored",
                                     std::string(nearest_option(d.name)), d.file});
+        } else if (!is_of_one_client(d.name)) {
+            out.findings.push_back({Severity::Warning, d.line,
+                                    d.name + ": is not of a single client, and ignored",
+                                    "put it into the server's configuration", d.file});
         } else {
             error("not supported in a file of client-config-dir",
                   "ifconfig-push, ifconfig-ipv6-push, iroute, iroute-ipv6, push, push-remove, "

@@ -105,7 +105,9 @@ void Admission::verify_token(Applicant& client, const std::string& username, Byt
         log::peer_warning("{}: token of user {}: {}", client.label(), username,
                           expired ? "expired" : "not authentic");
         // By that word a client forgets its token, and asks for a password.
-        then(client, session::Refusal{expired ? "SESSION:token expired" : "SESSION:token unknown"},
+        then(client,
+             session::Refusal{expired ? "SESSION:token expired" : "SESSION:token unknown", false,
+                              true},
              now);
         return;
     }

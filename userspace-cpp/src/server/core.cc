@@ -638,7 +638,7 @@ std::optional<std::vector<std::string>> ServerCore::push_for(const Client& clien
         if (removed(option))
             return true;
         if (special.push_reset)
-            return !option.starts_with("topology ") && !option.starts_with("route-gateway ");
+            return true;
         return std::any_of(
             special.networks.begin(), special.networks.end(),
             [&](const Prefix& network) { return session::is_route_to(option, network); });

@@ -50,8 +50,10 @@ void ManagementHooks::ask(User user, Verified done) {
     protocol_.authenticate(pending, [later](const management::AuthOutcome& outcome) {
         if (const auto* denied = std::get_if<management::Denied>(&outcome)) {
             log::peer_warning("client-deny: {}", denied->reason);
-            later(session::Refusal{denied->client_reason.empty() ? "user name or password is wrong"
-                                                                 : denied->client_reason});
+            if (denied->client_reason.empty())
+                later(session::Refusal{"user name or password is wrong"});
+            else
+                later(session::Refusal{denied->client_reason, false, true});
             return true;
         }
         const auto* allowed = std::get_if<management::Allowed>(&outcome);

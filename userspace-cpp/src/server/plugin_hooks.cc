@@ -58,7 +58,10 @@ struct PluginHooks::User {
     void refuse() const {
         auto text = reason ? reason->text(kLongestReason) : std::string();
         text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
-        done(session::Refusal{text.empty() ? "user name or password is wrong" : text}, now());
+        if (text.empty())
+            done(session::Refusal{"user name or password is wrong"}, now());
+        else
+            done(session::Refusal{text, false, true}, now());
     }
 };
 
@@ -202,10 +205,10 @@ void PluginHooks::name_answered(const std::shared_ptr<User>& user, const Answer&
 
 void PluginHooks::name_deferred(const std::shared_ptr<User>& user) {
     wait(user->client, [this, user, until = now() + settings_.longest](TimePoint when) {
-        const auto text = user->control->text(1);
-        if (text.empty() && when < until)
+        const auto answer = user->control->answer();
+        if (!answer && when < until)
             return false;
-        if (text == "1")
+        if (answer.value_or(false))
             ask_programs(user);
         else
             user->refuse();
@@ -313,7 +316,7 @@ void PluginHooks::connect_v1(const std::shared_ptr<Connection>& connection, bool
                 connect_v1(connection, true);
                 return true;
             });
-        } else if (auto more = read_client_file(of.config->path())) {
+        } else if (auto more = read_client_file(of.config->path(), Unknown::Ignored)) {
             of.settings.merge(*more);
             connect_v2(connection, false);
         } else {
@@ -361,7 +364,8 @@ void PluginHooks::connect_v2(const std::shared_ptr<Connection>& connection, bool
                                 "asked again");
             bool good = answer.status == Status::Success;
             for (const auto& text : answer.config) {
-                const auto more = good ? parse_client_settings("plugin", text) : std::nullopt;
+                const auto more =
+                    good ? parse_client_settings("plugin", text, Unknown::Ignored) : std::nullopt;
                 good = more.has_value();
                 if (more)
                     of.settings.merge(*more);

@@ -11,6 +11,7 @@
 #include "wire/peer_info.h"
 
 #include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -39,6 +40,12 @@ constexpr std::size_t kOfOneSource = 4;
 constexpr std::size_t kMostNotices = 1024;
 
 constexpr std::size_t kLongestReason = 256;
+
+// Status of a verifier whose answer comes later (OPENVPN_PLUGIN_FUNC_DEFERRED).
+constexpr int kDeferred = 2;
+
+// Between two looks at a file for an answer that comes later.
+constexpr auto kLook = std::chrono::milliseconds(200);
 
 TimePoint now() {
     return std::chrono::steady_clock::now();
@@ -121,6 +128,25 @@ void ScriptHooks::start_questions() {
                           });
         asked_.insert_or_assign(client, Running{ticket, source});
     }
+}
+
+// A client whose handshake does not end in time is forgotten, and its answer with it.
+void ScriptHooks::wait_for_answer(ClientId client, std::function<std::optional<bool>()> look,
+                                  std::function<void(bool)> answered) {
+    if (const auto answer = look()) {
+        awaited_.erase(client);
+        answered(*answer);
+        settle_();
+        return;
+    }
+    auto timer = std::make_shared<asio::steady_timer>(context_, kLook);
+    awaited_.insert_or_assign(client, timer);
+    // Nobody waits any more when the timer is gone.
+    timer->async_wait([this, client, look = std::move(look), answered = std::move(answered),
+                       weak = std::weak_ptr(timer)](const std::error_code& error) {
+        if (!error && !weak.expired())
+            wait_for_answer(client, look, answered);
+    });
 }
 
 void ScriptHooks::later(std::function<void()> answer) {
@@ -206,7 +232,8 @@ void ScriptHooks::verify_name(ClientId client, const Environment& environment,
     auto words = settings_.verify_user;
     std::shared_ptr<TemporaryFile> credentials;
     auto reason = TemporaryFile::create(settings_.directory);
-    bool possible = reason && fits_a_line(as_bytes(username)) && fits_a_line(password);
+    auto control = TemporaryFile::create(settings_.directory);
+    bool possible = reason && control && fits_a_line(as_bytes(username)) && fits_a_line(password);
     if (possible && settings_.password_by_environment) {
         all.emplace_back("username", username);
         all.emplace_back("password", as_text(password));
@@ -224,19 +251,26 @@ void ScriptHooks::verify_name(ClientId client, const Environment& environment,
     if (credentials)
         words.push_back(credentials->path());
     all.emplace_back("auth_failed_reason_file", reason->path());
+    all.emplace_back("auth_control_file", control->path());
+    const auto answered = [done = std::move(done), reason](bool good) {
+        if (good) {
+            done(ClientSettings{}, now());
+            return;
+        }
+        auto text = reason->text(kLongestReason);
+        text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
+        if (text.empty())
+            done(session::Refusal{"user name or password is wrong"}, now());
+        else
+            done(session::Refusal{text, false, true}, now());
+    };
     ask(client, std::move(words), std::move(all),
-        [done = std::move(done), credentials, reason](int status) {
-            if (status == 0) {
-                done(ClientSettings{}, now());
-                return;
-            }
-            if (status == 2)
-                log::error(
-                    "auth-user-pass-verify: status 2, a deferred answer, is not supported: take "
-                    "the time that it needs");
-            auto text = reason->text(kLongestReason);
-            text = wire::printable(text.substr(0, text.find('\n')), kLongestReason);
-            done(session::Refusal{text.empty() ? "user name or password is wrong" : text}, now());
+        [this, client, answered, credentials, control](int status) {
+            if (status == kDeferred)
+                wait_for_answer(
+                    client, [control] { return control->answer(); }, answered);
+            else
+                answered(status == 0);
         });
 }
 
@@ -247,16 +281,27 @@ void ScriptHooks::connect(ClientId client, const Environment& environment, Conne
         return;
     }
     auto options = TemporaryFile::create(settings_.directory);
-    if (!options) {
+    auto deferred = TemporaryFile::create(settings_.directory);
+    if (!options || !deferred) {
         later([done = std::move(done)] { done(std::nullopt, now()); });
         return;
     }
     auto words = settings_.connect;
     words.push_back(options->path());
-    ask(client, std::move(words), complete(environment, "client-connect"),
-        [done = std::move(done), options](int status) {
-            done(status == 0 ? read_client_file(options->path()) : std::nullopt, now());
-        });
+    auto all = complete(environment, "client-connect");
+    all.emplace_back("client_connect_config_file", options->path());
+    all.emplace_back("client_connect_deferred_file", deferred->path());
+    const auto answered = [done = std::move(done), options](bool good) {
+        done(good ? read_client_file(options->path(), Unknown::Ignored) : std::nullopt, now());
+    };
+    ask(client, std::move(words), std::move(all), [this, client, answered, deferred](int status) {
+        // An empty file leaves the decision to the status.
+        if (status == 0 && deferred->text(1) == "2")
+            wait_for_answer(
+                client, [deferred] { return deferred->answer(); }, answered);
+        else
+            answered(status == 0 && deferred->answer().value_or(true));
+    });
 }
 
 void ScriptHooks::disconnect(ClientId, const Environment& environment) {
@@ -307,6 +352,7 @@ bool ScriptHooks::busy() const {
 
 void ScriptHooks::forget(ClientId client) {
     questions_.erase_if([&](const Question& question) { return question.client == client; });
+    awaited_.erase(client);
     auto found = asked_.find(client);
     if (found == asked_.end())
         return;

@@ -4,23 +4,30 @@
 //
 //     auth-user-pass-verify   via-file: the last argument is a file with the user name in its first
 //                             line and the password in its second; via-env: both are in the
-//                             environment. Status 0 lets the user in. What it writes to the file
-//                             auth_failed_reason_file is told to the client.
-//     client-connect          the last argument is a file for options in the syntax of
-//                             client-config-dir; status 0 lets the client in
+//                             environment. Status 0 lets the user in; after status 2 the answer,
+//                             1 or 0, is written to the file auth_control_file later. What it
+//                             writes to the file auth_failed_reason_file is told to the client.
+//     client-connect          the last argument, and client_connect_config_file, is a file for
+//                             options in the syntax of client-config-dir; status 0 lets the client
+//                             in, unless it writes 2 or 0 to client_connect_deferred_file: 2 stands
+//                             for an answer, 1 or 0, that is written there later
 //     client-disconnect       with bytes_received, bytes_sent and time_duration
 //     learn-address           "add" or "delete", an address or network, and with "add" the name;
 //                             another status than 0 to "add" takes the address from the client
 //
-// Each has script_type in its environment. Other than with OpenVPN none of them holds the server
-// up, so the deferred answers by a second file have no use here and are not offered.
+// Each has script_type in its environment. None of them holds the server up. An answer that comes
+// later has to come before the handshake's time is over (hand-window).
 #pragma once
 
 #include "io/program.h"
 #include "server/hooks.h"
 #include "util/fair_queue.h"
 
+#include <asio/steady_timer.hpp>
+
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -64,9 +71,9 @@ public:
     /// Runs other programs from now on.
     void reconfigure(ScriptSettings settings) { settings_ = std::move(settings); }
 
-    /// Nothing runs.
+    /// Nothing runs, and no answer is waited for.
     [[nodiscard]] bool idle() const {
-        return programs_.idle() && notices_.idle() && questions_.size() == 0;
+        return awaited_.empty() && programs_.idle() && notices_.idle() && questions_.size() == 0;
     }
 
 private:
@@ -104,6 +111,8 @@ private:
     void ask(ClientId client, std::vector<std::string> words, Environment environment,
              io::ProgramRunner::Done done);
     void start_questions();
+    void wait_for_answer(ClientId client, std::function<std::optional<bool>()> look,
+                         std::function<void(bool)> answered);
     void later(std::function<void()> answer);
     void tell(std::vector<std::string> words, const Environment& environment);
 
@@ -117,6 +126,8 @@ private:
     /// What is asked about clients; of each one question at a time.
     FairQueue<Question> questions_;
     std::unordered_map<ClientId, Running> asked_;
+    /// Whose answer is to come by a file.
+    std::unordered_map<ClientId, std::shared_ptr<asio::steady_timer>> awaited_;
 };
 
 } // namespace nfovpn::server

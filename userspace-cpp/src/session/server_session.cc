@@ -140,7 +140,7 @@ void ServerSession::agree(const Negotiation& n) {
                       ? agree_point_to_point(negotiation, wire::Role::Server, peer_info_, options)
                       : negotiate(negotiation, peer_info_, options);
     if (!choice) {
-        refusal_ = Refusal{choice.error().reason};
+        refusal_ = Refusal{choice.error().reason, false, true};
         return;
     }
     choice_ = *choice;
@@ -171,8 +171,12 @@ void ServerSession::refuse(const Refusal& refusal, TimePoint now) {
         previous_ = std::move(current_);
         current_ = std::move(next_);
     }
-    current_->send_message(temp ? "AUTH_FAILED,TEMP:" + refusal.reason
-                                : "AUTH_FAILED," + refusal.reason);
+    std::string message = "AUTH_FAILED";
+    if (temp)
+        message += ",TEMP:" + refusal.reason;
+    else if (refusal.told || refusal.temporary)
+        message += "," + refusal.reason;
+    current_->send_message(message);
     linger(now, refusal.reason, kRefusalLinger);
 }
 

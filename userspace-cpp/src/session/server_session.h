@@ -33,6 +33,9 @@ struct Assignment {
 struct Refusal {
     std::string reason;
     bool temporary = false;
+    /// The client is told the reason: always of temporary ones, and else of those that somebody has
+    /// written for it. The rest is for the log, as with OpenVPN.
+    bool told = false;
 };
 
 class ServerSession;
