@@ -89,6 +89,7 @@ run_test() { # NAME FUNCTION ARGUMENT...
 show_logs() {
 	local log
 	for log; do
+		[ -f "$log" ] || continue
 		printf '# -- %s\n' "${log##*/}"
 		tail -n 25 "$log" | sed 's/^/#    /'
 	done

@@ -23,11 +23,13 @@
 #include "host/confinement.h"
 #include "host/files.h"
 #include "host/keeper.h"
+#include "host/plugin_process.h"
 #include "host/settings.h"
 #include "management/client_protocol.h"
 #include "management/server.h"
 #include "management/server_protocol.h"
 #include "pam/helper.h"
+#include "plugin/helper.h"
 #include "server/daemon.h"
 #include "util/descriptor.h"
 #include "util/log.h"
@@ -143,6 +145,10 @@ public:
                         W_OK) != 0)
             say(option, path + ": " + std::strerror(errno), true);
     }
+    void readable(const char* option, const std::string& path) {
+        if (access(path.c_str(), R_OK) != 0)
+            say(option, path + ": " + std::strerror(errno), true);
+    }
     void directory(const char* option, const std::string& path) {
         std::error_code failed;
         if (!path.empty() && !std::filesystem::is_directory(path, failed))
@@ -166,6 +172,8 @@ CheckLines check_paths(const Config& c) {
     paths.now("log", c.log.file);
     if (c.management && !c.management->socket_path.empty())
         paths.directory("management", host::directory_of(c.management->socket_path));
+    for (const auto& plugin : c.plugins)
+        paths.readable("plugin", plugin.path);
     Side::check_paths(paths, c);
     return out;
 }
@@ -432,8 +440,10 @@ bool Configurations<Side>::suits(const Config& c) const {
     const auto before = now();
     if (c.runs_programs && !before->runs_programs && before->seccomp)
         bad("programs cannot be run before a new start (nf-seccomp)");
-    if (c.starts_helper && !before->starts_helper)
+    if (c.starts_helper && !before->starts_helper && c.plugins.empty())
         bad("users cannot be verified by PAM before a new start (plugin)");
+    if (c.plugins != before->plugins)
+        bad("other plug-ins cannot be loaded before a new start (plugin)");
     if (c.log.file != before->log.file && !c.log.file.empty()) {
         constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
         if (const auto why = host::why_not_to_write(c.log.file))
@@ -531,6 +541,23 @@ Management<Protocol>& kept_management(host::Keeper& keeper, const config::Manage
     });
 }
 
+/// The process for plug-ins, of either role: started by the first configuration, as long as there
+/// are privileges. A configuration with others is not taken.
+class PluginsOfProcess {
+public:
+    /// Null: there are none. Throws std::runtime_error.
+    host::PluginProcess* of(const config::CommonConfig& config, const std::string& file) {
+        if (config.plugins.empty())
+            return nullptr;
+        if (!process_)
+            process_.emplace(config.plugins, file, host::environment(config, config.device));
+        return &*process_;
+    }
+
+private:
+    std::optional<host::PluginProcess> process_;
+};
+
 /// The server's side.
 struct ServerSide {
     using Parsed = config::ParsedConfig;
@@ -576,6 +603,7 @@ struct ServerSide {
             surroundings.protocol = &management->protocol();
         }
         surroundings.pam = pam_process(config->pam);
+        surroundings.plugins = plugins_.of(*config, configurations.source().name());
         auto end = server::End::Restart;
         while (end == server::End::Restart) {
             if (management && !management->wait(service))
@@ -602,6 +630,7 @@ private:
     }
 
     std::optional<server::PamProcess> pam_;
+    PluginsOfProcess plugins_;
 };
 
 /// The client's side.
@@ -625,6 +654,7 @@ struct ClientSide {
         const auto config = configurations.now();
         client::Surroundings surroundings;
         surroundings.keeper = &keeper;
+        surroundings.plugins = plugins_.of(*config, configurations.source().name());
         surroundings.service = &service;
         surroundings.reload = [&] { return configurations.read(); };
         const bool by_management = config->management && config->query_management;
@@ -658,6 +688,7 @@ struct ClientSide {
 private:
     // Started by the first configuration, as long as there are privileges.
     std::optional<client::AskProcess> ask_;
+    PluginsOfProcess plugins_;
 };
 
 // That of the private key. Throws std::runtime_error.
@@ -796,6 +827,8 @@ int main(int argc, char** argv) {
         const auto config = pam::from_words({argv + 1, argv + argc});
         return config ? pam::serve(STDIN_FILENO, *config) : kBadConfiguration;
     }
+    if (argc > 1 && std::string_view(argv[1]) == plugin::kHelperOption)
+        return plugin::serve();
     if (argc > 1 && std::string_view(argv[1]) == client::kAskOption)
         return client::serve_questions(STDIN_FILENO);
     const auto line = command_line({argv + 1, argv + argc});

@@ -306,12 +306,10 @@ TEST(ServerConfig, RefusalsNameLineReasonAndHint) {
         {"auth-gen-token-secret s.key", "f:6: error: auth-gen-token-secret: there is no key for"},
         {"setenv a=b c", "f:6: error: setenv: \"a=b\" is no name of a variable"},
         {"tmp-dir /no/such/directory", "f:6: error: tmp-dir: /no/such/directory: No such file"},
-        {"plugin down-root.so", "f:6: error: plugin: plug-ins are not loaded"},
+        {"plugin \"\"", "f:6: error: plugin: no plug-in is named"},
         {"plugin openvpn-plugin-auth-pam.so", "f:6: error: plugin: no service of PAM is named"},
         {"plugin openvpn-plugin-auth-pam.so \"login password\"",
          "f:6: error: plugin: the last prompt has no answer"},
-        {"plugin openvpn-plugin-auth-pam.so login password OTP",
-         "f:6: error: plugin: one-time passwords"},
         {"ca missing.crt", "cannot read missing.crt: No such file or directory"},
         {"ifconfig-pool 10.8.0.2 10.8.0.9", "sets ifconfig-pool itself"},
         {"nf-fastpath maybe", "off, accepted, marked VALUE[/MASK] or eager"},
@@ -869,6 +867,29 @@ TEST(ServerConfig, UsersByPam) {
                                "PASSWORD\n")
                   .config.pam,
               prompts);
+}
+
+TEST(ServerConfig, Plugins) {
+    const auto parsed = parse(kMinimal + "plugin first.so\n"
+                                         "plugin sub/second.so \"one 'two words'\"\n"
+                                         "plugin ./third.so one two\n"
+                                         "plugin /own/fourth.so\n"
+                                         "plugin openvpn-plugin-auth-pam.so vpn code OTP\n");
+    ASSERT_TRUE(parsed.ok());
+    ASSERT_EQ(parsed.findings.size(), 1U); // that of the relative path
+    EXPECT_FALSE(parsed.config.pam);
+    EXPECT_TRUE(parsed.config.starts_helper);
+    const auto& plugins = parsed.config.plugins;
+    ASSERT_EQ(plugins.size(), 5U);
+    EXPECT_EQ(plugins[0].path, NF_OVPND_PLUGIN_DIR "/first.so");
+    EXPECT_EQ(plugins[0].words, std::vector<std::string>{"first.so"});
+    EXPECT_EQ(plugins[0].line, 6);
+    EXPECT_EQ(plugins[1].path, NF_OVPND_PLUGIN_DIR "/sub/second.so");
+    EXPECT_EQ(plugins[1].words, (std::vector<std::string>{"sub/second.so", "one", "two words"}));
+    EXPECT_EQ(plugins[2].path, "./third.so");
+    EXPECT_EQ(plugins[2].words, (std::vector<std::string>{"./third.so", "one", "two"}));
+    EXPECT_EQ(plugins[3].path, "/own/fourth.so");
+    EXPECT_EQ(plugins[4].words.front(), "openvpn-plugin-auth-pam.so");
 }
 
 TEST(ServerConfig, AddressesAreRemembered) {

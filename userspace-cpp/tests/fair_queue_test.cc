@@ -2,13 +2,13 @@
 //
 // Places that are given to each source in turn.
 
-#include "server/fair_queue.h"
+#include "util/fair_queue.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-using nfovpn::server::FairQueue;
+using nfovpn::FairQueue;
 
 namespace {
 

@@ -343,6 +343,28 @@ TEST_F(HooksTest, AnswerToAnAbandonedRenegotiationHasNoEffect) {
     EXPECT_THAT(sim.at_server, SizeIs(1)) << "by the old key, which is good for its time";
 }
 
+// A token stands for a password, and not for what somebody says about a certificate.
+TEST_F(HooksTest, TokenIsNoCertificate) {
+    verify_users(true);
+    sim.settings.users->certificates = true;
+    sim.start_server();
+    auto& host = user("alice", "one-time");
+    answer_user();
+    ASSERT_TRUE(up(host));
+    const auto token = host.client->pushed("auth-token");
+    const auto asked = [&] { return !hooks.certificates.empty(); };
+    auto& again = user("alice", token);
+    ASSERT_TRUE(sim.run_until(asked, 30s));
+    hooks.next_certificate().done(server::ClientSettings{}, sim.now);
+    ASSERT_TRUE(up(again));
+    auto& revoked = user("alice", token);
+    ASSERT_TRUE(sim.run_until(asked, 30s));
+    hooks.next_certificate().done(session::Refusal{"not that one", false, true}, sim.now);
+    sim.run(10s);
+    EXPECT_FALSE(revoked.client->connected());
+    EXPECT_THAT(revoked.client->messages, ElementsAre("AUTH_FAILED,not that one"));
+}
+
 TEST_F(HooksTest, TokenStandsForThePassword) {
     verify_users(true);
     sim.start_server();

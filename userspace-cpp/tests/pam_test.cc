@@ -84,8 +84,9 @@ public:
                 done(session::Refusal{"no"}, {});
         };
     }
+    void verify_certificates(server::ClientId, const Environment&, Verified) override { others++; }
     void connect(server::ClientId, const Environment&, Connected) override { others++; }
-    void disconnect(const Environment&) override { others++; }
+    void disconnect(server::ClientId, const Environment&) override { others++; }
     void learn_addresses(server::ClientId, const std::vector<std::string>&, const Environment&,
                          AddressesLearned) override {
         others++;
@@ -279,7 +280,7 @@ TEST_F(PamHooksTest, WhoIsBeforeMustAgreeAndAllElsePasses) {
     EXPECT_NE(out.refusal->reason, "no");
 
     hooks.connect(1, {}, {});
-    hooks.disconnect({});
+    hooks.disconnect(1, {});
     hooks.learn_addresses(1, {"10.8.0.2"}, {}, {});
     hooks.forget_address("10.8.0.2", {});
     hooks.forget(1);

@@ -278,7 +278,7 @@ TEST_F(ScriptTest, ToldOfLeavingAndOfAddresses) {
     run();
     hooks.forget_address("10.8.0.2", {{"common_name", "alice"}});
     run();
-    hooks.disconnect({{"bytes_sent", "12"}});
+    hooks.disconnect(1, {{"bytes_sent", "12"}});
     EXPECT_FALSE(hooks.idle());
     run();
     EXPECT_TRUE(hooks.idle());

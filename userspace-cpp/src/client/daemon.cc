@@ -160,6 +160,13 @@ Daemon::Daemon(const config::ClientConfig& config, Surroundings surroundings)
     surroundings_.keeper->keep<host::PidFile>(
         "pid", config.pid_file, [&] { return std::make_unique<host::PidFile>(config.pid_file); });
     surroundings_.keeper->drop_unwanted();
+    if (surroundings_.plugins) {
+        check_plugins();
+        plugin_calls_.emplace(
+            *surroundings_.plugins, context_, [this] { settle(); },
+            [this](const std::string& why) { plugins_gone(why); });
+        setup_.tell_plugins(*plugin_calls_);
+    }
     if (surroundings_.ask) {
         asker_.emplace(context_, *surroundings_.ask);
         terminal_link_.emplace(*asker_, core_,
@@ -187,6 +194,10 @@ End Daemon::run() {
     log::info("device {}, {} {} to try", tun_.name(), config_.remotes.size(),
               config_.remotes.size() == 1 ? "server" : "servers");
     begin(config_, host::later_paths(config_), config_.ask_remote || looks_names_up(config_));
+    if (surroundings_.plugins) {
+        surroundings_.plugins->confine(config_);
+        check_plugins();
+    }
     if (const auto failed = netlink::join_changes(route_changes_))
         log::warning("changes of addresses are not heard of: {}", failed->what);
     watch_addresses();
@@ -195,7 +206,17 @@ End Daemon::run() {
     log::info("stopped{}", core_.failure().empty() ? "" : ": " + core_.failure());
     if (reloading_)
         return End::Reload;
-    return core_.failure().empty() && !device_is_gone_ ? End::Stop : End::Failed;
+    return core_.failure().empty() && !device_is_gone_ && !plugins_are_gone_ ? End::Stop
+                                                                             : End::Failed;
+}
+
+// What would be left out without a word is a check of the server.
+void Daemon::check_plugins() const {
+    for (const auto hook : {plugin::Hook::TlsVerify, plugin::Hook::TlsFinal}) {
+        if (surroundings_.plugins->wants(hook))
+            throw std::runtime_error(std::string("plugin: a client does not call plug-ins for ") +
+                                     plugin::name_of(hook) + ", which one of them wants");
+    }
 }
 
 // ---- what the core asks for
@@ -603,6 +624,19 @@ void Daemon::device_gone() {
     ending_ = true;
     reloading_ = false;
     stopping("its device is gone");
+    core_.stop(Clock::now());
+}
+
+// They cannot be started again with the privileges that they had.
+void Daemon::plugins_gone(const std::string& why) {
+    if (ending_)
+        return;
+    log::error("{}; ending, to be started anew", why);
+    plugins_are_gone_ = true;
+    tell(management::State::Exiting, "error");
+    ending_ = true;
+    reloading_ = false;
+    stopping("plug-ins are gone");
     core_.stop(Clock::now());
 }
 

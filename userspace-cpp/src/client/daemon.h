@@ -55,8 +55,9 @@ struct Surroundings {
     host::Keeper* keeper = nullptr;         ///< always there
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::ClientProtocol* protocol = nullptr;
-    const AskProcess* ask = nullptr;  ///< asks for name and password; null: nobody does
-    ServiceNotify* service = nullptr; ///< the service manager; null: there is none
+    host::PluginProcess* plugins = nullptr; ///< of a configuration with plug-ins
+    const AskProcess* ask = nullptr;        ///< asks for name and password; null: nobody does
+    ServiceNotify* service = nullptr;       ///< the service manager; null: there is none
     /// Reads the configuration for the next daemon; false if it cannot be used.
     std::function<bool()> reload = [] { return false; };
 };
@@ -88,7 +89,9 @@ private:
     host::Core& core() override { return core_; }
     void signalled(int signal) override;
     void flush() override;
-    [[nodiscard]] bool finished() const override { return core_.finished() && setup_.idle(); }
+    [[nodiscard]] bool finished() const override {
+        return core_.finished() && setup_.idle() && (!plugin_calls_ || plugin_calls_->idle());
+    }
     void kernel_gone(const std::string& why) override;
     void device_gone() override;
     [[nodiscard]] std::string status_text() override;
@@ -114,12 +117,15 @@ private:
     void watch_addresses();
     void look_at_way();
     void log_status();
+    void check_plugins() const;
+    void plugins_gone(const std::string& why);
     void tell(management::State state, const std::string& reason);
     void tell_up_down(bool up);
 
     const config::ClientConfig& config_;
     Surroundings surroundings_;
     session::TlsContext tls_;
+    std::optional<host::PluginCalls> plugin_calls_;
     TunnelSetup setup_;
     asio::ip::udp::resolver resolver_;
     netlink::Socket route_;         ///< asked
@@ -149,6 +155,7 @@ private:
     bool ending_ = false;
     bool reloading_ = false;
     bool device_is_gone_ = false;
+    bool plugins_are_gone_ = false;
 };
 
 } // namespace nfovpn::client

@@ -50,10 +50,14 @@ bool TunnelSetup::set_up(const Tunnel& tunnel) {
         return false;
     }
     told_ = environment(tunnel);
-    run(settings_.up, "up");
+    const auto& remote = tunnel.path.remote;
+    call_plugins(plugin::Hook::IpChange,
+                 {host::plugin_address(remote.address, std::to_string(remote.port))}, told_,
+                 nullptr);
+    run(settings_.up, "up", plugin::Hook::Up);
     if (settings_.configure_routes)
         add_routes(tunnel);
-    run(settings_.route_up, "route-up");
+    run(settings_.route_up, "route-up", plugin::Hook::RouteUp);
     return true;
 }
 
@@ -178,6 +182,10 @@ bool TunnelSetup::keep(const Tunnel& tunnel) {
 }
 
 void TunnelSetup::take_down() {
+    if (!told_.empty()) {
+        auto before = host::device_program({}, "route-pre-down", told_);
+        call_plugins(plugin::Hook::RoutePreDown, std::move(before.words), told_, nullptr);
+    }
     for (auto route = routes_.rbegin(); route != routes_.rend(); ++route) {
         auto failed = netlink::delete_route(route_, route->by, route->network, route->metric);
         if (failed && !gone(*failed))
@@ -190,14 +198,44 @@ void TunnelSetup::take_down() {
             log::warning("address {}: {}", to_string(address), failed->what);
     }
     if (!told_.empty())
-        run(settings_.down, "down");
+        run(settings_.down, "down", plugin::Hook::Down);
     told_.clear();
 }
 
-void TunnelSetup::run(const std::vector<std::string>& program, const char* type) {
+// Plug-ins first, then the program.
+void TunnelSetup::run(const std::vector<std::string>& program, const char* type,
+                      plugin::Hook hook) {
+    if (!plugins_ || !plugins_->wants(hook)) {
+        run_program(program, type, told_);
+        return;
+    }
+    auto complete = host::device_program({}, type, told_);
+    call_plugins(hook, std::move(complete.words), told_,
+                 [this, program, type, told = told_] { run_program(program, type, told); });
+}
+
+void TunnelSetup::call_plugins(plugin::Hook hook, std::vector<std::string> args,
+                               Environment environment, std::function<void()> then) {
+    if (!plugins_ || !plugins_->wants(hook))
+        return;
+    plugin::Request request;
+    request.client = plugin::kNoClient;
+    request.hook = hook;
+    request.args = std::move(args);
+    request.environment = std::move(environment);
+    plugins_->tell(std::move(request), [hook, then = std::move(then)](const auto& answer) {
+        if (answer.status != plugin::Status::Success)
+            log::warning("{}: a plug-in has failed", plugin::name_of(hook));
+        if (then)
+            then();
+    });
+}
+
+void TunnelSetup::run_program(const std::vector<std::string>& program, const char* type,
+                              const Environment& told) {
     if (program.empty())
         return;
-    auto complete = host::device_program(program, type, told_);
+    auto complete = host::device_program(program, type, told);
     programs_.run(std::move(complete.words), complete.environment,
                   [this, name = program.front()](int status) {
                       if (status != 0)

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "client/core.h"
+#include "host/plugin_process.h"
 #include "io/program.h"
 #include "netlink/route.h"
 
@@ -38,6 +39,10 @@ public:
     /// @p changed is called when a program has ended.
     TunnelSetup(Settings settings, const std::string& device, unsigned ifindex,
                 asio::io_context& context, std::function<void()> changed);
+
+    /// Plug-ins that are told what programs are told, and before them; they must outlive the
+    /// object.
+    void tell_plugins(host::PluginCalls& calls) { plugins_ = &calls; }
 
     /// False, with the reason in the log and nothing left, if the device cannot have its addresses.
     /// A route that cannot be is missed, and logged.
@@ -68,7 +73,11 @@ private:
     void redirect(const Tunnel& tunnel);
     void add(netlink::NextHop by, const Prefix& network, std::uint32_t metric,
              std::uint32_t table = 0);
-    void run(const std::vector<std::string>& program, const char* type);
+    void run(const std::vector<std::string>& program, const char* type, plugin::Hook hook);
+    void run_program(const std::vector<std::string>& program, const char* type,
+                     const Environment& told);
+    void call_plugins(plugin::Hook hook, std::vector<std::string> args, Environment environment,
+                      std::function<void()> then);
     [[nodiscard]] Environment environment(const Tunnel& tunnel) const;
 
     Settings settings_;
@@ -76,7 +85,8 @@ private:
     unsigned ifindex_;
     netlink::Socket route_;
     std::function<void()> changed_;
-    io::ProgramRunner programs_; ///< one at a time: in the order of what happened
+    io::ProgramRunner programs_;           ///< one at a time: in the order of what happened
+    host::PluginCalls* plugins_ = nullptr; ///< null: there are none
     std::vector<Prefix> addresses_;
     std::vector<AddedRoute> routes_;
     Environment told_; ///< of the tunnel that is set up

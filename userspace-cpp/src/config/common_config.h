@@ -45,6 +45,22 @@ struct ManagementConfig {
     bool restart_on_disconnect = false;
 };
 
+/// OpenVPN's limit.
+constexpr std::size_t kMostPlugins = 16;
+
+/// A plug-in that is loaded.
+struct PluginConfig {
+    std::string path;               ///< from where; relative to the directory of the start
+    std::vector<std::string> words; ///< the name that was given, and arguments
+    std::string file;               ///< where it is configured, as in Directive
+    int line = 0;
+
+    /// Wherever it is configured.
+    bool operator==(const PluginConfig& other) const {
+        return path == other.path && words == other.words;
+    }
+};
+
 /// What a daemon of either role is told.
 struct CommonConfig {
     std::optional<Address> local;
@@ -102,6 +118,8 @@ struct CommonConfig {
     std::vector<std::string> up;
     std::vector<std::string> route_up;
     std::vector<std::string> down;
+
+    std::vector<PluginConfig> plugins;
 
     std::vector<DataCipher> data_ciphers;
     std::optional<DataCipher> fallback_cipher;

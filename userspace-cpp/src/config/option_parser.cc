@@ -75,6 +75,7 @@ const OptionParser::HandlerOf OptionParser::kHandlers[] = {
     {"dev", &OptionParser::dev},
     {"dev-type", &OptionParser::dev_type},
     {"tun-mtu", &OptionParser::number_option},
+    {"plugin", &OptionParser::plugin},
     {"max-packet-size", &OptionParser::number_option},
     {"mark", &OptionParser::number_option},
     {"route-table", &OptionParser::number_option},
@@ -282,7 +283,8 @@ void OptionParser::apply(const Directive& d) {
         "push",        "cd",         "config",           "route",
         "route-ipv6",  "setenv",     "setenv-safe",      "ignore-unknown-option",
         "remote",      "connection", "pull-filter",      "dns",
-        "dhcp-option", "echo",       "peer-fingerprint", "http-proxy-option"};
+        "dhcp-option", "echo",       "peer-fingerprint", "http-proxy-option",
+        "plugin"};
     const bool may_repeat = kMayRepeat.contains(d.name);
     if (!seen_.insert(d.name).second && !may_repeat)
         warn(d, "given more than once; this line counts");
@@ -1161,6 +1163,47 @@ void OptionParser::nf_fastpath(const Directive& d) {
 }
 
 // Whether programs may run at all; one that gets passwords in its environment needs more.
+// Words behind the name of a plug-in. In place of them there may be one with all of them, in
+// quotes.
+std::optional<std::vector<std::string>> OptionParser::plugin_words(const Directive& d) {
+    std::vector<std::string> words(d.args.begin() + 1, d.args.end());
+    if (words.size() == 1) {
+        const auto all = std::exchange(words, {}).front();
+        if (auto wrong = split_words(all, words)) {
+            error(d, *wrong);
+            return std::nullopt;
+        }
+    }
+    return words;
+}
+
+// A name that begins with neither / nor . is one in the directory of plug-ins.
+void OptionParser::plugin(const Directive& d) {
+    auto words = plugin_words(d);
+    const auto& name = d.args[0];
+    if (!words)
+        return;
+    if (name.empty()) {
+        error(d, "no plug-in is named");
+        return;
+    }
+    if (config().plugins.size() >= kMostPlugins) {
+        error(d, "more than " + std::to_string(kMostPlugins) + " plug-ins");
+        return;
+    }
+    PluginConfig out;
+    const bool in_place = name.front() == '/' || name.front() == '.';
+    out.path = in_place ? name : std::string(NF_OVPND_PLUGIN_DIR "/").append(name);
+    out.words = std::move(*words);
+    out.words.insert(out.words.begin(), name);
+    out.file = d.file;
+    out.line = d.line;
+    if (name.front() == '.')
+        warn(d, "an absolute path would be safer");
+    config().plugins.push_back(std::move(out));
+    config().starts_helper = true;
+}
+
 void OptionParser::finish_scripts(bool password_by_environment) {
     for (const auto& d : scripts_) {
         const bool by_environment = d.name == "auth-user-pass-verify" && password_by_environment;

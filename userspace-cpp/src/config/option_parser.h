@@ -56,6 +56,8 @@ protected:
     /// With one peer, which pushes nothing and is pushed nothing. Known in finish().
     [[nodiscard]] virtual bool point_to_point() const = 0;
     virtual void flag(const Directive& d);
+    virtual void plugin(const Directive& d);
+    std::optional<std::vector<std::string>> plugin_words(const Directive& d);
     virtual void number_option(const Directive& d);
     /// "setenv SERVER_POLL_TIMEOUT", which is an option in truth, and others of that kind. False if
     /// it is none of the role's.

@@ -92,7 +92,7 @@ private:
     void verify_client_cert(const Directive& d);
     void program(const Directive& d);
     void auth_user_pass_verify(const Directive& d);
-    void plugin(const Directive& d);
+    void plugin(const Directive& d) override;
     void auth_gen_token(const Directive& d);
     void auth_gen_token_secret(const Directive& d);
     void keepalive(const Directive& d);
@@ -177,7 +177,6 @@ std::span<const OptionParser::HandlerOf> ServerParser::role_handlers() const {
         {"status", handler(&ServerParser::status)},
         {"nf-control", handler(&ServerParser::nf_control)},
         {"auth-user-pass-verify", handler(&ServerParser::auth_user_pass_verify)},
-        {"plugin", handler(&ServerParser::plugin)},
         {"auth-user-pass-optional", handler(&ServerParser::flag)},
         {"username-as-common-name", handler(&ServerParser::flag)},
         {"auth-gen-token", handler(&ServerParser::auth_gen_token)},
@@ -653,39 +652,37 @@ void ServerParser::auth_gen_token_secret(const Directive& d) {
         error(d, "there is no key for tokens in it", "openvpn --genkey auth-token FILE makes one");
 }
 
-// The one plug-in that many have is done here, by its options. In place of words it may have one
-// with all of them, in quotes.
+// The one plug-in that many have is done here, by its options, but for one-time passwords.
 void ServerParser::plugin(const Directive& d) {
     const auto& module = d.args[0];
-    if (module.substr(module.rfind('/') + 1) != "openvpn-plugin-auth-pam.so") {
-        error(d, "plug-ins are not loaded",
-              "use auth-user-pass-verify or client-connect with a program");
+    const bool is_pam = module.substr(module.rfind('/') + 1) == "openvpn-plugin-auth-pam.so";
+    const auto one_time = [](const std::string& word) {
+        return word.find("OTP") != std::string::npos;
+    };
+    if (!is_pam || std::any_of(d.args.begin() + 1, d.args.end(), one_time)) {
+        OptionParser::plugin(d);
         return;
     }
-    std::vector<std::string> words(d.args.begin() + 1, d.args.end());
-    if (words.size() == 1) {
-        const auto all = std::exchange(words, {}).front();
-        if (auto wrong = split_words(all, words)) {
-            error(d, *wrong);
-            return;
-        }
-    }
-    if (words.empty() || words.front().empty()) {
+    const auto words = plugin_words(d);
+    if (!words)
+        return;
+    if (words->empty() || words->front().empty()) {
         error(d, "no service of PAM is named", "plugin openvpn-plugin-auth-pam.so SERVICE");
         return;
     }
-    if (words.size() % 2 == 0) {
+    if (words->size() % 2 == 0) {
         error(d, "the last prompt has no answer",
               "plugin openvpn-plugin-auth-pam.so \"SERVICE login USERNAME password PASSWORD\"");
         return;
     }
-    PamConfig pam;
-    pam.service = words.front();
-    for (std::size_t i = 1; i < words.size(); i += 2) {
-        if (words[i + 1].find("OTP") != std::string::npos)
-            error(d, "one-time passwords of a static challenge are not supported");
-        pam.prompts.push_back({words[i], words[i + 1]});
+    if (config().pam) {
+        error(d, "PAM verifies users already");
+        return;
     }
+    PamConfig pam;
+    pam.service = words->front();
+    for (std::size_t i = 1; i < words->size(); i += 2)
+        pam.prompts.push_back({(*words)[i], (*words)[i + 1]});
     config().pam = std::move(pam);
     config().starts_helper = true;
 }
@@ -807,7 +804,7 @@ void ServerParser::finish_point_to_point() {
                              "verify-client-cert",
                              "management-client-auth",
                              "ifconfig-ipv6-pool"}) {
-        if (seen(name))
+        if (seen(name) && (name != std::string_view("plugin") || c.pam))
             error(std::string(name) + " is for a server with many clients",
                   "server NETWORK NETMASK");
     }

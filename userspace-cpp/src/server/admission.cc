@@ -89,6 +89,8 @@ void Admission::verify_user(Applicant& client, const wire::KeyMethod2& theirs, T
             then(*found, std::move(refusal), when);
             host_.decided(*found, when);
         };
+        if (settings_.hooks_certificates)
+            hooks_->present(client.id, client.its_session().tls().peer_certificates());
         hooks_->verify_user(client.id, client.environment(), username, password,
                             std::move(answered));
     }
@@ -112,7 +114,23 @@ void Admission::verify_token(Applicant& client, const std::string& username, Byt
     client.user = username;
     client.token = *token;
     client.token->renewed = unix_time;
-    then(client, std::nullopt, now);
+    if (!settings_.users->certificates) {
+        then(client, std::nullopt, now);
+        return;
+    }
+    // It stands for a password, not for a certificate.
+    if (settings_.hooks_certificates)
+        hooks_->present(client.id, client.its_session().tls().peer_certificates());
+    hooks_->verify_certificates(
+        client.id, client.environment(),
+        [this, id = client.id, then](Result<ClientSettings, session::Refusal> answer,
+                                     TimePoint when) {
+            auto* found = host_.applicant(id);
+            if (!found)
+                return;
+            then(*found, answer ? std::nullopt : Refused(answer.error()), when);
+            host_.decided(*found, when);
+        });
 }
 
 // ---- Settings, Place

@@ -45,6 +45,7 @@ using ClientLookup = std::function<std::optional<ClientSettings>(const std::stri
 struct UserSettings {
     bool required = true;        ///< else who gives none is verified with empty ones
     bool as_common_name = false; ///< the user name is the client's name
+    bool certificates = false;   ///< somebody has a say about them
     std::shared_ptr<const AuthTokenSettings> tokens; ///< in place of the password, later on
 };
 
@@ -52,8 +53,9 @@ struct UserSettings {
 struct AdmissionSettings {
     ClientLookup client_lookup; ///< empty: all clients are alike
     std::optional<UserSettings> users;
-    bool hooks_connect = false;   ///< the hooks are asked when a client connects and disconnects
-    bool hooks_addresses = false; ///< the hooks are told of addresses
+    bool hooks_connect = false;      ///< the hooks are asked when a client connects and disconnects
+    bool hooks_addresses = false;    ///< the hooks are told of addresses
+    bool hooks_certificates = false; ///< the hooks are shown certificates
 };
 
 /// A client, as far as it is let in.

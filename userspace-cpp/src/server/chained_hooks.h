@@ -19,12 +19,20 @@ public:
     ChainedHooks(ClientHooks& before, bool before_verifies)
         : before_(before), before_verifies_(before_verifies) {}
 
+    void present(ClientId client, std::vector<Bytes> certificates) final {
+        before_.present(client, std::move(certificates));
+    }
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) final;
+    void verify_certificates(ClientId client, const Environment& environment, Verified done) final {
+        before_.verify_certificates(client, environment, std::move(done));
+    }
     void connect(ClientId client, const Environment& environment, Connected done) final {
         before_.connect(client, environment, std::move(done));
     }
-    void disconnect(const Environment& environment) final { before_.disconnect(environment); }
+    void disconnect(ClientId client, const Environment& environment) final {
+        before_.disconnect(client, environment);
+    }
     void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
                          const Environment& environment, AddressesLearned done) final {
         before_.learn_addresses(client, addresses, environment, std::move(done));

@@ -615,7 +615,7 @@ void ServerCore::goes(Client& client, TimePoint now) {
         all.emplace_back("bytes_received", std::to_string(client.traffic.rx_bytes));
         all.emplace_back("bytes_sent", std::to_string(client.traffic.tx_bytes));
         all.emplace_back("time_duration", std::to_string(seconds));
-        hooks_->disconnect(all);
+        hooks_->disconnect(client.id, all);
     }
     if (hooks_)
         hooks_->forget(client.id);

@@ -28,6 +28,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <initializer_list>
 #include <sstream>
 #include <utility>
 
@@ -175,6 +176,14 @@ ScriptSettings script_settings(const config::ServerConfig& c, const std::string&
     return out;
 }
 
+PluginSettings plugin_settings(const config::ServerConfig& c, const std::string& device) {
+    PluginSettings out;
+    out.directory = c.tmp_dir;
+    out.environment = own_environment(c, device);
+    out.longest = c.hand_window;
+    return out;
+}
+
 // Of a line, in words.
 std::string place_of(const config::OptionChange& change) {
     if (change.line == 0)
@@ -195,7 +204,13 @@ std::vector<host::LaterPath> later_paths(const config::ServerConfig& c) {
     return out;
 }
 
-CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper) {
+CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper,
+                           const host::PluginProcess* plugins) {
+    const auto wants = [plugins](std::initializer_list<plugin::Hook> hooks) {
+        return plugins && std::any_of(hooks.begin(), hooks.end(),
+                                      [plugins](auto hook) { return plugins->wants(hook); });
+    };
+    using plugin::Hook;
     CoreSettings s;
     host::set_negotiation(s.session.negotiation, c, c.tcp);
     s.session.negotiation.push_framing = c.push_framing;
@@ -228,17 +243,28 @@ CoreSettings core_settings(const config::ServerConfig& c, host::Keeper* keeper) 
     s.keepalive = {c.ping, c.ping_restart};
     s.max_clients = c.max_clients;
     s.duplicate_cn = c.duplicate_cn;
-    const bool users = !c.verify_user.empty() || c.pam || c.management_client_auth;
+    const bool users =
+        !c.verify_user.empty() || c.pam || c.management_client_auth || wants({Hook::VerifyUser});
+    // That some plug-in is there was enough for the configuration.
+    if (!users && c.client_certificates != config::PeerCertificates::Required)
+        throw std::runtime_error("clients may come without a certificate, and no plug-in verifies "
+                                 "users (AUTH_USER_PASS_VERIFY)");
+    s.hooks_certificates = wants({Hook::TlsVerify});
     // Certificates are asked about where users are.
-    if (users || !c.tls_verify.empty()) {
+    if (users || !c.tls_verify.empty() ||
+        wants({Hook::TlsVerify, Hook::TlsFinal, Hook::IpChange})) {
         s.users.emplace();
         s.users->required = users && !c.user_optional;
+        s.users->certificates = !c.tls_verify.empty() || wants({Hook::TlsVerify, Hook::TlsFinal});
         s.users->as_common_name = c.username_as_common_name;
         if (c.gen_token && users)
             s.users->tokens = std::make_shared<const AuthTokenSettings>(token_settings(c, keeper));
     }
-    s.hooks_connect = !c.client_connect.empty() || !c.client_disconnect.empty();
-    s.hooks_addresses = !c.learn_address.empty();
+    s.hooks_connect =
+        !c.client_connect.empty() || !c.client_disconnect.empty() ||
+        (!c.point_to_point && wants({Hook::Connect, Hook::ConnectV2, Hook::Disconnect}));
+    s.hooks_addresses =
+        !c.learn_address.empty() || (!c.point_to_point && wants({Hook::LearnAddress}));
     if (!c.client_config_dir.empty())
         s.client_lookup = [directory = c.client_config_dir,
                            exclusive = c.ccd_exclusive](const std::string& common_name) {
@@ -271,8 +297,8 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
       tcp_(tcp_server(context_, *surroundings_.keeper, *config_)),
       link_(config_->tcp ? static_cast<io::Link&>(*tcp_) : *udp_),
       scripts_(script_settings(*config_, tun_.name()), context_, [this] { settle(); }),
-      core_(core_settings(*config_, surroundings_.keeper), tls_, open_data_plane(open_kernel()),
-            link_, hooks()),
+      core_(core_settings(*config_, surroundings_.keeper, surroundings_.plugins), tls_,
+            open_data_plane(open_kernel()), link_, hooks()),
       status_timer_(context_), lease_timer_(context_),
       limits_({std::chrono::seconds(config_->inactive), config_->inactive_bytes,
                std::chrono::seconds(config_->session_timeout)}),
@@ -356,6 +382,15 @@ ClientHooks* Daemon::hooks() {
     ClientHooks* last = &scripts_;
     bool verifies = !config_->verify_user.empty() || !config_->tls_verify.empty();
     const auto settled = [this] { settle(); };
+    if (auto* plugins = surroundings_.plugins) {
+        plugin_calls_.emplace(*plugins, context_, settled,
+                              [this](const std::string& why) { fail(why); });
+        last = &plugin_hooks_.emplace(plugin_settings(*config_, tun_.name()), *plugin_calls_, *last,
+                                      verifies, context_, settled);
+        verifies = verifies || plugins->wants(plugin::Hook::VerifyUser) ||
+                   plugins->wants(plugin::Hook::TlsVerify) ||
+                   plugins->wants(plugin::Hook::TlsFinal) || plugins->wants(plugin::Hook::IpChange);
+    }
     if (surroundings_.pam) {
         last = &pam_hooks_.emplace(*surroundings_.pam, *last, verifies, context_, settled);
         verifies = true;
@@ -408,6 +443,8 @@ void Daemon::set_up_device() {
     const bool pool_alone = config_->configure_device && !config_->address6;
     if (const auto ipv6 = pool_alone ? ipv6_pool(*config_) : std::nullopt)
         add(ipv6_prefix(ipv6->server, ipv6->length));
+    if (!call_plugins(plugin::Hook::Up, "up"))
+        throw std::runtime_error("a plug-in has failed (UP)");
     if (run_device_program(config_->up, "up") != 0)
         throw std::runtime_error("up: " + config_->up.front() + " failed");
     const auto routes = config_->configure_routes ? config_->routes : std::vector<config::Route>();
@@ -416,6 +453,7 @@ void Daemon::set_up_device() {
     for (const auto& r : routes)
         host::check(netlink::add_route(route_, by_device(), r.network, r.metric),
                     "route to " + to_string(r.network));
+    static_cast<void>(call_plugins(plugin::Hook::RouteUp, "route-up"));
     run_device_program(config_->route_up, "route-up");
 }
 
@@ -439,6 +477,28 @@ void Daemon::clear_device() {
 int Daemon::run_device_program(const std::vector<std::string>& program, const char* type) const {
     if (program.empty())
         return 0;
+    auto complete = host::device_program(program, type, device_environment());
+    const int status = io::run_program(std::move(complete.words), complete.environment);
+    if (status > 0)
+        log::warning("{}: {}: exit status {}", type, program.front(), status);
+    return status;
+}
+
+// Plug-ins are told what programs of @p type are told.
+bool Daemon::call_plugins(plugin::Hook hook, const char* type) const {
+    auto* plugins = surroundings_.plugins;
+    if (!plugins || !plugins->wants(hook))
+        return true;
+    auto told = host::device_program({}, type, device_environment());
+    // That is for programs only.
+    std::erase_if(told.environment, [](const auto& v) { return v.first == "script_type"; });
+    const auto status = plugins->call_and_wait(hook, told.words, told.environment);
+    if (status != plugin::Status::Success)
+        log::warning("{}: a plug-in has failed", plugin::name_of(hook));
+    return status == plugin::Status::Success;
+}
+
+Environment Daemon::device_environment() const {
     auto told = own_environment(*config_, tun_.name());
     const auto ipv6 = ipv6_pool(*config_);
     if (const auto own = ipv6 ? ipv6_prefix(ipv6->server, ipv6->length) : config_->address6) {
@@ -448,11 +508,7 @@ int Daemon::run_device_program(const std::vector<std::string>& program, const ch
     host::RouteVariables routes(told);
     for (const auto& r : config_->routes)
         routes.add(r.network, config_->other_end, r.metric);
-    auto complete = host::device_program(program, type, told);
-    const int status = io::run_program(std::move(complete.words), complete.environment);
-    if (status > 0)
-        log::warning("{}: {}: exit status {}", type, program.front(), status);
-    return status;
+    return told;
 }
 
 End Daemon::run() {
@@ -470,6 +526,8 @@ End Daemon::run() {
     link_.start([this](const Path& path, ByteView datagram) { received(path, datagram); },
                 [this] { settle(); });
     begin(*config_, later_paths(*config_));
+    if (surroundings_.plugins)
+        surroundings_.plugins->confine(*config_);
     arm_status();
     arm_leases();
     arm_limits();
@@ -483,6 +541,8 @@ End Daemon::run() {
     }
     if (leases_ && config_->pool_file_seconds > 0)
         leases_->write();
+    static_cast<void>(call_plugins(plugin::Hook::RoutePreDown, "route-pre-down"));
+    static_cast<void>(call_plugins(plugin::Hook::Down, "down"));
     run_device_program(config_->down, "down");
     log::info("stopped");
     return end_;
@@ -506,7 +566,8 @@ void Daemon::tell_state(management::State state, const std::string& reason) {
 }
 
 bool Daemon::finished() const {
-    return ending_ && core_.finished() && scripts_.idle();
+    return ending_ && core_.finished() && scripts_.idle() &&
+           (!plugin_calls_ || plugin_calls_->idle());
 }
 
 std::string Daemon::status_text() {
@@ -554,7 +615,8 @@ bool Daemon::take_over(const Reloaded& again) {
     }
     const auto& next = *again.config;
     // Who asks whom was settled when the hooks were made.
-    if (possible && (surroundings_.pam || config_->management_client_auth) &&
+    if (possible &&
+        (surroundings_.pam || surroundings_.plugins || config_->management_client_auth) &&
         next.verify_user.empty() != config_->verify_user.empty()) {
         log::info("SIGHUP: a restart is needed for auth-user-pass-verify beside another verifier");
         possible = false;
@@ -563,7 +625,7 @@ bool Daemon::take_over(const Reloaded& again) {
         return false;
     try {
         auto tls = host::require(make_tls(next));
-        const auto settings = core_settings(next, surroundings_.keeper);
+        const auto settings = core_settings(next, surroundings_.keeper, surroundings_.plugins);
         if (!next.client_config_dir.empty() &&
             !std::filesystem::is_directory(next.client_config_dir))
             throw std::runtime_error("client-config-dir: " + next.client_config_dir +
@@ -579,6 +641,8 @@ bool Daemon::take_over(const Reloaded& again) {
     again.taken_over();
     log::set_verb(config_->verb);
     scripts_.reconfigure(script_settings(*config_, tun_.name()));
+    if (plugin_hooks_)
+        plugin_hooks_->reconfigure(plugin_settings(*config_, tun_.name()));
     if (management_link_)
         management_link_->set_status_version(config_->status_version);
     try {

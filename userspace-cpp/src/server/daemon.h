@@ -34,6 +34,7 @@
 #include "server/management_hooks.h"
 #include "server/management_link.h"
 #include "server/pam_hooks.h"
+#include "server/plugin_hooks.h"
 #include "server/script_hooks.h"
 #include "server/status.h"
 #include "server/tcp_server.h"
@@ -47,7 +48,9 @@ namespace nfovpn::server {
 
 /// What sessions are told, from a configuration. @p keeper has what is random and lasts; null: it
 /// does not last.
-CoreSettings core_settings(const config::ServerConfig& config, host::Keeper* keeper = nullptr);
+/// @p plugins: null: there are none.
+CoreSettings core_settings(const config::ServerConfig& config, host::Keeper* keeper = nullptr,
+                           const host::PluginProcess* plugins = nullptr);
 
 /// Paths of a configuration that are used once privileges are given up.
 std::vector<host::LaterPath> later_paths(const config::ServerConfig& config);
@@ -68,8 +71,9 @@ struct Surroundings {
     host::Keeper* keeper = nullptr;         ///< always there
     management::Sockets* sockets = nullptr; ///< of the management interface; null: there is none
     management::ServerProtocol* protocol = nullptr;
-    PamProcess* pam = nullptr;        ///< of a configuration with PAM
-    ServiceNotify* service = nullptr; ///< the service manager; null: there is none
+    PamProcess* pam = nullptr;              ///< of a configuration with PAM
+    host::PluginProcess* plugins = nullptr; ///< of a configuration with plug-ins
+    ServiceNotify* service = nullptr;       ///< the service manager; null: there is none
     /// Reads the configuration again; nothing if it cannot be used.
     std::function<std::optional<Reloaded>()> reload = [] { return std::nullopt; };
 };
@@ -105,6 +109,8 @@ private:
     void keep_status();
     bool take_over(const Reloaded& again);
     int run_device_program(const std::vector<std::string>& program, const char* type) const;
+    [[nodiscard]] bool call_plugins(plugin::Hook hook, const char* type) const;
+    [[nodiscard]] Environment device_environment() const;
     [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
     void arm_status();
     void arm_leases();
@@ -125,6 +131,8 @@ private:
     std::unique_ptr<TcpServer> tcp_;
     io::Link& link_; ///< that one
     ScriptHooks scripts_;
+    std::optional<host::PluginCalls> plugin_calls_;
+    std::optional<PluginHooks> plugin_hooks_;
     std::optional<PamHooks> pam_hooks_;
     std::optional<ManagementHooks> management_hooks_;
     ServerCore core_;

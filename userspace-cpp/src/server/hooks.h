@@ -48,11 +48,21 @@ public:
 
     virtual ~ClientHooks() = default;
 
+    /// The client has proved to have the first of these certificates, DER, which the next ones have
+    /// signed. Before verify_user(), if there are any.
+    virtual void present(ClientId client, std::vector<Bytes> certificates) {
+        static_cast<void>(client);
+        static_cast<void>(certificates);
+    }
     /// @p password is valid only during the call.
     virtual void verify_user(ClientId client, const Environment& environment,
                              const std::string& username, ByteView password, Verified done) = 0;
+    /// In place of that, of who shows a token: only what certificates decide. Where
+    /// UserSettings::certificates says that they decide anything.
+    virtual void verify_certificates(ClientId client, const Environment& environment,
+                                     Verified done) = 0;
     virtual void connect(ClientId client, const Environment& environment, Connected done) = 0;
-    virtual void disconnect(const Environment& environment) = 0;
+    virtual void disconnect(ClientId client, const Environment& environment) = 0;
     /// The client is to have these addresses and networks.
     virtual void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
                                  const Environment& environment, AddressesLearned done) = 0;

@@ -6,7 +6,7 @@
 #include "config/server_config.h"
 #include "pam/messages.h"
 #include "server/chained_hooks.h"
-#include "server/fair_queue.h"
+#include "util/fair_queue.h"
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>

@@ -5,6 +5,7 @@
 #include "server/script_hooks.h"
 
 #include "server/client_files.h"
+#include "server/temporary_file.h"
 #include "util/log.h"
 #include "util/secret.h"
 #include "wire/peer_info.h"
@@ -46,66 +47,6 @@ constexpr int kDeferred = 2;
 // Between two looks at a file for an answer that comes later.
 constexpr auto kLook = std::chrono::milliseconds(200);
 
-// A file of our own that goes with its owner. What it held is overwritten: it may be a password. It
-// is not kept open: a client whose answer comes later shall not cost descriptors.
-class TemporaryFile {
-public:
-    // Nothing, with the reason in the log, if there cannot be one.
-    static std::shared_ptr<TemporaryFile> create(const std::string& directory, ByteView text = {}) {
-        auto path = directory + "/nf-ovpnd_XXXXXX";
-        const int fd = mkostemp(path.data(), O_CLOEXEC);
-        if (fd < 0) {
-            log::peer_error("{}: {}", directory, std::generic_category().message(errno));
-            return nullptr;
-        }
-        auto out = std::shared_ptr<TemporaryFile>(new TemporaryFile(path, text.size()));
-        const bool written =
-            write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-        if (!written)
-            log::peer_error("{}: {}", path, std::generic_category().message(errno));
-        close(fd);
-        return written ? out : nullptr;
-    }
-    ~TemporaryFile() {
-        const int fd = size_ > 0 ? open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-        if (fd >= 0) {
-            const Bytes zeros(size_);
-            if (pwrite(fd, zeros.data(), zeros.size(), 0) < 0)
-                log::warning("{}: {}", path_, std::generic_category().message(errno));
-            close(fd);
-        }
-        unlink(path_.c_str());
-    }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-    // What a program has written there, at most @p limit bytes.
-    [[nodiscard]] std::string text(std::size_t limit) const {
-        std::string out(limit, '\0');
-        const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        const auto got = fd < 0 ? -1 : pread(fd, out.data(), out.size(), 0);
-        if (fd >= 0)
-            close(fd);
-        out.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
-        return out;
-    }
-    // By its first character, OpenVPN's way to answer by a file: '1' is yes and '0' is no, '2' is
-    // later, and so is a file that is still empty.
-    [[nodiscard]] std::optional<bool> answer() const {
-        const auto first = text(1);
-        if (first.empty() || first == "2")
-            return std::nullopt;
-        return first == "1";
-    }
-
-private:
-    TemporaryFile(std::string path, std::size_t size) : path_(std::move(path)), size_(size) {}
-
-    std::string path_;
-    std::size_t size_;
-};
-
 TimePoint now() {
     return std::chrono::steady_clock::now();
 }
@@ -115,11 +56,35 @@ bool fits_a_line(ByteView text) {
     return as_text(text).find('\n') == std::string_view::npos;
 }
 
+// Of the certificates of a client; -1 if it has none.
+int deepest(const Environment& environment) {
+    int depth = -1;
+    while (!value_of(environment, "tls_id_" + std::to_string(depth + 1)).empty())
+        depth++;
+    return depth;
+}
+
 session::Refusal no_room() {
     return {"the server cannot verify users now", true};
 }
 
 } // namespace
+
+Environment complete_environment(const Environment& common, const Environment& client,
+                                 const std::string& type) {
+    auto out = common;
+    out.insert(out.end(), client.begin(), client.end());
+    const std::time_t time = std::time(nullptr);
+    std::tm parts{};
+    char text[32] = "";
+    if (localtime_r(&time, &parts))
+        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    out.emplace_back("time_ascii", text);
+    out.emplace_back("time_unix", std::to_string(time));
+    if (!type.empty())
+        out.emplace_back("script_type", type);
+    return out;
+}
 
 ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
                          std::function<void()> settle)
@@ -130,17 +95,7 @@ ScriptHooks::ScriptHooks(ScriptSettings settings, asio::io_context& context,
 ScriptHooks::~ScriptHooks() = default;
 
 Environment ScriptHooks::complete(const Environment& client, const char* type) const {
-    auto out = settings_.environment;
-    out.insert(out.end(), client.begin(), client.end());
-    const std::time_t time = std::time(nullptr);
-    std::tm parts{};
-    char text[32] = "";
-    if (localtime_r(&time, &parts))
-        std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-    out.emplace_back("time_ascii", text);
-    out.emplace_back("time_unix", std::to_string(time));
-    out.emplace_back("script_type", type);
-    return out;
+    return complete_environment(settings_.environment, client, type);
 }
 
 ScriptHooks::Question::~Question() {
@@ -231,11 +186,18 @@ void ScriptHooks::verify_certificates(ClientId client, const Environment& enviro
         });
 }
 
+void ScriptHooks::verify_certificates(ClientId client, const Environment& environment,
+                                      Verified done) {
+    const int depth = deepest(environment);
+    if (settings_.tls_verify.empty() || depth < 0)
+        later([done = std::move(done)] { done(ClientSettings{}, now()); });
+    else
+        verify_certificates(client, environment, depth, std::move(done));
+}
+
 void ScriptHooks::verify_user(ClientId client, const Environment& environment,
                               const std::string& username, ByteView password, Verified done) {
-    int depth = -1;
-    while (!value_of(environment, "tls_id_" + std::to_string(depth + 1)).empty())
-        depth++;
+    const int depth = deepest(environment);
     if (settings_.tls_verify.empty()) {
         verify_name(client, environment, username, password, std::move(done));
     } else if (depth < 0) {
@@ -342,7 +304,7 @@ void ScriptHooks::connect(ClientId client, const Environment& environment, Conne
     });
 }
 
-void ScriptHooks::disconnect(const Environment& environment) {
+void ScriptHooks::disconnect(ClientId, const Environment& environment) {
     if (!settings_.disconnect.empty())
         tell(settings_.disconnect, complete(environment, "client-disconnect"));
 }

@@ -20,8 +20,10 @@
 #pragma once
 
 #include "io/program.h"
-#include "server/fair_queue.h"
 #include "server/hooks.h"
+#include "util/fair_queue.h"
+
+#include <asio/steady_timer.hpp>
 
 #include <asio/steady_timer.hpp>
 
@@ -46,6 +48,10 @@ struct ScriptSettings {
     Environment environment;        ///< the same for all
 };
 
+/// What programs are told at @p type; "": plug-ins, which have no type.
+Environment complete_environment(const Environment& common, const Environment& client,
+                                 const std::string& type);
+
 class ScriptHooks final : public ClientHooks {
 public:
     /// @p settle is called after every answer, when the core may have something to send.
@@ -54,8 +60,10 @@ public:
 
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) override;
+    void verify_certificates(ClientId client, const Environment& environment,
+                             Verified done) override;
     void connect(ClientId client, const Environment& environment, Connected done) override;
-    void disconnect(const Environment& environment) override;
+    void disconnect(ClientId client, const Environment& environment) override;
     void learn_addresses(ClientId client, const std::vector<std::string>& addresses,
                          const Environment& environment, AddressesLearned done) override;
     void forget_address(const std::string& address, const Environment& environment) override;

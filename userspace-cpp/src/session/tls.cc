@@ -761,6 +761,22 @@ Environment TlsStream::peer_environment() const {
     return out;
 }
 
+std::vector<Bytes> TlsStream::peer_certificates() const {
+    std::vector<Bytes> out;
+    const auto* chain = SSL_get0_verified_chain(ssl_.get());
+    for (int depth = 0; depth < sk_X509_num(chain); depth++) {
+        auto* certificate = sk_X509_value(chain, depth);
+        const int size = i2d_X509(certificate, nullptr);
+        Bytes der(size > 0 ? static_cast<std::size_t>(size) : 0);
+        auto* at = der.data();
+        if (size > 0)
+            i2d_X509(certificate, &at);
+        out.push_back(std::move(der));
+    }
+    ERR_clear_error();
+    return out;
+}
+
 std::string TlsStream::version() const {
     return SSL_get_version(ssl_.get());
 }

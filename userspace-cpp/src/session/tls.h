@@ -182,6 +182,8 @@ public:
     /// tls_digest_sha256_N, tls_serial_N, tls_serial_hex_N and X509_N_FIELD, N being 0 for the
     /// peer's own certificate.
     [[nodiscard]] Environment peer_environment() const;
+    /// The peer's certificate and those that have signed it, in that order, DER.
+    [[nodiscard]] std::vector<Bytes> peer_certificates() const;
     /// The certificates of the verified chain, the peer's own first; none if it has none.
     [[nodiscard]] std::vector<Fingerprint> peer_fingerprints() const;
     /// The peer's common name, as wire::clean_name(); empty if it has none.

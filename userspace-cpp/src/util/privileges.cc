@@ -56,12 +56,14 @@ Result<Identity, std::string> find_identity(const std::string& user, const std::
     return out;
 }
 
-std::optional<std::string> drop_privileges(const std::optional<Identity>& identity) {
+std::optional<std::string> drop_privileges(const std::optional<Identity>& identity,
+                                           bool keep_net_admin) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return failure("no_new_privs");
     if (capng_get_caps_process() != 0)
         return failure("capabilities");
-    const bool has_admin = capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN) != 0;
+    const bool has_admin =
+        keep_net_admin && capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN) != 0;
     const bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
     capng_clear(CAPNG_SELECT_ALL);
     if (has_admin)

@@ -26,9 +26,10 @@ struct Identity {
 Result<Identity, std::string> find_identity(const std::string& user, const std::string& group);
 
 /// Becomes @p identity, if there is one, with no further groups, and keeps of all capabilities at
-/// most CAP_NET_ADMIN, which a program that is run by this one cannot exceed. From then on no
-/// program gains privileges by its set-user-ID bit. An error text if any of that fails; some of it
-/// may be done then.
-std::optional<std::string> drop_privileges(const std::optional<Identity>& identity);
+/// most CAP_NET_ADMIN, if that is wanted, which a program that is run by this one cannot exceed.
+/// From then on no program gains privileges by its set-user-ID bit. An error text if any of that
+/// fails; some of it may be done then.
+std::optional<std::string> drop_privileges(const std::optional<Identity>& identity,
+                                           bool keep_net_admin = true);
 
 } // namespace nfovpn

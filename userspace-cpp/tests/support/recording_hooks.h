@@ -37,10 +37,14 @@ public:
         users.push_back({client, username, std::string(as_text(password)), as_map(environment),
                          std::move(done)});
     }
+    void verify_certificates(server::ClientId client, const Environment& environment,
+                             Verified done) override {
+        certificates.push_back({client, "", "", as_map(environment), std::move(done)});
+    }
     void connect(server::ClientId client, const Environment& environment, Connected done) override {
         connects.push_back({client, as_map(environment), std::move(done)});
     }
-    void disconnect(const Environment& environment) override {
+    void disconnect(server::ClientId, const Environment& environment) override {
         disconnects.push_back(as_map(environment));
     }
     void learn_addresses(server::ClientId, const std::vector<std::string>& addresses,
@@ -57,10 +61,12 @@ public:
 
     /// Takes the oldest question away; the test has waited for it.
     UserQuestion next_user() { return take(users); }
+    UserQuestion next_certificate() { return take(certificates); }
     ConnectQuestion next_connect() { return take(connects); }
     LearnQuestion next_learn() { return take(learns); }
 
     std::vector<UserQuestion> users;
+    std::vector<UserQuestion> certificates;
     std::vector<ConnectQuestion> connects;
     std::vector<LearnQuestion> learns;
     bool is_busy = false;

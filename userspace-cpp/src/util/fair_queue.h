@@ -14,7 +14,7 @@
 #include <optional>
 #include <utility>
 
-namespace nfovpn::server {
+namespace nfovpn {
 
 template <typename T>
 class FairQueue {
@@ -96,4 +96,4 @@ private:
     std::deque<Source> turns_; ///< each source that waits, once
 };
 
-} // namespace nfovpn::server
+} // namespace nfovpn
