@@ -114,4 +114,6 @@ same_cases() {
 		sed -n '/^\(cases\|refusals\)=(/,/)$/p' "$TOP/lab/tests/compare-guest" "$TOP/lab/tests/compare-refusals.sh" |
 			sed 's/^[a-z]*=(//; s/)$//' | xargs -n 1 | sed "s/_/ /g; s/^/$release|/"
 	done
+	# an option that 2.6 does not have
+	echo '2.7|key without time'
 }

@@ -281,6 +281,8 @@ public:
     [[nodiscard]] const typename Side::Parsed& parsed() const { return *now_.parsed; }
     [[nodiscard]] std::shared_ptr<const Config> now() const { return config_of(now_); }
     [[nodiscard]] std::shared_ptr<const Config> next() const { return config_of(*next_); }
+    /// Of what sessions depend on.
+    [[nodiscard]] auto digest() const { return config::digest_for_sessions(now_.options); }
     [[nodiscard]] std::vector<config::OptionChange> changes() const {
         return config::changed_options(now_.options, next_->options);
     }
@@ -579,6 +581,11 @@ struct ServerSide {
 
     void prepare(const config::ServerConfig&) {}
 
+    /// What the service manager has kept of a process before, and will keep of this one.
+    void store(const ServiceNotify& service, std::vector<NamedDescriptor> given) {
+        store_.emplace(service, std::move(given));
+    }
+
     /// Serves by one configuration after the other, as far as one daemon can.
     End run(host::Keeper& keeper, Configurations<ServerSide>& configurations,
             ServiceNotify& service) {
@@ -604,14 +611,21 @@ struct ServerSide {
         }
         surroundings.pam = pam_process(config->pam);
         surroundings.plugins = plugins_.of(*config, configurations.source().name());
+        surroundings.store = &*store_;
+        bool left = false;
         auto end = server::End::Restart;
         while (end == server::End::Restart) {
             if (management && !management->wait(service))
                 return End::Stop;
+            surroundings.digest = configurations.digest();
             const auto daemon = make_daemon<server::Daemon>(config, surroundings);
             configurations.forget_before();
             end = daemon->run();
+            left = daemon->leaves_sessions();
         }
+        // Device and socket are the Keeper's, and go with the process.
+        if ((end == server::End::Stop || end == server::End::Failed) && !left)
+            store_->empty();
         if (end == server::End::Failed)
             return End::Failed;
         return end == server::End::Reload ? End::Reload : End::Stop;
@@ -629,6 +643,7 @@ private:
         return &*pam_;
     }
 
+    std::optional<server::SessionStore> store_;
     std::optional<server::PamProcess> pam_;
     PluginsOfProcess plugins_;
 };
@@ -642,6 +657,7 @@ struct ClientSide {
     static auto make_tls(const config::ClientConfig& config) { return client::make_tls(config); }
     static CheckLines check_more(const config::ClientConfig&) { return {}; }
     static void check_paths(PathChecks&, const config::ClientConfig&) {}
+    void store(const ServiceNotify&, const std::vector<NamedDescriptor>&) {}
 
     void prepare(const config::ClientConfig& config) {
         const bool by_management = config.management && config.query_management;
@@ -706,8 +722,10 @@ int run(Configurations<Side>& configurations) {
         std::fprintf(stderr, "%s\n", describe(source.name(), finding).c_str());
     if (!configurations.parsed().ok())
         return kBadConfiguration;
+    auto given = take_listen_descriptors();
     auto service = ServiceNotify::from_environment();
     Side side;
+    side.store(service, std::move(given));
     try {
         // While there is a terminal.
         if (configurations.now()->ask_pass_phrase)

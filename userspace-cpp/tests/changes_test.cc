@@ -98,3 +98,18 @@ TEST(Changes, AllThatAppliesInPlaceIsKnown) {
             EXPECT_FALSE(applies_in_place(option.name)) << option.name << ": only a client has it";
     }
 }
+
+TEST(Changes, DigestForSessions) {
+    const auto digest = [](std::string_view file) {
+        return digest_for_sessions(digest_options(options_of(file).directives));
+    };
+    const auto first = digest("port 1194\nverb 3\ncert a\ntls-crypt k\n");
+    EXPECT_EQ(first, digest("# a comment\nport 1194\ntls-crypt k\nverb 4\ncert b\npush c\n"))
+        << "what can be applied to sessions";
+    for (const auto* other :
+         {"port 1195\nverb 3\ncert a\ntls-crypt k\n", "verb 3\ncert a\ntls-crypt k\n",
+          "port 1194\nverb 3\ncert a\ntls-crypt l\n", "port 1194\nverb 3\ncert a\n",
+          "port 1194\ntls-crypt k\nserver 10.8.0.0 255.255.255.0\n"})
+        EXPECT_NE(first, digest(other)) << other;
+    EXPECT_NE(digest("dev ab\n"), digest("dev a b\n"));
+}

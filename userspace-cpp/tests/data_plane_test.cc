@@ -467,6 +467,18 @@ public:
         return std::nullopt;
     }
 
+    Result<PeerInPlace, Error> look(std::uint32_t id) override {
+        const auto* peer = inner.peer(id);
+        if (!peer)
+            return Error{ENOENT, "no such peer"};
+        PeerInPlace out{id, peer->path, peer->address, peer->address6, {}, {}};
+        if (const auto key = inner.key(id, KeySlot::Primary))
+            out.primary = KeyInPlace{key->key_id, DataCipher::Aes256Gcm, false};
+        if (const auto key = inner.key(id, KeySlot::Secondary))
+            out.secondary = KeyInPlace{key->key_id, DataCipher::Aes256Gcm, false};
+        return out;
+    }
+
     UserDataPlane inner;
     bool unsupported = false;
     std::size_t most_networks = 64;
@@ -668,6 +680,73 @@ TEST_F(Movable, PeersEndInBothPlaces) {
 TEST_F(Movable, PeersThatTheKernelHasLost) {
     kernel.inner.remove_peer(kId);
     EXPECT_TRUE(plane.stats()->empty());
+}
+
+// The kernel is the same, the daemon another one.
+TEST_F(Movable, AnotherProcessGoesOn) {
+    transmit(ipv4(1, kId));
+    MovableDataPlane next{&kernel, sink};
+    const auto there = next.adopt_peer(a_peer());
+    ASSERT_TRUE(there);
+    EXPECT_EQ(there->primary->id, 0);
+    EXPECT_EQ(there->secondary->id, 1);
+    EXPECT_EQ(there->path, kPath);
+    EXPECT_EQ(next.holder(kId), Holder::Kernel);
+    EXPECT_FALSE(next.set_keepalive(kId, {10, 60}));
+    // Its keys are where they are, and what is encrypted goes on behind the last packet ID.
+    EXPECT_TRUE(next.move(kId, Holder::User));
+    EXPECT_TRUE(kernel_has_key());
+    transmit(ipv4(1, kId));
+    ASSERT_EQ(sink.datagrams.size(), 2U);
+    EXPECT_NE(Bytes(sink.datagrams[0].begin(), sink.datagrams[0].begin() + 8),
+              Bytes(sink.datagrams[1].begin(), sink.datagrams[1].begin() + 8));
+    // A new key replaces the one in the secondary slot; the old one goes when its time has come.
+    EXPECT_FALSE(next.install_key(kId, KeySlot::Secondary, 2, keys_of(3)));
+    EXPECT_FALSE(next.swap_keys(kId));
+    EXPECT_EQ(kernel.inner.key(kId, KeySlot::Primary)->key_id, 2);
+    EXPECT_EQ(kernel.inner.key(kId, KeySlot::Secondary)->key_id, 0);
+    EXPECT_TRUE(next.move(kId, Holder::User)) << "one of its keys is still the kernel's alone";
+    EXPECT_FALSE(next.delete_key(kId, KeySlot::Secondary));
+    EXPECT_FALSE(kernel.inner.key(kId, KeySlot::Secondary));
+    // From now on it is as any other.
+    EXPECT_FALSE(next.move(kId, Holder::User));
+    EXPECT_FALSE(kernel_has_key());
+    EXPECT_FALSE(next.move(kId, Holder::Kernel));
+    EXPECT_FALSE(next.install_key(kId, KeySlot::Secondary, 3, keys_of(4)));
+    EXPECT_FALSE(next.swap_keys(kId));
+    EXPECT_FALSE(next.remove_peer(kId));
+}
+
+TEST_F(Movable, AKeyOfAnotherProcessMayBeDeletedUnseen) {
+    MovableDataPlane next{&kernel, sink};
+    ASSERT_TRUE(next.adopt_peer(a_peer()));
+    EXPECT_FALSE(next.delete_key(kId, KeySlot::Secondary));
+    EXPECT_FALSE(kernel.inner.key(kId, KeySlot::Secondary));
+    EXPECT_TRUE(next.delete_key(kId, KeySlot::Secondary));
+    // Once more by another one: what it has had, it has not.
+    EXPECT_FALSE(next.install_key(kId, KeySlot::Secondary, 2, keys_of(3)));
+    MovableDataPlane third{&kernel, sink};
+    ASSERT_TRUE(third.adopt_peer(a_peer()));
+    EXPECT_FALSE(third.swap_keys(kId));
+    EXPECT_EQ(kernel.inner.key(kId, KeySlot::Primary)->key_id, 2);
+}
+
+TEST_F(Movable, NobodyGoesOnWithWhatIsNotTheSame) {
+    MovableDataPlane next{&kernel, sink};
+    auto other = a_peer();
+    other.address = Ipv4{0x0a080063};
+    EXPECT_FALSE(next.adopt_peer(other)) << "another address";
+    other = a_peer();
+    other.id = kId + 1;
+    EXPECT_FALSE(next.adopt_peer(other)) << "not there";
+    EXPECT_FALSE(next.holder(kId));
+    kernel.inner.delete_key(kId, KeySlot::Primary);
+    EXPECT_FALSE(next.adopt_peer(a_peer())) << "without a key";
+    EXPECT_EQ(next.remove_strangers(), 1U);
+    EXPECT_FALSE(kernel.inner.peer(kId));
+    EXPECT_EQ(next.remove_strangers(), 0U);
+    MovableDataPlane alone{nullptr, sink};
+    EXPECT_FALSE(alone.adopt_peer(a_peer()));
 }
 
 TEST(MovableAlone, WithoutAKernel) {

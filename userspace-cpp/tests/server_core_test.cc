@@ -707,6 +707,273 @@ TEST_F(ServerCoreTest, ShutdownMayLeaveClientsTheirCredentials) {
     }
 }
 
+// ---- sessions that outlive a process
+
+namespace {
+
+/// What a service manager would keep.
+class Notes final : public server::SessionNotes {
+public:
+    [[nodiscard]] bool can_keep(std::uint32_t) const override { return keeps; }
+    bool note(const server::SavedClient& client) override {
+        written++;
+        const auto bytes = server::write_saved(client);
+        records[client.id] = Bytes(bytes.view().begin(), bytes.view().end());
+        return true;
+    }
+    void forget(server::ClientId client) override { records.erase(client); }
+
+    std::map<server::ClientId, Bytes> records;
+    bool keeps = true;
+    unsigned written = 0;
+};
+
+} // namespace
+
+class OutliveTest : public ServerCoreTest {
+protected:
+    void start() {
+        sim.start_server();
+        sim.core->note_in(notes);
+    }
+    // The process ends without a word, and the next one has the same data plane. How many sessions
+    // go on.
+    std::size_t next_process(Duration renegotiate_after = 3s) {
+        const auto left = notes.records;
+        notes.records.clear();
+        sim.core.reset();
+        start();
+        std::size_t out = 0;
+        for (const auto& [id, bytes] : left) {
+            const auto saved = server::read_saved_client(bytes);
+            EXPECT_TRUE(saved);
+            why = sim.core->resume(*saved, sim.now, sim.now + renegotiate_after).value_or("");
+            out += why.empty() ? 1 : 0;
+        }
+        return out;
+    }
+    void expect_data(Host& host) {
+        const auto at_server = sim.at_server.size();
+        const auto at_client = host.client->received.size();
+        ASSERT_TRUE(host.client->send_data(kPacket));
+        ASSERT_TRUE(sim.send_data(host.client->peer_id(), kPing));
+        sim.run(1s);
+        EXPECT_EQ(sim.at_server.size(), at_server + 1);
+        EXPECT_EQ(host.client->received.size(), at_client + 1);
+    }
+
+    Notes notes;
+    std::string why;
+};
+
+TEST_F(OutliveTest, SessionsGoOnAndAreRenegotiated) {
+    sim.settings.session.transition_window = 30s;
+    start();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(1s);
+    ASSERT_EQ(notes.records.size(), 1U);
+    for (unsigned process = 1; process <= 9; process++) {
+        sim.plane.calls.clear();
+        ASSERT_EQ(next_process(), 1U) << why;
+        expect_data(host);
+        EXPECT_EQ(host.client->keys_generated, process) << "by the old keys";
+        sim.run(5s);
+        EXPECT_EQ(host.client->keys_generated, process + 1);
+        EXPECT_EQ(host.client->sending_key_id, (process - 1) % 7 + 1);
+        const auto& calls = sim.plane.calls;
+        EXPECT_EQ(std::count(calls.begin(), calls.end(), "add 0"), 0);
+        EXPECT_EQ(std::count(calls.begin(), calls.end(), "remove 0"), 0);
+        expect_data(host);
+        const auto status = sim.core->clients(sim.now);
+        ASSERT_EQ(status.size(), 1U);
+        EXPECT_EQ(status[0].common_name, "alice");
+        EXPECT_EQ(status[0].renegotiations, process);
+        EXPECT_EQ(status[0].cipher, "AES-256-GCM");
+    }
+    sim.run(31s);
+    EXPECT_FALSE(sim.plane.peers.at(0).slots[1]) << "the key of the process before";
+    EXPECT_EQ(host.client->messages.size(), 1U) << "one push reply, and nothing else";
+    // Addresses and peer IDs are taken.
+    auto& other = sim.add_client("bob");
+    ASSERT_TRUE(connect(other));
+    EXPECT_EQ(other.client->peer_id(), 1U);
+    EXPECT_NE(sim.core->clients(sim.now).at(0).address, sim.core->clients(sim.now).at(1).address);
+}
+
+// It is noted before anything leaves that the next process must not repeat.
+TEST_F(OutliveTest, AKeyThatWasBegunIsNotBegunAgain) {
+    sim.settings.session.handshake_window = 20s;
+    start();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(2s);
+    // Nothing of this reaches the client.
+    sim.loss = 1;
+    sim.core->notified(dataplane::KeyNearLimit{0, 0}, sim.now);
+    sim.run(1s);
+    sim.loss = 0;
+    ASSERT_EQ(next_process(), 1U) << why;
+    expect_data(host);
+    sim.run(10s);
+    EXPECT_EQ(host.client->sending_key_id, 2);
+    expect_data(host);
+    // Twice in a row without new keys in between, as the key in use is not that of the last record.
+    ASSERT_EQ(next_process(20s), 1U) << why;
+    ASSERT_EQ(next_process(), 1U) << why;
+    sim.run(10s);
+    EXPECT_EQ(host.client->sending_key_id, 3);
+    expect_data(host);
+}
+
+TEST_F(OutliveTest, AtAnyMomentOfARenegotiation) {
+    for (auto moment = 0ms; moment <= 60ms; moment += 5ms) {
+        Simulation again;
+        Notes kept;
+        again.settings.session.handshake_window = 10s;
+        again.start_server();
+        again.core->note_in(kept);
+        auto& host = again.add_client("alice");
+        ASSERT_TRUE(again.run_until([&] { return host.client->connected(); }, 60s));
+        again.run(2s);
+        again.core->notified(dataplane::KeyNearLimit{0, 0}, again.now);
+        again.run(moment);
+        ASSERT_EQ(kept.records.size(), 1U);
+        const auto saved = server::read_saved_client(kept.records.begin()->second);
+        again.core.reset();
+        again.start_server();
+        again.core->note_in(kept);
+        EXPECT_FALSE(again.core->resume(*saved, again.now, again.now + 3s)) << moment.count();
+        // What the client sends by whichever key is decrypted, then and after new keys.
+        for (int i = 0; i < 20; i++) {
+            ASSERT_TRUE(host.client->send_data(kPacket));
+            again.run(1s);
+        }
+        EXPECT_EQ(again.at_server.size(), 20U) << moment.count();
+        EXPECT_EQ(host.client->undecryptable, 0U);
+        EXPECT_EQ(again.core->clients(again.now).size(), 1U) << moment.count();
+    }
+}
+
+TEST_F(OutliveTest, OnlyWhatIsThereAndTheSame) {
+    start();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(1s);
+    const auto bytes = notes.records.begin()->second;
+    const auto refused = [&](const std::string& expected, auto change) {
+        auto saved = server::read_saved_client(bytes);
+        change(*saved);
+        sim.core.reset();
+        start();
+        notes.records.clear();
+        const auto said = sim.core->resume(*saved, sim.now, sim.now + 3s);
+        EXPECT_THAT(said.value_or(""), HasSubstr(expected));
+        EXPECT_TRUE(sim.core->clients(sim.now).empty());
+        EXPECT_TRUE(notes.records.empty());
+    };
+    refused("another time", [&](auto& c) { c.created = INT64_MAX; });
+    refused("another time", [&](auto& c) { c.created = -1; });
+    refused("no such peer", [&](auto& c) { c.peer_id = 5; });
+    refused("peer ID is in use", [&](auto& c) { c.peer_id = 0xffffff; });
+    refused("has a key of tls-crypt-v2", [&](auto& c) { c.own_key.emplace(); });
+    refused("another key", [&](auto& c) { c.session.key_id = c.session.last_key_id = 3; });
+    // Whom nobody goes on with is not in the data plane either.
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+TEST_F(OutliveTest, AnotherKindOfKeyIsNotGoneOnWith) {
+    start();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(1s);
+    auto saved = server::read_saved_client(notes.records.begin()->second);
+    saved->session.choice.format.cipher = DataCipher::Aes128Gcm;
+    sim.core.reset();
+    start();
+    EXPECT_THAT(sim.core->resume(*saved, sim.now, sim.now).value_or(""),
+                HasSubstr("a key of another kind"));
+    EXPECT_TRUE(sim.plane.peers.empty());
+    EXPECT_TRUE(sim.core->finished());
+    auto& other = sim.add_client("bob");
+    ASSERT_TRUE(connect(other));
+}
+
+TEST_F(OutliveTest, WhatIsNotedAndWhatNot) {
+    start();
+    auto& a = sim.add_client("alice");
+    auto& b = sim.add_client("bob");
+    ASSERT_TRUE(connect(a));
+    ASSERT_TRUE(connect(b));
+    sim.run(1s);
+    EXPECT_EQ(notes.records.size(), 2U);
+    EXPECT_EQ(sim.core->noted(), 2U);
+    // Data is no reason to write.
+    const auto before = notes.written;
+    for (int i = 0; i < 10; i++)
+        expect_data(a);
+    EXPECT_EQ(notes.written, before);
+    a.client->send_message("EXIT", sim.now);
+    sim.run(1s);
+    EXPECT_EQ(notes.records.size(), 1U);
+    notes.keeps = false;
+    sim.core->note_all();
+    EXPECT_TRUE(notes.records.empty());
+    EXPECT_EQ(sim.core->noted(), 0U);
+    notes.keeps = true;
+    sim.core->note_all();
+    EXPECT_EQ(notes.records.size(), 1U);
+}
+
+// Those that are noted hear nothing, the others are told.
+TEST_F(OutliveTest, LeavesTheOnesThatAreNoted) {
+    start();
+    auto& a = sim.add_client("alice");
+    ASSERT_TRUE(connect(a));
+    sim.run(1s);
+    sim.core->leave(sim.now);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_EQ(sim.plane.peers.size(), 1U);
+    EXPECT_EQ(a.client->messages.size(), 1U);
+    ASSERT_EQ(next_process(), 1U);
+    notes.keeps = false;
+    sim.core->note_all();
+    sim.run(10s);
+    sim.core->leave(sim.now);
+    sim.run(1s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_THAT(a.client->messages, Contains("RESTART,[P]"));
+    EXPECT_TRUE(sim.plane.peers.empty());
+}
+
+// A revoked certificate, or another one, ends it at the renegotiation.
+TEST_F(OutliveTest, TheCertificateIsLockedOverTheEnd) {
+    start();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(1s);
+    auto another = make_context(sim.authority.config(wire::Role::Client, "alice"));
+    host.client->renegotiation_tls = another.get();
+    ASSERT_EQ(next_process(), 1U);
+    sim.run(10s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_TRUE(sim.plane.peers.empty());
+    EXPECT_TRUE(notes.records.empty());
+}
+
+TEST_F(OutliveTest, ClientThatIsSilentIsGivenUp) {
+    sim.settings.session.handshake_window = 10s;
+    start();
+    auto& host = sim.add_client("alice");
+    ASSERT_TRUE(connect(host));
+    sim.run(1s);
+    ASSERT_EQ(next_process(), 1U);
+    sim.hosts.clear();
+    sim.run(120s);
+    EXPECT_TRUE(sim.core->finished());
+    EXPECT_TRUE(notes.records.empty());
+}
+
 // New certificates, pushed options and limits, and nobody is thrown out.
 TEST_F(ServerCoreTest, OtherSettingsWhileItRuns) {
     sim.settings.session.push = {"route 10.1.0.0 255.255.0.0"};
@@ -1082,6 +1349,44 @@ TEST_F(WrappedTest, TlsAuth) {
     sim.add_wrapped_client("v2", v2_client());
     sim.run(1s);
     EXPECT_EQ(malformed(wire::WireError::Unsupported), 1U);
+}
+
+// Packet IDs of the next process are newer than all before, and what was heard is not heard again.
+TEST_F(WrappedTest, AnotherProcessGoesOn) {
+    use_v2();
+    Notes notes;
+    sim.start_server();
+    sim.core->note_in(notes);
+    auto& host = sim.add_wrapped_client("alice", v2_client());
+    std::vector<Bytes> recorded;
+    sim.tap = [&](bool for_server, ByteView datagram) {
+        const auto opcode = wire::opcode_of(datagram);
+        if (for_server && opcode != wire::Opcode::DataV2)
+            recorded.emplace_back(datagram.begin(), datagram.end());
+    };
+    ASSERT_TRUE(connect(host));
+    sim.run(1s);
+    for (unsigned process = 1; process <= 4; process++) {
+        const auto saved = server::read_saved_client(notes.records.begin()->second);
+        ASSERT_TRUE(saved);
+        ASSERT_TRUE(saved->own_key);
+        notes.records.clear();
+        sim.core.reset();
+        sim.start_server();
+        sim.core->note_in(notes);
+        ASSERT_FALSE(sim.core->resume(*saved, sim.now, sim.now + 1s));
+        sim.tap = nullptr;
+        const auto replayed = malformed(wire::WireError::Replayed);
+        const auto old = recorded;
+        for (const auto& datagram : old)
+            sim.to_server(host.endpoint, datagram);
+        sim.run(500ms);
+        EXPECT_GT(malformed(wire::WireError::Replayed), replayed);
+        sim.run(4s);
+        EXPECT_EQ(host.client->keys_generated, process + 1);
+        EXPECT_EQ(host.client->dropped[static_cast<std::size_t>(wire::WireError::Replayed)], 0U);
+        ASSERT_EQ(notes.records.size(), 1U);
+    }
 }
 
 TEST_F(WrappedTest, TlsAuthWithoutDirection) {

@@ -7,8 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -143,4 +145,65 @@ TEST(ServiceNotify, TheEnvironmentIsUsedUp) {
     EXPECT_FALSE(none.connected());
     EXPECT_EQ(none.problem(), "");
     EXPECT_FALSE(none.watchdog());
+}
+
+TEST(ServiceNotify, GivesDescriptorsAway) {
+    Manager manager("@" + unique_name());
+    setenv("FDSTORE", "7", 1);
+    setenv("NOTIFY_SOCKET", ("@" + unique_name()).c_str(), 1);
+    const auto notify = ServiceNotify::from_environment();
+    EXPECT_EQ(std::getenv("FDSTORE"), nullptr);
+    EXPECT_EQ(notify.store_size(), 7U);
+    EXPECT_TRUE(notify.store("a name", STDIN_FILENO));
+    EXPECT_EQ(manager.heard(), "FDSTORE=1\nFDNAME=a name\nFDPOLL=0\n");
+    notify.unstore("a name");
+    EXPECT_EQ(manager.heard(), "FDSTOREREMOVE=1\nFDNAME=a name\n");
+    EXPECT_FALSE(notify.store("a name", -1)) << "there is none";
+    // Whoever takes the message and closes what came with it says that all is done; nobody does.
+    EXPECT_FALSE(notify.wait_until_done(std::chrono::milliseconds(50)));
+    // This one drops what comes with it.
+    EXPECT_EQ(manager.heard(), "BARRIER=1");
+    const ServiceNotify nobody;
+    EXPECT_EQ(nobody.store_size(), 0U);
+    EXPECT_FALSE(nobody.store("a", STDIN_FILENO));
+    EXPECT_FALSE(nobody.wait_until_done(std::chrono::milliseconds(50)));
+}
+
+// They begin at 3, which is something else's here: in a process of its own.
+TEST(ServiceNotify, IsGivenDescriptors) {
+    const auto in_child = [](const char* process, const char* count, const char* names) {
+        const pid_t child = fork();
+        if (child == 0) {
+            for (int fd = 3; fd < 6; fd++)
+                dup2(STDERR_FILENO, fd);
+            setenv("LISTEN_PID", process ? process : std::to_string(getpid()).c_str(), 1);
+            setenv("LISTEN_FDS", count, 1);
+            setenv("LISTEN_FDNAMES", names, 1);
+            std::string got;
+            for (const auto& one : take_listen_descriptors()) {
+                const bool shut = (fcntl(one.descriptor.get(), F_GETFD) & FD_CLOEXEC) != 0;
+                got += one.name + "=" + std::to_string(one.descriptor.get()) + (shut ? " " : "! ");
+            }
+            for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+                got += std::getenv(name) ? "left" : "";
+            const std::string wanted = std::getenv("WANTED");
+            _exit(got == wanted ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        return status;
+    };
+    const auto expect = [&](const char* wanted, const char* process, const char* count,
+                            const char* names) {
+        setenv("WANTED", wanted, 1);
+        EXPECT_EQ(in_child(process, count, names), 0) << wanted;
+    };
+    expect("a=3 b=4 c=5 ", nullptr, "3", "a:b:c");
+    expect("a=3 =4 ", nullptr, "2", "a");
+    expect("=3 b=4 ", nullptr, "2", ":b:c:d");
+    expect("", "1", "3", "a:b:c");
+    expect("", nullptr, "-1", "a");
+    expect("", nullptr, "many", "a");
+    expect("", nullptr, "99999999", "a");
+    unsetenv("WANTED");
 }

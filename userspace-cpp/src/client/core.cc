@@ -668,7 +668,7 @@ ClientReport ClientCore::report() {
     if (!was_up_)
         return out;
     out.address = session_->pushed().address;
-    out.tls = session_->tls().version() + " " + session_->tls().cipher();
+    out.tls = session_->tls_version() + " " + session_->tls_cipher();
     out.cipher = session::describe(session_->choice());
     out.renegotiations = session_->renegotiations();
     if (auto stats = peer_id_ ? host_.data_plane().peer_stats(*peer_id_) : std::nullopt) {
@@ -746,7 +746,7 @@ Tunnel ClientCore::tunnel() const {
             route.metric = pushed.route_metric;
     }
     out.redirect = pushed.redirect;
-    out.environment = session_->tls().peer_environment();
+    out.environment = session_->peer_environment();
     out.environment.insert(out.environment.end(), pushed.environment.begin(),
                            pushed.environment.end());
     out.environment.emplace_back("common_name", session_->common_name());
@@ -788,7 +788,7 @@ void ClientCore::up(session::Session&) {
               "handshake {:.1f} ms",
               label(), session_->common_name(), *peer_id_,
               pushed.address ? to_string(*pushed.address) : "no IPv4 address",
-              session_->tls().version(), session_->tls().cipher(),
+              session_->tls_version(), session_->tls_cipher(),
               session::describe(session_->choice()),
               session::derivation_name(session_->choice().derivation),
               milliseconds(session_->handshake_time()));
@@ -800,8 +800,8 @@ void ClientCore::up(session::Session&) {
 
 void ClientCore::renegotiated(session::Session&, Duration took) {
     log::info("{}: new keys by {}, {} {}, in use after {:.1f} ms", label(),
-              session::derivation_name(session_->choice().derivation), session_->tls().version(),
-              session_->tls().cipher(), milliseconds(took));
+              session::derivation_name(session_->choice().derivation), session_->tls_version(),
+              session_->tls_cipher(), milliseconds(took));
 }
 
 void ClientCore::notice(session::Session&, std::string_view text) {

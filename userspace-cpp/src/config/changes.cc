@@ -115,6 +115,20 @@ std::vector<OptionChange> changed_options(const std::vector<OptionDigest>& befor
     return out;
 }
 
+std::array<std::uint8_t, 32> digest_for_sessions(const std::vector<OptionDigest>& options) {
+    constexpr std::string_view kWrapping[] = {"tls-auth", "tls-crypt", "tls-crypt-v2",
+                                              "key-direction", "auth"};
+    Directive all;
+    for (const auto& option : options) {
+        if (applies_in_place(option.name) && std::find(std::begin(kWrapping), std::end(kWrapping),
+                                                       option.name) == std::end(kWrapping))
+            continue;
+        all.args.push_back(option.name);
+        all.args.emplace_back(option.words.begin(), option.words.end());
+    }
+    return digest(all, 0);
+}
+
 bool applies_in_place(std::string_view option) {
     const auto* known = find_option(option, Role::Server);
     if (known && known->treatment == Treatment::Ignored)

@@ -42,6 +42,10 @@ struct OptionChange {
 std::vector<OptionChange> changed_options(const std::vector<OptionDigest>& before,
                                           const std::vector<OptionDigest>& now);
 
+/// Of all lines that a server cannot take on while sessions go on, and of those by which control
+/// packets of sessions are wrapped.
+std::array<std::uint8_t, 32> digest_for_sessions(const std::vector<OptionDigest>& options);
+
 /// Whether a server can take on a change of that option while it runs. The content of files that
 /// are named may change in any case.
 bool applies_in_place(std::string_view option);

@@ -9,6 +9,7 @@
 #include "util/endpoint.h"
 #include "util/result.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -77,6 +78,23 @@ struct KeyNearLimit {
 
 using Notification = std::variant<PeerDeleted, PeerFloated, KeyNearLimit>;
 
+/// What is known of a key without its secrets.
+struct KeyInPlace {
+    std::uint8_t id = 0;
+    DataCipher cipher = DataCipher::None;
+    bool epochs = false;
+};
+
+/// A peer that somebody else has left in a data plane, with its keys.
+struct PeerInPlace {
+    std::uint32_t id = 0;
+    Path path;
+    std::optional<Ipv4> address;
+    std::optional<Ipv6> address6;
+    std::optional<KeyInPlace> primary;
+    std::optional<KeyInPlace> secondary;
+};
+
 /// See the head of this file. All calls are synchronous.
 class DataPlane {
 public:
@@ -101,6 +119,15 @@ public:
     virtual std::optional<std::vector<PeerStats>> stats() = 0;
     /// The counters of one.
     virtual std::optional<PeerStats> peer_stats(std::uint32_t id) = 0;
+
+    /// Goes on with a peer that another process has left, by its ID. Its keys can be used, swapped
+    /// and deleted where they are, and nowhere else. To be told afterwards: its keepalive, and its
+    /// networks. Refused if it is not there, or another one.
+    virtual Result<PeerInPlace, Error> adopt_peer(const Peer& /*peer*/) {
+        return Error{EOPNOTSUPP, "this data plane keeps no peers"};
+    }
+    /// Removes whatever peers were left and not adopted. How many.
+    virtual std::size_t remove_strangers() { return 0; }
 };
 
 /// A data plane whose keys can move to another one and back while packets flow. A peer without keys
@@ -120,6 +147,8 @@ public:
     /// Where a peer is.
     virtual Result<Path, Error> path(std::uint32_t peer_id) = 0;
     virtual Failure set_path(std::uint32_t peer_id, const Path& path) = 0;
+    /// What is there of a peer, whoever has put it there.
+    virtual Result<PeerInPlace, Error> look(std::uint32_t peer_id) = 0;
 };
 
 } // namespace nfovpn::dataplane

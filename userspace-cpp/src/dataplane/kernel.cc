@@ -61,7 +61,25 @@ KernelDataPlane::create(unsigned ifindex, const netlink::InstanceRequest& instan
     return std::unique_ptr<KernelDataPlane>(new KernelDataPlane(std::move(*nf_ovpn)));
 }
 
+Result<std::unique_ptr<KernelDataPlane>, Error>
+KernelDataPlane::adopt(unsigned ifindex, const netlink::InstanceRequest& instance) {
+    auto nf_ovpn = netlink::NfOvpn::open(ifindex);
+    if (!nf_ovpn)
+        return Error{nf_ovpn.error().code, nf_ovpn.error().what};
+    const auto same = nf_ovpn->instance_is(instance);
+    if (!same || !*same) {
+        // Whatever it is, nobody goes on with it.
+        static_cast<void>(nf_ovpn->delete_instance());
+        if (!same)
+            return Error{same.error().code, same.error().what};
+        return Error{EINVAL, "it is another one than this configuration makes"};
+    }
+    return std::unique_ptr<KernelDataPlane>(new KernelDataPlane(std::move(*nf_ovpn)));
+}
+
 KernelDataPlane::~KernelDataPlane() {
+    if (left_)
+        return;
     auto failed = nf_ovpn_.delete_instance();
     // The device may have gone first, and the instance with it.
     if (failed && failed->code != ENOENT && failed->code != ENODEV)
@@ -131,6 +149,24 @@ Result<Path, Error> KernelDataPlane::path(std::uint32_t peer_id) {
 
 Failure KernelDataPlane::set_path(std::uint32_t peer_id, const Path& path) {
     return translate(nf_ovpn_.set_peer_path(peer_id, path));
+}
+
+Result<PeerInPlace, Error> KernelDataPlane::look(std::uint32_t peer_id) {
+    const auto peer = nf_ovpn_.peer(peer_id);
+    const auto path = nf_ovpn_.peer_path(peer_id);
+    const auto keys = nf_ovpn_.keys(peer_id);
+    if (!peer)
+        return Error{peer.error().code, peer.error().what};
+    if (!path)
+        return Error{path.error().code, path.error().what};
+    if (!keys)
+        return Error{keys.error().code, keys.error().what};
+    PeerInPlace out{peer_id, *path, peer->vpn_address, peer->vpn_address6, {}, {}};
+    for (const auto& key : *keys) {
+        auto& slot = key.slot == KeySlot::Primary ? out.primary : out.secondary;
+        slot = KeyInPlace{key.id, key.cipher, key.epochs};
+    }
+    return out;
 }
 
 std::optional<std::vector<PeerStats>> KernelDataPlane::stats() {

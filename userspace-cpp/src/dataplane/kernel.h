@@ -18,8 +18,15 @@ public:
     static Result<std::unique_ptr<KernelDataPlane>, Error>
     create(unsigned ifindex, const netlink::InstanceRequest& instance, bool& missing);
 
-    /// Removes the instance with its peers and keys.
+    /// Goes on with the instance that another process has left on the device. Refused if it is not
+    /// as it would have been made.
+    static Result<std::unique_ptr<KernelDataPlane>, Error>
+    adopt(unsigned ifindex, const netlink::InstanceRequest& instance);
+
+    /// Removes the instance with its peers and keys, unless it was left.
     ~KernelDataPlane() override;
+    /// It is somebody else's from now on.
+    void leave() { left_ = true; }
     KernelDataPlane(const KernelDataPlane&) = delete;
     KernelDataPlane& operator=(const KernelDataPlane&) = delete;
 
@@ -41,6 +48,7 @@ public:
     Failure accept_packet_id(std::uint32_t peer_id, KeySlot slot, std::uint64_t packet_id) override;
     Result<Path, Error> path(std::uint32_t peer_id) override;
     Failure set_path(std::uint32_t peer_id, const Path& path) override;
+    Result<PeerInPlace, Error> look(std::uint32_t peer_id) override;
 
     /// The instance's counters, for status output.
     std::vector<netlink::NamedCounter> counters();
@@ -57,6 +65,7 @@ private:
     explicit KernelDataPlane(netlink::NfOvpn nf_ovpn) : nf_ovpn_(std::move(nf_ovpn)) {}
 
     netlink::NfOvpn nf_ovpn_;
+    bool left_ = false;
 };
 
 } // namespace nfovpn::dataplane

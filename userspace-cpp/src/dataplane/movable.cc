@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <unordered_map>
+#include <utility>
 
 namespace nfovpn::dataplane {
 
@@ -78,6 +79,7 @@ Failure MovableDataPlane::remove_peer(std::uint32_t id) {
     if (failure && !in_kernel(id))
         failure.reset();
     auto failed = user_.remove_peer(id);
+    foreign_.erase(id);
     return failure ? failure : failed;
 }
 
@@ -92,6 +94,8 @@ Failure MovableDataPlane::install_key(std::uint32_t peer_id, KeySlot slot, std::
         if (failure)
             return failure;
     }
+    if (auto at = foreign_.find(peer_id); at != foreign_.end())
+        foreign(peer_id, slot) = false;
     return user_.install_key(peer_id, slot, key_id, keys);
 }
 
@@ -99,6 +103,12 @@ Failure MovableDataPlane::swap_keys(std::uint32_t peer_id) {
     if (in_kernel(peer_id)) {
         if (auto failure = kernel_->swap_keys(peer_id))
             return failure;
+    }
+    if (auto at = foreign_.find(peer_id); at != foreign_.end()) {
+        // The copies that there are change places, be it one or none.
+        std::swap(at->second.primary, at->second.secondary);
+        if (!user_.key(peer_id, KeySlot::Secondary))
+            return std::nullopt;
     }
     return user_.swap_keys(peer_id);
 }
@@ -108,6 +118,8 @@ Failure MovableDataPlane::delete_key(std::uint32_t peer_id, KeySlot slot) {
         if (auto failure = kernel_->delete_key(peer_id, slot))
             return failure;
     }
+    if (foreign_.contains(peer_id) && std::exchange(foreign(peer_id, slot), false))
+        return std::nullopt;
     return user_.delete_key(peer_id, slot);
 }
 
@@ -192,6 +204,10 @@ Failure MovableDataPlane::give(std::uint32_t id, KeySlot slot, const KeyState& s
 }
 
 Failure MovableDataPlane::to_user(std::uint32_t id) {
+    if (has_foreign(id))
+        return Error{EBUSY,
+                     "its keys are of the daemon before, and the kernel's alone until it has "
+                     "negotiated new ones"};
     // It would take for silence what it does not see.
     if (auto failure = kernel_->set_keepalive(id, {}))
         return failure;
@@ -237,6 +253,40 @@ Failure MovableDataPlane::to_kernel(std::uint32_t id) {
     return kernel_->set_keepalive(id, user_.keepalive(id));
 }
 
+Result<PeerInPlace, Error> MovableDataPlane::adopt_peer(const Peer& peer) {
+    if (!kernel_)
+        return Error{EOPNOTSUPP, "there is no data path in the kernel"};
+    auto there = kernel_->look(peer.id);
+    if (!there)
+        return there;
+    if (there->address != peer.address || there->address6 != peer.address6)
+        return Error{EEXIST, "the kernel's peer of that ID has another address"};
+    if (!there->primary)
+        return Error{ENOKEY, "the kernel's peer has no key"};
+    auto here = peer;
+    here.path = there->path;
+    if (auto failure = user_.add_peer(here))
+        return *failure;
+    user_.set_lent(peer.id, true);
+    foreign_[peer.id] = {true, there->secondary.has_value()};
+    return there;
+}
+
+std::size_t MovableDataPlane::remove_strangers() {
+    const auto all = kernel_ ? kernel_->stats() : std::nullopt;
+    std::size_t out = 0;
+    for (const auto& peer : all.value_or(std::vector<PeerStats>())) {
+        if (!user_.peer(peer.id) && !kernel_->remove_peer(peer.id))
+            out++;
+    }
+    return out;
+}
+
+bool MovableDataPlane::has_foreign(std::uint32_t id) const {
+    const auto found = foreign_.find(id);
+    return found != foreign_.end() && (found->second.primary || found->second.secondary);
+}
+
 bool MovableDataPlane::kernel_notified(const Notification& notification) {
     if (const auto* deleted = std::get_if<PeerDeleted>(&notification)) {
         // A point-to-point peer has the same ID in each of its sessions, and what was asked for
@@ -244,6 +294,7 @@ bool MovableDataPlane::kernel_notified(const Notification& notification) {
         if (!in_kernel(deleted->id) || kernel_->peer_stats(deleted->id))
             return false;
         user_.remove_peer(deleted->id);
+        foreign_.erase(deleted->id);
     } else if (const auto* floated = std::get_if<PeerFloated>(&notification)) {
         const auto* peer = user_.peer(floated->id);
         if (peer && in_kernel(floated->id))

@@ -18,12 +18,14 @@
 //
 // So a key's packet IDs are one sequence whoever encrypts, nothing is taken for a replay, and no
 // packet is lost but by a queue that is full. The copy of the keys that this costs is in memory as
-// long as the kernel's.
+// long as the kernel's. Of the keys that another process has left in the kernel there is none: a
+// peer that is adopted stays there until it has others.
 #pragma once
 
 #include "dataplane/user.h"
 
 #include <functional>
+#include <unordered_map>
 
 namespace nfovpn::dataplane {
 
@@ -47,6 +49,9 @@ public:
     Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<PeerStats>> stats() override;
     std::optional<PeerStats> peer_stats(std::uint32_t id) override;
+
+    Result<PeerInPlace, Error> adopt_peer(const Peer& peer) override;
+    std::size_t remove_strangers() override;
 
     /// Moves the keys of a peer; nothing to do if they are there.
     Failure move(std::uint32_t id, Holder to);
@@ -83,8 +88,20 @@ private:
     Failure take(std::uint32_t id, KeySlot slot);
     Failure give(std::uint32_t id, KeySlot slot, const KeyState& state);
 
+    /// Which keys of a peer are the kernel's without a copy here.
+    struct Foreign {
+        bool primary = false;
+        bool secondary = false;
+    };
+    bool& foreign(std::uint32_t id, KeySlot slot) {
+        auto& both = foreign_[id];
+        return slot == KeySlot::Primary ? both.primary : both.secondary;
+    }
+    [[nodiscard]] bool has_foreign(std::uint32_t id) const;
+
     HandoverDataPlane* kernel_;
     UserDataPlane user_;
+    std::unordered_map<std::uint32_t, Foreign> foreign_; ///< adopted peers
 };
 
 } // namespace nfovpn::dataplane

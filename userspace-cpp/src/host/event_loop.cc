@@ -34,9 +34,21 @@ constexpr auto kTellManager = std::chrono::seconds(10);
 
 } // namespace
 
+namespace {
+
+std::string name_of_device(const config::CommonConfig& config) {
+    return config.device + " " + config.device_node + (config.ethernet ? " tap" : "");
+}
+
+} // namespace
+
+void keep_device(Keeper& keeper, const config::CommonConfig& config,
+                 std::unique_ptr<io::TunDevice> device) {
+    keeper.keep<io::TunDevice>("device", name_of_device(config), [&] { return std::move(device); });
+}
+
 io::TunDevice& kept_device(Keeper& keeper, const config::CommonConfig& config) {
-    const auto name = config.device + " " + config.device_node + (config.ethernet ? " tap" : "");
-    return keeper.keep<io::TunDevice>("device", name, [&] {
+    return keeper.keep<io::TunDevice>("device", name_of_device(config), [&] {
         return std::make_unique<io::TunDevice>(config.device, config.device_node, config.ethernet);
     });
 }

@@ -37,6 +37,10 @@ namespace nfovpn::host {
 /// The device of that name, of the process.
 io::TunDevice& kept_device(Keeper& keeper, const config::CommonConfig& config);
 
+/// One that is there already, to be that of the configuration.
+void keep_device(Keeper& keeper, const config::CommonConfig& config,
+                 std::unique_ptr<io::TunDevice> device);
+
 class EventLoop : protected dataplane::PacketOutput {
 public:
     EventLoop(const EventLoop&) = delete;

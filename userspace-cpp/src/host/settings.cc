@@ -139,14 +139,35 @@ std::chrono::seconds unix_time_of_zero() {
         std::chrono::steady_clock::now().time_since_epoch());
 }
 
-std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& device, unsigned ifindex,
-                                                        netlink::InstanceRequest instance,
-                                                        const config::CommonConfig& c) {
+namespace {
+
+void fill(netlink::InstanceRequest& instance, const config::CommonConfig& c) {
     instance.fastpath = translate(c.fastpath);
     instance.fastpath_mark = c.fastpath_mark;
     instance.fastpath_mask = c.fastpath_mask;
     instance.mark = c.mark;
     instance.inherit_dscp = c.passtos;
+}
+
+} // namespace
+
+std::unique_ptr<dataplane::KernelDataPlane> adopt_kernel(const std::string& device,
+                                                         unsigned ifindex,
+                                                         netlink::InstanceRequest instance,
+                                                         const config::CommonConfig& c) {
+    fill(instance, c);
+    auto kernel = dataplane::KernelDataPlane::adopt(ifindex, instance);
+    if (kernel)
+        return std::move(*kernel);
+    log::warning("nf_ovpn on {}: the process before has left nothing to go on with: {}", device,
+                 kernel.error().what);
+    return nullptr;
+}
+
+std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& device, unsigned ifindex,
+                                                        netlink::InstanceRequest instance,
+                                                        const config::CommonConfig& c) {
+    fill(instance, c);
     bool missing = false;
     auto kernel = dataplane::KernelDataPlane::create(ifindex, instance, missing);
     if (missing) {

@@ -36,6 +36,13 @@ std::uint32_t outer_headers(bool ipv6, bool tcp);
 /// back, whatever is done to the clock.
 std::chrono::seconds unix_time_of_zero();
 
+/// Goes on with the instance of nf_ovpn that another process has left on a device. Null, with the
+/// reason in the log, if that cannot be; then there is none any more.
+std::unique_ptr<dataplane::KernelDataPlane> adopt_kernel(const std::string& device,
+                                                         unsigned ifindex,
+                                                         netlink::InstanceRequest instance,
+                                                         const config::CommonConfig& c);
+
 /// Attaches an instance of nf_ovpn to a device. Null, with the reason in the log, where the kernel
 /// has no nf_ovpn; throws std::runtime_error when it refuses.
 std::unique_ptr<dataplane::KernelDataPlane> open_kernel(const std::string& device, unsigned ifindex,

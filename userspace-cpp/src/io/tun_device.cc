@@ -43,6 +43,30 @@ TunDevice::TunDevice(const std::string& name, const std::string& node, bool ethe
         fail(fd_, "tun device " + name_);
 }
 
+TunDevice::TunDevice(Descriptor made) : fd_(-1) {
+    const auto found = behind(made.get());
+    const int flags = fcntl(made.get(), F_GETFL);
+    if (!found || flags < 0 || fcntl(made.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+        throw std::system_error(found ? errno : ENODEV, std::generic_category(),
+                                "the tun device of the process before");
+    name_ = found->name;
+    ifindex_ = found->ifindex;
+    fd_ = made.release();
+}
+
+std::optional<TunDevice::Found> TunDevice::behind(int fd) {
+    ifreq request{};
+    // Any other file refuses that.
+    if (ioctl(fd, TUNGETIFF, &request) < 0)
+        return std::nullopt;
+    const auto flags = static_cast<unsigned short>(request.ifr_flags);
+    if ((flags & (IFF_TUN | IFF_TAP)) != IFF_TUN || (flags & IFF_NO_PI) == 0)
+        return std::nullopt;
+    request.ifr_name[IFNAMSIZ - 1] = '\0';
+    Found out{request.ifr_name, if_nametoindex(request.ifr_name)};
+    return out.ifindex == 0 ? std::nullopt : std::optional(out);
+}
+
 TunDevice::~TunDevice() {
     close(fd_);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "util/bytes.h"
+#include "util/descriptor.h"
 
 #include <cstdint>
 #include <optional>
@@ -19,9 +20,19 @@ public:
     /// @p node: the device of the kernel that makes it.
     explicit TunDevice(const std::string& name, const std::string& node = "/dev/net/tun",
                        bool ethernet = false);
+    /// The tun device that another process has made. Throws std::system_error if it is none, or not
+    /// in this network namespace.
+    explicit TunDevice(Descriptor made);
     ~TunDevice();
     TunDevice(const TunDevice&) = delete;
     TunDevice& operator=(const TunDevice&) = delete;
+
+    struct Found {
+        std::string name;
+        unsigned ifindex = 0;
+    };
+    /// Which tun device of this network namespace a descriptor is of, without a frame's header.
+    static std::optional<Found> behind(int fd);
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] unsigned ifindex() const { return ifindex_; }

@@ -217,6 +217,13 @@ std::optional<PeerReport> report_of(const nlmsghdr* answer) {
     PeerReport report;
     report.id = u32(peer, NF_OVPN_A_PEER_ID);
     report.remote = remote_of(peer);
+    if (peer.find(NF_OVPN_A_PEER_VPN_IPV4))
+        report.vpn_address = Ipv4{be32(u32(peer, NF_OVPN_A_PEER_VPN_IPV4))};
+    if (const auto bytes = peer.bytes(NF_OVPN_A_PEER_VPN_IPV6);
+        bytes && bytes->size() == sizeof(Ipv6::bytes)) {
+        report.vpn_address6.emplace();
+        std::copy(bytes->begin(), bytes->end(), report.vpn_address6->bytes.begin());
+    }
     if (const auto* inner = peer.find(NF_OVPN_A_PEER_STATS)) {
         Attributes stats(inner);
         report.link_rx_bytes = stats.number(NF_OVPN_A_STATS_LINK_RX_BYTES).value_or(0);
@@ -293,6 +300,48 @@ std::optional<Error> NfOvpn::new_instance(const InstanceRequest& instance) {
 std::optional<Error> NfOvpn::delete_instance() {
     Request request(*this, NF_OVPN_CMD_INSTANCE_DEL);
     return send(request);
+}
+
+std::optional<bool> parse_instance(const nlmsghdr* message, const InstanceRequest& wanted) {
+    const auto* nest = Attributes(message, sizeof(genlmsghdr)).find(NF_OVPN_A_INSTANCE);
+    if (!nest)
+        return std::nullopt;
+    const Attributes instance(nest);
+    bool same =
+        instance.number(NF_OVPN_A_INSTANCE_MODE) ==
+            (wanted.one_peer ? NF_OVPN_MODE_P2P : NF_OVPN_MODE_MP) &&
+        instance.number(NF_OVPN_A_INSTANCE_FASTPATH) == fastpath_number(wanted.fastpath) &&
+        u32(instance, NF_OVPN_A_INSTANCE_MARK) == wanted.mark &&
+        (u32(instance, NF_OVPN_A_INSTANCE_DSCP) == NF_OVPN_DSCP_INHERIT) == wanted.inherit_dscp;
+    if (wanted.fastpath == Fastpath::Marked)
+        same = same && u32(instance, NF_OVPN_A_INSTANCE_FASTPATH_MARK) == wanted.fastpath_mark &&
+               u32(instance, NF_OVPN_A_INSTANCE_FASTPATH_MASK) == wanted.fastpath_mask;
+    std::size_t found = 0;
+    instance.each([&](const nlattr* attribute) {
+        if (mnl_attr_get_type(attribute) != NF_OVPN_A_INSTANCE_LISTENER)
+            return;
+        const Attributes listener(attribute);
+        const auto at = found++;
+        if (at >= wanted.listeners.size())
+            return;
+        const auto address =
+            address_of(listener, NF_OVPN_A_LISTENER_LOCAL_IPV4, NF_OVPN_A_LISTENER_LOCAL_IPV6);
+        same = same && address == wanted.listeners[at].address &&
+               port_of(listener, NF_OVPN_A_LISTENER_LOCAL_PORT) == wanted.listeners[at].port;
+    });
+    return same && found == wanted.listeners.size();
+}
+
+Result<bool, Error> NfOvpn::instance_is(const InstanceRequest& instance) {
+    Request request(*this, NF_OVPN_CMD_INSTANCE_GET);
+    std::optional<bool> same;
+    auto failed =
+        send(request, [&](const nlmsghdr* answer) { same = parse_instance(answer, instance); });
+    if (failed)
+        return *failed;
+    if (!same)
+        return Error{EBADMSG, "nf_ovpn says nothing of the instance"};
+    return *same;
 }
 
 Result<std::vector<NamedCounter>, Error> NfOvpn::instance_counters() {
@@ -437,6 +486,53 @@ std::optional<Error> NfOvpn::new_key(std::uint32_t peer_id, KeySlot slot, std::u
     Request request(*this, NF_OVPN_CMD_KEY_NEW);
     put_key(request, peer_id, slot, key_id, keys, state);
     return send(request);
+}
+
+std::optional<KeyReport> parse_key(const nlmsghdr* message) {
+    const auto* nest = Attributes(message, sizeof(genlmsghdr)).find(NF_OVPN_A_KEYCONF);
+    if (!nest)
+        return std::nullopt;
+    const Attributes key(nest);
+    const auto slot = key.number(NF_OVPN_A_KEYCONF_SLOT);
+    const auto id = key.number(NF_OVPN_A_KEYCONF_KEY_ID);
+    const auto algorithm = key.number(NF_OVPN_A_KEYCONF_CIPHER_ALG);
+    const auto bits = key.number(NF_OVPN_A_KEYCONF_KEY_BITS);
+    constexpr std::uint64_t kLastKeyId = 7;
+    if (!slot || *slot > NF_OVPN_KEY_SLOT_SECONDARY || !id || *id > kLastKeyId || !algorithm ||
+        !bits)
+        return std::nullopt;
+    KeyReport out;
+    out.slot = *slot == NF_OVPN_KEY_SLOT_PRIMARY ? KeySlot::Primary : KeySlot::Secondary;
+    out.id = static_cast<std::uint8_t>(*id);
+    out.epochs = key.find(NF_OVPN_A_KEYCONF_EPOCHS) != nullptr;
+    for (const auto cipher : {DataCipher::Aes128Gcm, DataCipher::Aes192Gcm, DataCipher::Aes256Gcm,
+                              DataCipher::ChaCha20Poly1305, DataCipher::Aes128Cbc,
+                              DataCipher::Aes192Cbc, DataCipher::Aes256Cbc, DataCipher::None}) {
+        if (cipher_number(cipher) != *algorithm ||
+            (cipher != DataCipher::None && 8 * cipher_key_length(cipher) != *bits))
+            continue;
+        out.cipher = cipher;
+        return out;
+    }
+    return std::nullopt;
+}
+
+Result<std::vector<KeyReport>, Error> NfOvpn::keys(std::uint32_t peer_id) {
+    Request request(*this, NF_OVPN_CMD_KEY_GET, NLM_F_DUMP);
+    request.nest(NF_OVPN_A_KEYCONF, [&] { request.u32(NF_OVPN_A_KEYCONF_PEER_ID, peer_id); });
+    std::vector<KeyReport> out;
+    bool understood = true;
+    auto failed = send(request, [&](const nlmsghdr* answer) {
+        if (const auto key = parse_key(answer))
+            out.push_back(*key);
+        else
+            understood = false;
+    });
+    if (failed)
+        return *failed;
+    if (!understood)
+        return Error{EBADMSG, "nf_ovpn says of a key what is not understood"};
+    return out;
 }
 
 std::optional<Error> NfOvpn::swap_keys(std::uint32_t peer_id) {

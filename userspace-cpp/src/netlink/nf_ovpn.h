@@ -60,6 +60,16 @@ struct PeerReport {
     std::uint64_t vpn_rx_packets = 0;
     std::uint64_t vpn_tx_packets = 0;
     std::optional<Endpoint> remote;
+    std::optional<Ipv4> vpn_address;
+    std::optional<Ipv6> vpn_address6;
+};
+
+/// A key as the kernel reports it.
+struct KeyReport {
+    KeySlot slot = KeySlot::Primary;
+    std::uint8_t id = 0;
+    DataCipher cipher = DataCipher::None;
+    bool epochs = false;
 };
 
 /// A multicast message of the family.
@@ -86,6 +96,8 @@ public:
 
     std::optional<Error> new_instance(const InstanceRequest& instance);
     std::optional<Error> delete_instance();
+    /// Whether the one that is there has that mode, fastpath and mark, and those listeners.
+    Result<bool, Error> instance_is(const InstanceRequest& instance);
     /// The instance's counters, drops included.
     Result<std::vector<NamedCounter>, Error> instance_counters();
 
@@ -102,6 +114,8 @@ public:
     /// @p state: of a key that was used before.
     std::optional<Error> new_key(std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
                                  const DataKeys& keys, const KeyState* state = nullptr);
+    /// Those that a peer has, without their secrets.
+    Result<std::vector<KeyReport>, Error> keys(std::uint32_t peer_id);
     std::optional<Error> swap_keys(std::uint32_t peer_id);
     std::optional<Error> delete_key(std::uint32_t peer_id, KeySlot slot);
 
@@ -144,6 +158,12 @@ void put_peer(Message& request, const PeerRequest& peer);
 void put_networks(Message& request, std::uint32_t id, const std::vector<Prefix>& networks);
 void put_key(Message& request, std::uint32_t peer_id, KeySlot slot, std::uint8_t key_id,
              const DataKeys& keys, const KeyState* state = nullptr);
+
+/// Reads one of the answer to key-get; nothing if something is missing in it, or unknown.
+std::optional<KeyReport> parse_key(const nlmsghdr* message);
+
+/// Whether the answer to instance-get is such an instance; nothing if there is none in it.
+std::optional<bool> parse_instance(const nlmsghdr* message, const InstanceRequest& wanted);
 
 /// Reads the answer to key-release; nothing if something is missing in it.
 std::optional<KeyState> parse_key_state(const nlmsghdr* message);

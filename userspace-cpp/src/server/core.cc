@@ -48,10 +48,35 @@ public:
            std::optional<wire::Opcode> reset, TimePoint now)
         : Applicant(server.next_client_id_++), path(from.path), created(now),
           connected_since(server.unix_time(now)), channel(std::move(from.channel)),
-          session(server.settings_.session, server.tls_, *this, from.packet.session_id, local_id,
-                  now, reset),
+          own_key(from.own_key), session(server.settings_.session, server.tls_, *this,
+                                         from.packet.session_id, local_id, now, reset),
           core_(server) {}
+    /// Of another process.
+    Client(ServerCore& server, const SavedClient& saved, std::uint8_t key_id,
+           const session::Assignment& assignment, session::WrappedChannel wrapped, TimePoint now,
+           TimePoint renegotiate_at)
+        : Applicant(saved.id), path(saved.path),
+          created(TimePoint{} + std::chrono::nanoseconds(saved.created)),
+          connected_since(saved.connected_since), channel(std::move(wrapped)),
+          session(server.settings_.session, server.tls_, *this, with_key(saved.session, key_id),
+                  assignment, saved.peer_info, now, renegotiate_at),
+          half_open(false), is_up(true), core_(server) {
+        user = saved.user;
+        token = saved.token;
+        special.netmask = saved.netmask;
+        granted = assignment;
+        address6 = saved.address6;
+        connected = saved.connected;
+        may_have_address = saved.may_have_address;
+        may_have_address6 = saved.may_have_address6;
+        learned = saved.learned;
+    }
 
+    // A key may have come into use after the last note.
+    static session::SavedSession with_key(session::SavedSession session, std::uint8_t key_id) {
+        session.key_id = key_id;
+        return session;
+    }
     [[nodiscard]] Key key() const { return {path.remote, session.remote_id()}; }
     [[nodiscard]] std::uint32_t peer_id() const { return granted->peer_id; }
 
@@ -99,11 +124,22 @@ public:
     TimePoint created;
     std::int64_t connected_since; ///< Unix time
     session::WrappedChannel channel;
+    std::shared_ptr<const wire::StaticKey> own_key; ///< of tls-crypt-v2
     session::ServerSession session;
     TimePoint scheduled = kNever;
     bool half_open = true;
     bool is_up = false;
     bool known_to_data_plane = false; ///< and to be removed there
+    bool is_noted = false;            ///< for another process
+    /// What was noted last, of all that changes.
+    struct Note {
+        Endpoint remote;
+        std::uint8_t last_key_id = 0;
+        unsigned renegotiations = 0;
+        std::int64_t token_renewed = 0;
+        wire::WrapId seen;
+        bool operator==(const Note&) const = default;
+    } last_note;
     dataplane::PeerStats traffic;     ///< as it was last known
     dataplane::PeerStats at_last_key; ///< when its key was new
 
@@ -153,8 +189,8 @@ void ServerCore::Client::up(session::Session&) {
     const auto& info = session.peer_info();
     log::info("{}: up: peer {}, {}, {} {}, data channel {}, key derivation {}, "
               "handshake {:.1f} ms, OpenVPN {} {}",
-              label(), peer_id(), to_string(granted->address), session.tls().version(),
-              session.tls().cipher(), session::describe(session.choice()),
+              label(), peer_id(), to_string(granted->address), session.tls_version(),
+              session.tls_cipher(), session::describe(session.choice()),
               session::derivation_name(session.choice().derivation),
               milliseconds(session.handshake_time()), info.version.empty() ? "?" : info.version,
               info.platform);
@@ -164,8 +200,8 @@ void ServerCore::Client::up(session::Session&) {
 
 void ServerCore::Client::renegotiated(session::Session&, Duration took) {
     log::info("{}: new keys by {}, {} {}, in {:.1f} ms", label(),
-              session::derivation_name(session.choice().derivation), session.tls().version(),
-              session.tls().cipher(), milliseconds(took));
+              session::derivation_name(session.choice().derivation), session.tls_version(),
+              session.tls_cipher(), milliseconds(took));
     at_last_key = core_.data_plane_.peer_stats(peer_id()).value_or(at_last_key);
     if (token && core_.gives_tokens())
         session.send_message("PUSH_REPLY," + core_.admission_.token_option(*this));
@@ -268,8 +304,8 @@ void ServerCore::known(Client& client, ByteView datagram, TimePoint now) {
     settle(client, now);
 }
 
-Result<std::shared_ptr<const wire::ControlWrap>, wire::WireError>
-ServerCore::client_keys(ByteView wrapped_key, TimePoint now) const {
+Result<std::shared_ptr<const wire::StaticKey>, wire::WireError>
+ServerCore::client_key(ByteView wrapped_key, TimePoint now) const {
     const auto& v2 = *settings_.tls_crypt_v2;
     auto client = wire::unwrap_client_key(v2.key, wrapped_key);
     if (!client)
@@ -279,8 +315,7 @@ ServerCore::client_keys(ByteView wrapped_key, TimePoint now) const {
         if (!made || *made < unix_time(now) - v2.max_age.count())
             return wire::WireError::BadClientKey;
     }
-    return std::make_shared<const wire::ControlWrap>(
-        wire::ControlWrap::tls_crypt(client->key, wire::Role::Server));
+    return std::make_shared<const wire::StaticKey>(std::move(client->key));
 }
 
 void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagram, TimePoint now) {
@@ -289,6 +324,7 @@ void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagr
         return;
     }
     auto keys = settings_.wrap;
+    std::shared_ptr<const wire::StaticKey> own_key;
     auto wrapped = datagram;
     if (wire::brings_key(opcode)) {
         auto parts = wire::split_wrapped_key(datagram);
@@ -296,12 +332,14 @@ void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagr
             malformed(path, datagram, parts.error());
             return;
         }
-        auto opened = client_keys(parts->wrapped_key, now);
+        auto opened = client_key(parts->wrapped_key, now);
         if (!opened) {
             malformed(path, datagram, opened.error());
             return;
         }
-        keys = *opened;
+        own_key = *opened;
+        keys = std::make_shared<const wire::ControlWrap>(
+            wire::ControlWrap::tls_crypt(*own_key, wire::Role::Server));
         wrapped = parts->datagram;
     } else if (settings_.tls_crypt_v2 && !settings_.wrap) {
         malformed(path, datagram, wire::WireError::NotAuthentic);
@@ -325,6 +363,7 @@ void ServerCore::stranger(const Path& path, wire::Opcode opcode, ByteView datagr
                   keys,
                   std::move(channel),
                   *packet,
+                  own_key,
                   wire::brings_key(opcode),
                   wire::can_resend_key(id)};
     if (opcode == wire::Opcode::HardResetClientV2 || opcode == wire::Opcode::HardResetClientV3)
@@ -561,7 +600,7 @@ void ServerCore::make_way(Client& client, TimePoint now) {
 
 // What OpenVPN tells programs of a client; what is the same for all of them is the hooks' to add.
 Environment ServerCore::Client::environment() const {
-    auto out = session.tls().peer_environment();
+    auto out = session.peer_environment();
     const auto& lines = session.peer_info().lines;
     out.insert(out.end(), lines.begin(), lines.end());
     const auto& remote = path.remote;
@@ -667,6 +706,7 @@ void ServerCore::settle(Client& client, TimePoint now) {
         if (--source->second == 0)
             half_open_by_source_.erase(source);
     }
+    note(client);
     reschedule(client, now);
 }
 
@@ -698,6 +738,8 @@ void ServerCore::remove(Client& client, TimePoint now) {
         ids_.release(given->peer_id);
         addresses_.release(given->address);
     }
+    // Nobody resumes it when it is not in the data plane any more.
+    forget_note(client);
     schedule_.erase({client.scheduled, &client});
     forget_tombstones(now);
     auto until = now + session::ResetCookie::kSlots * settings_.session.handshake_window / 2;
@@ -850,26 +892,200 @@ void ServerCore::reconfigure(const CoreSettings& settings) {
 
 void ServerCore::shutdown(TimePoint now, bool keep_credentials) {
     stopping_ = true;
-    // OpenVPN's clients forget passwords and tokens unless a flag says otherwise.
+    leaving_ = false;
+    end_all(now, restart_message(keep_credentials), false);
+}
+
+// OpenVPN's clients forget passwords and tokens unless a flag says otherwise.
+std::string ServerCore::restart_message(bool keep_credentials) const {
     auto message = settings_.restart_message;
     if (keep_credentials && message.ends_with(']'))
         message.insert(message.size() - 1, "P");
     else if (keep_credentials && message == "RESTART")
         message += ",[P]";
+    return message;
+}
+
+void ServerCore::end_all(TimePoint now, const std::string& message, bool but_noted) {
     std::vector<Key> all;
     for (const auto& [key, client] : clients_)
         all.push_back(key);
     for (const auto& key : all) {
         auto found = clients_.find(key);
-        if (found == clients_.end())
+        if (found == clients_.end() || (but_noted && found->second->is_noted))
             continue;
         Client& client = *found->second;
-        if (settings_.restart_message.empty())
+        if (message.empty())
             client.session.close("server stops");
         else
             client.session.restart_client(now, message, "server stops");
         settle(client, now);
     }
+}
+
+// ---- sessions that outlive a process
+
+void ServerCore::leave(TimePoint now) {
+    stopping_ = true;
+    leaving_ = true;
+    end_all(now, restart_message(true), true);
+}
+
+void ServerCore::note_all() {
+    for (const auto& [id, client] : by_peer_id_)
+        note(*client);
+}
+
+void ServerCore::note(Client& client) {
+    if (!notes_ || !client.is_up || !client.known_to_data_plane)
+        return;
+    if (!client.session.can_be_saved() || !notes_->can_keep(client.peer_id())) {
+        forget_note(client);
+        return;
+    }
+    const Client::Note now{client.path.remote, client.session.last_key_id(),
+                           client.session.renegotiations(),
+                           client.token ? client.token->renewed : 0, client.channel.newest_seen()};
+    if (client.is_noted && now == client.last_note)
+        return;
+    SavedClient out;
+    out.session = client.session.saved();
+    out.wrap_time = client.channel.time();
+    out.seen = client.channel.newest_seen();
+    if (client.own_key) {
+        out.own_key.emplace();
+        out.own_key->assign(client.own_key->view());
+    }
+    out.id = client.id;
+    out.path = client.path;
+    out.peer_id = client.peer_id();
+    out.address = client.granted->address;
+    out.second = client.granted->second;
+    out.netmask = client.special.netmask;
+    out.address6 = client.address6;
+    out.networks = networks_.wanted(client.id);
+    out.created = std::chrono::nanoseconds(client.created.time_since_epoch()).count();
+    out.connected_since = client.connected_since;
+    out.peer_info = client.session.peer_info().lines;
+    out.user = client.user;
+    out.token = client.token;
+    out.connected = client.connected;
+    out.may_have_address = client.may_have_address;
+    out.may_have_address6 = client.may_have_address6;
+    out.learned = client.learned;
+    if (!notes_->note(out)) {
+        if (std::exchange(client.is_noted, false))
+            noted_--;
+        return;
+    }
+    client.last_note = now;
+    if (!std::exchange(client.is_noted, true))
+        noted_++;
+}
+
+void ServerCore::forget_note(Client& client) {
+    if (!std::exchange(client.is_noted, false))
+        return;
+    noted_--;
+    notes_->forget(client.id);
+}
+
+Result<std::shared_ptr<const wire::ControlWrap>, std::string>
+ServerCore::wrapping_of(const SavedClient& saved) const {
+    if (!saved.own_key && !settings_.wrap && settings_.tls_crypt_v2)
+        return std::string("it has no key of tls-crypt-v2");
+    if (!saved.own_key)
+        return settings_.wrap;
+    if (!settings_.tls_crypt_v2)
+        return std::string("it has a key of tls-crypt-v2");
+    return std::make_shared<const wire::ControlWrap>(
+        wire::ControlWrap::tls_crypt(*saved.own_key, wire::Role::Server));
+}
+
+std::optional<std::string> ServerCore::resume(const SavedClient& saved, TimePoint now,
+                                              TimePoint renegotiate_at) {
+    const auto& choice = saved.session.choice;
+    const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch());
+    if (saved.created < 0 || saved.created > since.count())
+        return "it is of another time";
+    const auto wrap = wrapping_of(saved);
+    if (!wrap)
+        return wrap.error();
+    if (by_client_id_.contains(saved.id) || by_peer_id_.contains(saved.peer_id) ||
+        clients_.contains(Key{saved.path.remote, saved.session.remote_id}))
+        return "it is there already";
+    if (by_peer_id_.size() >= settings_.max_clients)
+        return "the server is full (max-clients)";
+    if (!addresses_.reserve(saved.address))
+        return "its address is in use";
+    if (!ids_.reserve(saved.peer_id)) {
+        addresses_.release(saved.address);
+        return "its peer ID is in use";
+    }
+    dataplane::Peer peer;
+    peer.id = saved.peer_id;
+    peer.path = saved.path;
+    if (saved.may_have_address)
+        peer.address = saved.address;
+    if (saved.may_have_address6)
+        peer.address6 = saved.address6;
+    peer.data_v1 = choice.data_v1;
+    peer.framing = choice.framing;
+    const OuterHeaders outer = {!saved.path.remote.address.is_ipv4(), settings_.tcp};
+    peer.tcp_mss = tcp_mss(settings_.mss_fix, choice.format, choice.framing, choice.data_v1, outer);
+    const auto there = data_plane_.adopt_peer(peer);
+    std::optional<std::string> why;
+    if (!there)
+        why = there.error().what;
+    else if (there->primary->id != saved.session.key_id &&
+             there->primary->id != saved.session.last_key_id)
+        why = "the data plane has another key of it";
+    else if (there->primary->cipher != choice.format.cipher ||
+             there->primary->epochs != choice.format.epochs)
+        why = "the data plane has a key of another kind";
+    else if (clients_.contains(Key{there->path.remote, saved.session.remote_id}))
+        why = "it is there already";
+    if (why) {
+        // Whatever is there goes with all that nobody has adopted.
+        if (there)
+            static_cast<void>(data_plane_.remove_peer(saved.peer_id));
+        ids_.release(saved.peer_id);
+        addresses_.release(saved.address);
+        return why;
+    }
+    // Packet IDs are new by their time.
+    last_wrap_time_ = std::max(last_wrap_time_, std::int64_t{saved.wrap_time});
+    session::WrappedChannel channel(*wrap, wrap_time(now) + 1, saved.seen);
+    session::Assignment assignment{saved.peer_id, saved.address, saved.second, std::nullopt};
+    auto owned = std::make_unique<Client>(*this, saved, there->primary->id, assignment,
+                                          std::move(channel), now, renegotiate_at);
+    Client& client = *owned;
+    if (saved.own_key) {
+        wire::StaticKey key;
+        key.assign(saved.own_key->view());
+        client.own_key = std::make_shared<const wire::StaticKey>(std::move(key));
+    }
+    client.path = there->path;
+    client.known_to_data_plane = true;
+    next_client_id_ = std::max(next_client_id_, saved.id + 1);
+    clients_.emplace(client.key(), std::move(owned));
+    by_client_id_.emplace(client.id, &client);
+    by_peer_id_.emplace(saved.peer_id, &client);
+    by_name_.emplace(client.session.common_name(), &client);
+    transport_.session_begins(client.path);
+    if (auto failure = data_plane_.set_keepalive(saved.peer_id, settings_.keepalive))
+        log::error("{}: keepalive: {}", client.label(), failure->what);
+    networks_.want(client.id, saved.networks);
+    take_networks(client);
+    apply_networks(client.id);
+    counters_.sessions++;
+    client.at_last_key = data_plane_.peer_stats(saved.peer_id).value_or(client.at_last_key);
+    if (observer_)
+        observer_->connected(status_of(client, now));
+    // With the time of packet IDs from now on, before there is one.
+    note(client);
+    reschedule(client, now);
+    return std::nullopt;
 }
 
 std::size_t ServerCore::kill(const std::vector<Client*>& victims, TimePoint now) {
@@ -934,7 +1150,7 @@ ClientStatus ServerCore::status_of(const Client& client, TimePoint now) const {
     status.peer_id = client.granted->peer_id;
     status.connected_since = client.connected_since;
     status.connected_for = now - client.created;
-    status.tls = session.tls().version() + " " + session.tls().cipher();
+    status.tls = session.tls_version() + " " + session.tls_cipher();
     status.cipher = cipher_name(session.choice().format.cipher);
     status.renegotiations = session.renegotiations();
     status.rx_bytes = client.traffic.rx_bytes;

@@ -26,6 +26,9 @@
 // one, which is dropped only when the new one has proved to be of the same name: neither a forged
 // hard reset nor somebody who was given that port by a carrier's NAT ends anybody's session. Where
 // packets bear no peer ID the address is all that tells clients apart, and the newer one has it.
+//
+// Sessions can outlive a process, see server/session_store.h: each that is up is noted whenever
+// something of it changes that the next process has to know, and that one resumes it.
 #pragma once
 
 #include "dataplane/dataplane.h"
@@ -37,6 +40,7 @@
 #include "server/networks.h"
 #include "server/pool.h"
 #include "server/rate_limit.h"
+#include "server/saved_client.h"
 #include "session/cookie.h"
 #include "session/server_session.h"
 #include "session/wrapped_channel.h"
@@ -132,6 +136,17 @@ public:
     virtual void disconnected(const ClientStatus& client) = 0;
 };
 
+/// Who notes sessions for another process.
+class SessionNotes {
+public:
+    virtual ~SessionNotes() = default;
+    /// Whether a peer would be there for another process.
+    [[nodiscard]] virtual bool can_keep(std::uint32_t peer_id) const = 0;
+    /// False if it cannot be noted; then it is forgotten.
+    virtual bool note(const SavedClient& client) = 0;
+    virtual void forget(ClientId client) = 0;
+};
+
 /// See the head of this file.
 class ServerCore final : public host::Core, private AdmissionHost {
 public:
@@ -161,7 +176,21 @@ public:
     /// agreed upon at their beginning. The addresses and the transport must be the same. Other
     /// certificates are assigned to the context that was given.
     void reconfigure(const CoreSettings& settings);
-    [[nodiscard]] bool finished() const { return clients_.empty(); }
+    [[nodiscard]] bool finished() const { return clients_.size() == (leaving_ ? noted_ : 0); }
+
+    /// From now on sessions are noted there. @p notes must outlive the core.
+    void note_in(SessionNotes& notes) { notes_ = &notes; }
+    /// What can be kept has changed.
+    void note_all();
+    /// How many are noted.
+    [[nodiscard]] std::size_t noted() const { return noted_; }
+    /// Goes on with a session of another process, which begins to negotiate new keys at
+    /// @p renegotiate_at. Why it cannot be; nothing if all is well.
+    std::optional<std::string> resume(const SavedClient& saved, TimePoint now,
+                                      TimePoint renegotiate_at);
+    /// Ends, as shutdown(), the sessions that are not noted; the others are left to another
+    /// process. Done when finished().
+    void leave(TimePoint now);
 
     /// @p observer must outlive the core or be taken back; null: nobody.
     void observe(ClientObserver* observer) { observer_ = observer; }
@@ -204,6 +233,7 @@ private:
         std::shared_ptr<const wire::ControlWrap> keys; ///< that it was wrapped with
         session::WrappedChannel channel;               ///< that a session would go on with
         wire::ControlPacket packet;
+        std::shared_ptr<const wire::StaticKey> own_key; ///< of tls-crypt-v2
         bool brings_key = false;
         bool can_resend_key = false;
     };
@@ -213,8 +243,8 @@ private:
     void malformed(const Path& path, ByteView datagram, wire::WireError error);
     void known(Client& client, ByteView datagram, TimePoint now);
     void stranger(const Path& path, wire::Opcode opcode, ByteView datagram, TimePoint now);
-    Result<std::shared_ptr<const wire::ControlWrap>, wire::WireError>
-    client_keys(ByteView wrapped_key, TimePoint now) const;
+    Result<std::shared_ptr<const wire::StaticKey>, wire::WireError> client_key(ByteView wrapped_key,
+                                                                               TimePoint now) const;
     void first_packet(Stranger& from, TimePoint now);
     void cookie_answer(Stranger& from, TimePoint now);
     void begin(Stranger& from, const wire::SessionId& local_id, std::optional<wire::Opcode> reset,
@@ -245,6 +275,12 @@ private:
     std::size_t kill(const std::vector<Client*>& victims, TimePoint now);
     void remember_traffic();
     ClientStatus status_of(const Client& client, TimePoint now) const;
+    [[nodiscard]] std::string restart_message(bool keep_credentials) const;
+    void end_all(TimePoint now, const std::string& message, bool but_noted);
+    void note(Client& client);
+    void forget_note(Client& client);
+    [[nodiscard]] Result<std::shared_ptr<const wire::ControlWrap>, std::string>
+    wrapping_of(const SavedClient& saved) const;
 
     CoreSettings settings_;
     const session::TlsContext& tls_;
@@ -272,6 +308,9 @@ private:
     CoreCounters counters_;
     ClientId next_client_id_ = 0;
     bool stopping_ = false;
+    bool leaving_ = false; ///< to another process
+    SessionNotes* notes_ = nullptr;
+    std::size_t noted_ = 0;
     std::int64_t last_wrap_time_ = 0;
     ClientObserver* observer_ = nullptr;
 };

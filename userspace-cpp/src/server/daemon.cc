@@ -16,6 +16,7 @@
 #include "server/status.h"
 #include "util/log.h"
 
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include <linux/netlink.h>
@@ -51,12 +52,15 @@ std::optional<Address> listener_address(const config::ServerConfig& c) {
     return c.ipv6 ? Address(Ipv6{}) : Address(Ipv4{});
 }
 
+std::string name_of_socket(const config::ServerConfig& c) {
+    return fmt::format("{} {} {} {} {} {}", c.tcp ? "TCP" : "UDP", static_cast<int>(family(c)),
+                       c.local ? to_string(*c.local) : "*", c.port, c.mark, c.bind_device);
+}
+
 // The socket that clients come to; it is kept while the configuration has the same one.
 Descriptor client_socket(host::Keeper& keeper, const config::ServerConfig& c) {
     const auto f = family(c);
-    const auto name =
-        fmt::format("{} {} {} {} {} {}", c.tcp ? "TCP" : "UDP", static_cast<int>(f),
-                    c.local ? to_string(*c.local) : "*", c.port, c.mark, c.bind_device);
+    const auto name = name_of_socket(c);
     const io::SocketOptions options{c.mark, c.bind_device};
     const auto& kept = keeper.keep<Descriptor>("clients", name, [&] {
         return std::make_unique<Descriptor>(c.tcp
@@ -74,6 +78,20 @@ std::unique_ptr<io::UdpSocket> udp_socket(asio::io_context& context, host::Keepe
     if (c.tcp)
         return nullptr;
     return std::make_unique<io::UdpSocket>(context, client_socket(keeper, c));
+}
+
+// Of sessions that another process has left, the first is renegotiated after so much time, and the
+// others within a span that grows with their number.
+constexpr auto kFirstRenegotiation = std::chrono::seconds(1);
+constexpr auto kRenegotiationSpan = std::chrono::seconds(10);
+constexpr auto kRenegotiationEach = std::chrono::milliseconds(50);
+
+// Between 0 and that.
+Duration random_part(Duration span) {
+    std::uint16_t random = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof(random)) != 1)
+        random = 0;
+    return span * random / 0xffff;
 }
 
 // What is not for connections: sockets, device, files, and programs with what they are told.
@@ -289,9 +307,54 @@ Result<session::TlsContext, session::TlsError> make_tls(const config::ServerConf
     return session::TlsContext::create(tls);
 }
 
+namespace {
+
+// Of all that sessions of another process must have in common with those of this one. The lines do
+// not say what is in a file, so there is besides what the keys of control packets make of a text.
+SessionStore::Digest digest_of(const config::ServerConfig& config,
+                               const Surroundings& surroundings) {
+    const auto& lines = surroundings.digest;
+    Bytes all(lines.begin(), lines.end());
+    if (config.wrap) {
+        const auto wrapped = config.wrap->wrap(as_bytes("the keys of sessions"), {1, 1});
+        all.insert(all.end(), wrapped.begin(), wrapped.end());
+    }
+    SessionStore::Digest out{};
+    if (EVP_Digest(all.data(), all.size(), out.data(), nullptr, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("no SHA-256");
+    return out;
+}
+
+// The first daemon of a process may find device and socket in its Keeper by that.
+std::optional<SessionStore::Left> left_over(const config::ServerConfig& config,
+                                            const Surroundings& surroundings) {
+    if (!surroundings.store)
+        return std::nullopt;
+    auto& keeper = *surroundings.keeper;
+    auto left = surroundings.store->take_over(digest_of(config, surroundings), config.port);
+    if (!left)
+        return std::nullopt;
+    host::keep_device(keeper, config, std::move(left->device));
+    keeper.keep<Descriptor>("clients", name_of_socket(config),
+                            [&] { return std::make_unique<Descriptor>(std::move(left->socket)); });
+    if (left->server.token_key)
+        keeper.keep<wire::AuthTokenKey>("token key", "", [&] {
+            auto key = std::make_unique<wire::AuthTokenKey>();
+            key->assign(left->server.token_key->view());
+            return key;
+        });
+    return left;
+}
+
+} // namespace
+
 Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings)
+    : Daemon(config, surroundings, left_over(*config, surroundings)) {}
+
+Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings,
+               std::optional<SessionStore::Left> left)
     : EventLoop(host::kept_device(*surroundings.keeper, *config), surroundings.service),
-      config_(std::move(config)), surroundings_(std::move(surroundings)),
+      config_(std::move(config)), surroundings_(std::move(surroundings)), left_(std::move(left)),
       tls_(host::require(make_tls(*config_))),
       udp_(udp_socket(context_, *surroundings_.keeper, *config_)),
       tcp_(tcp_server(context_, *surroundings_.keeper, *config_)),
@@ -332,6 +395,7 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
     }
     try {
         set_up_device();
+        keep_sessions();
     } catch (const std::exception&) {
         clear_device();
         throw;
@@ -340,7 +404,78 @@ Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings 
 }
 
 Daemon::~Daemon() {
+    if (leaving_) {
+        kernel_->leave();
+        return;
+    }
+    if (stores_)
+        surroundings_.store->let_go();
     clear_device();
+}
+
+// Null if sessions can be left to another process.
+const char* Daemon::why_not_kept() const {
+    if (config_->tcp)
+        return "connections of TCP end with it";
+    if (config_->point_to_point)
+        return "point-to-point";
+    // What they keep of a client, they would not have any more.
+    if (surroundings_.plugins)
+        return "plug-ins";
+    return kernel_ ? nullptr : "data packets go by the daemon's own data path";
+}
+
+void Daemon::keep_sessions() {
+    auto* store = surroundings_.store;
+    if (!store || !store->available())
+        return;
+    if (const auto* why = why_not_kept()) {
+        log::info("sessions do not outlive the process: {}", why);
+        store->empty();
+        return;
+    }
+    SavedServer server;
+    server.configuration = digest_of(*config_, surroundings_);
+    server.device = tun_.name();
+    server.ifindex = tun_.ifindex();
+    auto& keeper = *surroundings_.keeper;
+    if (keeper.has("token key", "")) {
+        server.token_key.emplace();
+        server.token_key->assign(
+            keeper.keep<wire::AuthTokenKey>("token key", "", random_token_key).view());
+    }
+    const auto& socket = keeper.keep<Descriptor>("clients", name_of_socket(*config_),
+                                                 [] { return std::make_unique<Descriptor>(); });
+    stores_ = store->hold(tun_.fd(), socket.get(), server, [this](std::uint32_t id) {
+        return data_plane_ && data_plane_->holder(id) == dataplane::Holder::Kernel;
+    });
+    if (stores_)
+        core_.note_in(*store);
+    resume_sessions();
+}
+
+void Daemon::resume_sessions() {
+    if (!left_)
+        return;
+    const auto left = *std::exchange(left_, std::nullopt);
+    const auto now = Clock::now();
+    const auto count = static_cast<int>(left.clients.size());
+    const Duration span = kRenegotiationSpan + count * kRenegotiationEach;
+    std::size_t resumed = 0;
+    for (const auto& client : left.clients) {
+        std::optional<std::string> why = "the instance of nf_ovpn is a new one";
+        if (stores_ && kernel_adopted_)
+            why = core_.resume(client, now, now + kFirstRenegotiation + random_part(span));
+        if (!why) {
+            resumed++;
+            continue;
+        }
+        log::warning("{}: not gone on with: {}", client.session.common_name, *why);
+        surroundings_.store->drop(client);
+    }
+    const auto strangers = data_plane_->remove_strangers();
+    log::info("{} of {} sessions of the process before go on{}", resumed, count,
+              strangers == 0 ? "" : fmt::format("; {} peers without one are removed", strangers));
 }
 
 // All that has a name in the file system. It is asked for once more by each daemon.
@@ -401,7 +536,7 @@ ClientHooks* Daemon::hooks() {
     return last;
 }
 
-std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
+std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() {
     if (!config_->kernel_data_path || config_->block_ipv6) {
         const char* why = config_->ethernet             ? "TAP"
                           : config_->fragment.limit > 0 ? "fragment"
@@ -414,6 +549,13 @@ std::unique_ptr<dataplane::KernelDataPlane> Daemon::open_kernel() const {
     netlink::InstanceRequest instance;
     instance.listeners.push_back({listener_address(*config_), config_->port});
     instance.one_peer = config_->point_to_point;
+    if (left_) {
+        device_was_there_ = true;
+        if (auto kernel = host::adopt_kernel(tun_.name(), tun_.ifindex(), instance, *config_)) {
+            kernel_adopted_ = true;
+            return kernel;
+        }
+    }
     return host::open_kernel(tun_.name(), tun_.ifindex(), instance, *config_);
 }
 
@@ -421,9 +563,15 @@ void Daemon::set_up_device() {
     tell_state(management::State::AssignIp);
     host::check(netlink::set_link_up(route_, tun_.ifindex(), config_->tun_mtu),
                 tun_.name() + " up");
+    // The process before has left the device as it was.
+    const auto check = [this](std::optional<netlink::Error> failed, const std::string& what) {
+        if (failed && failed->code == EEXIST && device_was_there_)
+            failed.reset();
+        host::check(failed, what);
+    };
     auto add = [&](const Prefix& address) {
-        host::check(netlink::add_address(route_, tun_.ifindex(), address),
-                    "address " + to_string(address) + " on " + tun_.name());
+        check(netlink::add_address(route_, tun_.ifindex(), address),
+              "address " + to_string(address) + " on " + tun_.name());
         addresses_.push_back(address);
     };
     if (config_->bridge) {
@@ -443,18 +591,22 @@ void Daemon::set_up_device() {
     const bool pool_alone = config_->configure_device && !config_->address6;
     if (const auto ipv6 = pool_alone ? ipv6_pool(*config_) : std::nullopt)
         add(ipv6_prefix(ipv6->server, ipv6->length));
-    if (!call_plugins(plugin::Hook::Up, "up"))
-        throw std::runtime_error("a plug-in has failed (UP)");
-    if (run_device_program(config_->up, "up") != 0)
-        throw std::runtime_error("up: " + config_->up.front() + " failed");
+    if (!device_was_there_) {
+        if (!call_plugins(plugin::Hook::Up, "up"))
+            throw std::runtime_error("a plug-in has failed (UP)");
+        if (run_device_program(config_->up, "up") != 0)
+            throw std::runtime_error("up: " + config_->up.front() + " failed");
+    }
     const auto routes = config_->configure_routes ? config_->routes : std::vector<config::Route>();
     if (!routes.empty())
         tell_state(management::State::AddRoutes);
     for (const auto& r : routes)
-        host::check(netlink::add_route(route_, by_device(), r.network, r.metric),
-                    "route to " + to_string(r.network));
-    static_cast<void>(call_plugins(plugin::Hook::RouteUp, "route-up"));
-    run_device_program(config_->route_up, "route-up");
+        check(netlink::add_route(route_, by_device(), r.network, r.metric),
+              "route to " + to_string(r.network));
+    if (!device_was_there_) {
+        static_cast<void>(call_plugins(plugin::Hook::RouteUp, "route-up"));
+        run_device_program(config_->route_up, "route-up");
+    }
 }
 
 netlink::NextHop Daemon::by_device() const {
@@ -541,6 +693,10 @@ End Daemon::run() {
     }
     if (leases_ && config_->pool_file_seconds > 0)
         leases_->write();
+    if (leaving_) {
+        log::info("stopped; {} sessions are left to the next process", core_.noted());
+        return end_;
+    }
     static_cast<void>(call_plugins(plugin::Hook::RoutePreDown, "route-pre-down"));
     static_cast<void>(call_plugins(plugin::Hook::Down, "down"));
     run_device_program(config_->down, "down");
@@ -596,6 +752,7 @@ void Daemon::signalled(int signal) {
     } else {
         log::info("{}: stopping", name);
         tell_state(management::State::Exiting, name);
+        leaving_ = !ending_ && signal == SIGTERM && stores_ && core_.noted() > 0;
         stop(End::Stop);
     }
 }
@@ -711,6 +868,11 @@ void Daemon::stop(End end) {
         stopping("telling clients");
     // The next one in this process has the same key for tokens, and one in another process if that
     // is configured; then a token is good there.
+    if (leaving_) {
+        core_.leave(Clock::now());
+        settle();
+        return;
+    }
     core_.shutdown(Clock::now(), end == End::Restart || end == End::Reload || !config_->gen_token ||
                                      config_->token_key);
     settle();
@@ -789,6 +951,8 @@ std::string Daemon::control_offload(const std::string& who, bool on) {
     const auto to = on ? dataplane::Holder::Kernel : dataplane::Holder::User;
     if (auto failure = data_plane_->move(client.peer_id, to))
         return "error: " + failure->what + "\n";
+    // What the daemon does is gone with it.
+    core_.note_all();
     log::info("{} {}: data path {}", client.common_name, to_string(client.remote),
               on ? "of the kernel" : "of the daemon");
     return "ok\n";

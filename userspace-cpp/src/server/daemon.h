@@ -5,7 +5,8 @@
 // shows.
 //
 //     SIGTERM, SIGINT   tell the clients, wait for their acknowledgements, remove everything;
-//                       a second one does not wait
+//                       a second one does not wait. With a store for sessions (session_store.h)
+//                       SIGTERM leaves these to the next process instead
 //     SIGUSR1           the same, and run() says that the daemon is to be made anew
 //     SIGHUP            the configuration is read again. One with errors changes nothing, and they
 //                       are logged. What has changed is taken on, and clients notice nothing;
@@ -36,6 +37,7 @@
 #include "server/pam_hooks.h"
 #include "server/plugin_hooks.h"
 #include "server/script_hooks.h"
+#include "server/session_store.h"
 #include "server/status.h"
 #include "server/tcp_server.h"
 
@@ -74,6 +76,8 @@ struct Surroundings {
     PamProcess* pam = nullptr;              ///< of a configuration with PAM
     host::PluginProcess* plugins = nullptr; ///< of a configuration with plug-ins
     ServiceNotify* service = nullptr;       ///< the service manager; null: there is none
+    SessionStore* store = nullptr;          ///< null: sessions do not outlive the process
+    SessionStore::Digest digest{};          ///< of the configuration, see config/changes.h
     /// Reads the configuration again; nothing if it cannot be used.
     std::function<std::optional<Reloaded>()> reload = [] { return std::nullopt; };
 };
@@ -89,6 +93,8 @@ public:
 
     /// Serves until a signal stops it.
     End run();
+    /// After that: whether its sessions are for another process.
+    [[nodiscard]] bool leaves_sessions() const { return leaving_; }
 
 private:
     host::Core& core() override { return core_; }
@@ -102,7 +108,12 @@ private:
         link_.queue(path, datagram, config_->passtos ? dscp : 0);
     }
 
+    Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings,
+           std::optional<SessionStore::Left> left);
     void set_up_device();
+    [[nodiscard]] const char* why_not_kept() const;
+    void keep_sessions();
+    void resume_sessions();
     void clear_device();
     [[nodiscard]] netlink::NextHop by_device() const;
     void keep_files();
@@ -111,7 +122,7 @@ private:
     int run_device_program(const std::vector<std::string>& program, const char* type) const;
     [[nodiscard]] bool call_plugins(plugin::Hook hook, const char* type) const;
     [[nodiscard]] Environment device_environment() const;
-    [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel() const;
+    [[nodiscard]] std::unique_ptr<dataplane::KernelDataPlane> open_kernel();
     void arm_status();
     void arm_leases();
     void arm_limits();
@@ -126,6 +137,9 @@ private:
 
     std::shared_ptr<const config::ServerConfig> config_;
     Surroundings surroundings_;
+    std::optional<SessionStore::Left> left_; ///< by another process, until it is taken up
+    bool device_was_there_ = false;
+    bool kernel_adopted_ = false;
     session::TlsContext tls_;
     std::unique_ptr<io::UdpSocket> udp_; ///< one of the two
     std::unique_ptr<TcpServer> tcp_;
@@ -149,6 +163,8 @@ private:
     std::optional<management::Server> management_;
     netlink::Socket route_;
     std::vector<Prefix> addresses_; ///< of the device, as they were added
+    bool stores_ = false;           ///< sessions are noted for the next process
+    bool leaving_ = false;          ///< them to it
     bool ending_ = false;
     End end_ = End::Stop;
 };

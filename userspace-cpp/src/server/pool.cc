@@ -103,9 +103,21 @@ std::vector<Lease> AddressPool::leases() const {
     return out;
 }
 
+namespace {
+
+// 0xffffff stands for "no peer ID".
+constexpr std::uint32_t kIds = 0xffffff;
+
+} // namespace
+
+bool IdPool::reserve(std::uint32_t id) {
+    if (id >= kIds || !used_.insert(id).second)
+        return false;
+    next_ = std::max(next_, (id + 1) % kIds);
+    return true;
+}
+
 std::optional<std::uint32_t> IdPool::allocate() {
-    // 0xffffff stands for "no peer ID".
-    constexpr std::uint32_t kIds = 0xffffff;
     if (used_.size() >= kIds)
         return std::nullopt;
     while (!used_.insert(next_).second)

@@ -85,6 +85,8 @@ private:
 class IdPool {
 public:
     std::optional<std::uint32_t> allocate();
+    /// That very one; false if it is in use. Others are given out behind it.
+    bool reserve(std::uint32_t id);
     void release(std::uint32_t id) { used_.erase(id); }
 
 private:

@@ -43,6 +43,27 @@ ServerSession::ServerSession(const ServerSessionSettings& settings, const TlsCon
     : Session(settings, tls, host, first_start(settings, remote_id, local_id, reset), now),
       server_settings_(settings), server_host_(host) {}
 
+ServerSession::ServerSession(const ServerSessionSettings& settings, const TlsContext& tls,
+                             ServerSessionHost& host, const SavedSession& saved,
+                             const Assignment& assignment, const Environment& peer_info,
+                             TimePoint now, TimePoint renegotiate_at)
+    : Session(settings, tls, host, saved, renegotiate_at), server_settings_(settings),
+      server_host_(host), assignment_(assignment), first_decision_(Decision::Made), pushed_at_(now),
+      resumed_(true), settled_(true) {
+    std::string lines;
+    for (const auto& [name, value] : peer_info)
+        lines.append(name).append("=").append(value).append("\n");
+    peer_info_ = wire::parse_peer_info(lines);
+}
+
+// A push reply that is on its way, nobody else could repeat.
+bool ServerSession::can_be_saved() {
+    if (state_ != State::Up || !pushed_at_)
+        return false;
+    settled_ = settled_ || speaking()->all_acknowledged();
+    return settled_;
+}
+
 void ServerSession::role_tick(TimePoint now) {
     if (awaits_push_request() && now >= handshake_until_)
         close("no push request within the time of the handshake");
@@ -201,7 +222,9 @@ void ServerSession::push(TimePoint now) {
 }
 
 void ServerSession::handle_message(const std::string& message, TimePoint now) {
-    if (message == "PUSH_REQUEST" && server_settings_.point_to_point) {
+    if (message == "PUSH_REQUEST" && resumed_) {
+        host_.notice(*this, "asks for a push reply, which it has had before the server's restart");
+    } else if (message == "PUSH_REQUEST" && server_settings_.point_to_point) {
         host_.notice(*this, "asks for a push reply, and gets none: a point-to-point peer has "
                             "neither client nor pull in its configuration");
     } else if (message == "PUSH_REQUEST") {
@@ -220,7 +243,12 @@ void ServerSession::restart_client(TimePoint now, std::string_view message,
         close(reason);
         return;
     }
-    current_->send_message(message);
+    // Nothing is encrypted for it before it has new keys.
+    if (!speaking()) {
+        close(reason);
+        return;
+    }
+    speaking()->send_message(message);
     linger(now, reason, kRestartLinger);
     transmit(now);
 }

@@ -63,6 +63,16 @@ public:
                   const wire::SessionId& local_id, TimePoint now,
                   std::optional<wire::Opcode> reset = std::nullopt);
 
+    /// One of another process, which had admitted the client; it begins to negotiate new keys at
+    /// @p renegotiate_at. @p peer_info: its lines.
+    ServerSession(const ServerSessionSettings& settings, const TlsContext& tls,
+                  ServerSessionHost& host, const SavedSession& saved, const Assignment& assignment,
+                  const Environment& peer_info, TimePoint now, TimePoint renegotiate_at);
+
+    /// Whether another process could go on with it: it is up, and the client has had all that it
+    /// needs.
+    [[nodiscard]] bool can_be_saved();
+
     /// The host's answer to asks_admission(), given once. Takes effect when the session is next
     /// called: whoever answers later than at once calls tick().
     void admit(Result<Assignment, Refusal> answer);
@@ -111,6 +121,8 @@ private:
     Decision next_decision_ = Decision::Unasked;
     wire::PeerInfo peer_info_;
     std::optional<TimePoint> pushed_at_;
+    bool resumed_ = false; ///< of another process, and what it was pushed is forgotten
+    bool settled_ = false; ///< the client has had what it was pushed
 };
 
 } // namespace nfovpn::session

@@ -42,6 +42,35 @@ Session::Session(const SessionSettings& settings, const TlsContext& tls, Session
       handshake_until_(now + settings.handshake_window),
       current_(std::make_unique<Negotiation>(tls, start, now)), tls_context_(tls) {}
 
+// A key in the secondary slot may be there, and goes when the next one comes.
+Session::Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
+                 const SavedSession& saved, TimePoint renegotiate_at)
+    : settings_(settings), host_(host), remote_id_(saved.remote_id), local_id_(saved.local_id),
+      state_(State::Up), common_name_(saved.common_name), choice_(saved.choice), tls_context_(tls),
+      certificate_name_(saved.certificate_name), fingerprints_(saved.fingerprints),
+      tls_version_(saved.tls_version), tls_cipher_(saved.tls_cipher),
+      peer_environment_(saved.peer_environment), key_id_(saved.key_id),
+      last_key_id_(saved.last_key_id), renegotiate_at_(renegotiate_at),
+      renegotiations_(saved.renegotiations) {}
+
+SavedSession Session::saved() const {
+    SavedSession out;
+    out.remote_id = remote_id_;
+    out.local_id = local_id_;
+    out.common_name = common_name_;
+    out.certificate_name = certificate_name_;
+    out.fingerprints = fingerprints_;
+    out.choice = choice_;
+    out.choice.doubts.clear();
+    out.key_id = key_id_;
+    out.last_key_id = last_key_id_;
+    out.renegotiations = renegotiations_;
+    out.tls_version = tls_version();
+    out.tls_cipher = tls_cipher();
+    out.peer_environment = peer_environment();
+    return out;
+}
+
 std::unique_ptr<Negotiation> Session::later_negotiation(std::uint8_t key_id, TimePoint now) const {
     NegotiationStart start;
     start.key_id = key_id;
@@ -80,7 +109,7 @@ void Session::receive(const wire::ControlPacket& packet, TimePoint now) {
             promote_next(now);
         else if (next_)
             abandon_next(now, "the peer has started another one");
-        if (state_ != State::Up || now - current_->started() < kShortestKeyLife)
+        if (state_ != State::Up || (current_ && now - current_->started() < kShortestKeyLife))
             return;
         start_next(packet.key_id, now);
         n = next_.get();
@@ -136,11 +165,13 @@ void Session::advance(TimePoint now) {
     if (state_ == State::Up)
         advance_next(now);
     transmit(now);
-    if (state_ == State::Closing && speaking().all_acknowledged())
+    if (state_ == State::Closing && (!speaking() || speaking()->all_acknowledged()))
         state_ = State::Closed;
 }
 
 void Session::advance_current(TimePoint now) {
+    if (!current_)
+        return;
     Negotiation& n = *current_;
     if (n.failed()) {
         // Lingers until the peer has the alert, so that it can say what is wrong.
@@ -240,6 +271,7 @@ void Session::promote_next(TimePoint now) {
     const auto took = now - next_->started();
     previous_ = std::move(current_);
     current_ = std::move(next_);
+    key_id_ = current_->key_id();
     next_has_key_ = false;
     retire_at_ = now + settings_.transition_window;
     renegotiations_++;

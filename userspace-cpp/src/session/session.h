@@ -52,6 +52,23 @@ struct SessionSettings {
     std::size_t max_packet = 1200;
 };
 
+/// A session that is up, for another process to go on with. No TLS is in it: the session is good
+/// for nothing but new keys, and for them a negotiation of their own begins.
+struct SavedSession {
+    wire::SessionId remote_id{};
+    wire::SessionId local_id{};
+    std::string common_name;
+    std::optional<std::string> certificate_name;
+    std::vector<Fingerprint> fingerprints;
+    DataChannelChoice choice;     ///< without doubts
+    std::uint8_t key_id = 0;      ///< that encrypts
+    std::uint8_t last_key_id = 0; ///< of the negotiation that was begun last
+    unsigned renegotiations = 0;
+    std::string tls_version;
+    std::string tls_cipher;
+    Environment peer_environment; ///< see TlsStream
+};
+
 class Session;
 
 /// What a session needs from whoever runs it. Called only from within the session's methods; must
@@ -102,7 +119,10 @@ public:
 
     /// A control message for the peer; leaves when the session is next called, or now from within
     /// a call.
-    void send_message(std::string_view text) { speaking().send_message(text); }
+    void send_message(std::string_view text) {
+        if (auto* n = speaking())
+            n->send_message(text);
+    }
 
     /// Does what has become due. To be called at deadline() at the latest.
     void tick(TimePoint now);
@@ -121,14 +141,31 @@ public:
     /// The verified certificate's; empty before, or without.
     [[nodiscard]] const std::string& common_name() const { return common_name_; }
     [[nodiscard]] const DataChannelChoice& choice() const { return choice_; }
-    [[nodiscard]] const TlsStream& tls() const { return current_->tls(); }
+    /// "TLSv1.3"; "TLS_AES_256_GCM_SHA384"; what programs are told of the peer's certificates.
+    [[nodiscard]] std::string tls_version() const {
+        return current_ ? current_->tls().version() : tls_version_;
+    }
+    [[nodiscard]] std::string tls_cipher() const {
+        return current_ ? current_->tls().cipher() : tls_cipher_;
+    }
+    [[nodiscard]] Environment peer_environment() const {
+        return current_ ? current_->tls().peer_environment() : peer_environment_;
+    }
     [[nodiscard]] Duration handshake_time() const { return handshake_time_; }
     [[nodiscard]] unsigned renegotiations() const { return renegotiations_; }
+    /// Of the negotiation that was begun last.
+    [[nodiscard]] std::uint8_t last_key_id() const { return last_key_id_; }
+
+    /// For another process; of one that is up.
+    [[nodiscard]] SavedSession saved() const;
 
 protected:
     /// @p start: of the first negotiation.
     Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
             const NegotiationStart& start, TimePoint now);
+    /// One that is up, by keys which the data plane has.
+    Session(const SessionSettings& settings, const TlsContext& tls, SessionHost& host,
+            const SavedSession& saved, TimePoint renegotiate_at);
 
     // ---- what the roles do each in its way
 
@@ -159,8 +196,12 @@ protected:
     void transmit(TimePoint now);
     void schedule_renegotiation(TimePoint from);
     [[nodiscard]] bool is_first(const Negotiation& n) const { return &n == current_.get(); }
-    /// Whose control channel the peer listens to.
-    [[nodiscard]] Negotiation& speaking() { return next_has_key_ ? *next_ : *current_; }
+    /// Whose control channel the peer listens to. Null until a session of another process has new
+    /// keys.
+    [[nodiscard]] Negotiation* speaking() { return next_has_key_ ? next_.get() : current_.get(); }
+    [[nodiscard]] const Negotiation* speaking() const {
+        return next_has_key_ ? next_.get() : current_.get();
+    }
 
     const SessionSettings& settings_;
     SessionHost& host_;
@@ -171,8 +212,8 @@ protected:
     std::string common_name_;
     DataChannelChoice choice_;
     Duration handshake_time_{};
-    TimePoint handshake_until_; ///< the first negotiation must have ended by then
-    std::unique_ptr<Negotiation> current_;
+    TimePoint handshake_until_;            ///< the first negotiation must have ended by then
+    std::unique_ptr<Negotiation> current_; ///< null: its key is there, of another process
     std::unique_ptr<Negotiation> next_;
     std::unique_ptr<Negotiation> previous_;
     bool next_has_key_ = false; ///< and the data plane has it
@@ -192,6 +233,10 @@ private:
     TimePoint closing_until_ = kNever;
     std::optional<std::string> certificate_name_; ///< common name of the first certificate
     std::vector<Fingerprint> fingerprints_;       ///< of it and its authorities
+    std::string tls_version_;                     ///< where there is no current_
+    std::string tls_cipher_;
+    Environment peer_environment_;
+    std::uint8_t key_id_ = 0; ///< that encrypts
     std::uint8_t last_key_id_ = 0;
     TimePoint renegotiate_at_ = kNever;
     TimePoint retire_at_ = kNever;

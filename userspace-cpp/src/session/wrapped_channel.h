@@ -23,6 +23,15 @@ public:
     WrappedChannel(std::shared_ptr<const wire::ControlWrap> keys, std::uint32_t time,
                    std::uint32_t first_id = 1)
         : keys_(std::move(keys)), next_{first_id, time} {}
+    /// Of a session that was another process's, which has taken in @p seen as the newest. @p time
+    /// must be later than any of that process.
+    WrappedChannel(std::shared_ptr<const wire::ControlWrap> keys, std::uint32_t time,
+                   wire::WrapId seen)
+        : keys_(std::move(keys)), next_{1, time}, seen_(seen) {}
+
+    /// The time of our packet IDs, and the newest packet ID of the peer's.
+    [[nodiscard]] std::uint32_t time() const { return next_.time; }
+    [[nodiscard]] wire::WrapId newest_seen() const { return seen_.newest(); }
 
     [[nodiscard]] Bytes seal(ByteView plain);
 

@@ -4,10 +4,14 @@
 
 #include "util/service_notify.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
@@ -45,12 +49,39 @@ std::string line(std::string_view name, std::string_view value) {
     return out + "\n";
 }
 
+// As systemd has it.
+constexpr int kFirstDescriptor = 3;
+constexpr std::uint64_t kMostDescriptors = 1024;
+
 } // namespace
+
+std::vector<NamedDescriptor> take_listen_descriptors() {
+    const auto process = take("LISTEN_PID");
+    const auto count = number(take("LISTEN_FDS"));
+    const auto names = take("LISTEN_FDNAMES");
+    take("LISTEN_PIDFDID");
+    std::vector<NamedDescriptor> out;
+    if (!count || *count > kMostDescriptors || process != std::to_string(getpid()))
+        return out;
+    std::size_t at = 0;
+    for (int i = 0; i < static_cast<int>(*count); i++) {
+        const int fd = kFirstDescriptor + i;
+        const auto end = std::min(names.find(':', at), names.size());
+        const auto name = names.substr(std::min(at, names.size()), end - std::min(at, end));
+        at = end + 1;
+        const int flags = fcntl(fd, F_GETFD);
+        if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0)
+            continue;
+        out.push_back({name, Descriptor(fd)});
+    }
+    return out;
+}
 
 ServiceNotify ServiceNotify::from_environment() {
     const auto path = take("NOTIFY_SOCKET");
     const auto interval = number(take("WATCHDOG_USEC"));
     const auto process = take("WATCHDOG_PID");
+    const auto store = number(take("FDSTORE"));
     if (path.empty())
         return {};
     ServiceNotify out(path);
@@ -58,6 +89,7 @@ ServiceNotify ServiceNotify::from_environment() {
     // The greatest that a chrono type of 64 bits takes is some hundred thousand years.
     if (interval && *interval > 0 && *interval <= INT64_MAX && for_us)
         out.watchdog_ = std::chrono::microseconds(static_cast<std::int64_t>(*interval));
+    out.store_size_ = static_cast<std::size_t>(store.value_or(0));
     return out;
 }
 
@@ -89,7 +121,8 @@ ServiceNotify::ServiceNotify(const std::string& path) {
 
 ServiceNotify::ServiceNotify(ServiceNotify&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), problem_(std::move(other.problem_)),
-      watchdog_(other.watchdog_), on_ready_(std::move(other.on_ready_)) {}
+      watchdog_(other.watchdog_), store_size_(other.store_size_),
+      on_ready_(std::move(other.on_ready_)) {}
 
 ServiceNotify::~ServiceNotify() {
     if (fd_ >= 0)
@@ -112,6 +145,53 @@ void ServiceNotify::stopping(std::string_view status) const {
 
 void ServiceNotify::alive() const {
     send("WATCHDOG=1\n");
+}
+
+// Without FDPOLL=0 a socket with an error that waits would be dropped.
+bool ServiceNotify::store(std::string_view name, int descriptor) const {
+    return send_with("FDSTORE=1\n" + line("FDNAME", name) + "FDPOLL=0\n", descriptor);
+}
+
+void ServiceNotify::unstore(std::string_view name) const {
+    send("FDSTOREREMOVE=1\n" + line("FDNAME", name));
+}
+
+bool ServiceNotify::wait_until_done(std::chrono::milliseconds limit) const {
+    std::array<int, 2> ends{};
+    if (!connected() || pipe2(ends.data(), O_CLOEXEC) != 0)
+        return false;
+    const Descriptor ours(ends[0]);
+    Descriptor theirs(ends[1]);
+    if (!send_with("BARRIER=1", theirs.get()))
+        return false;
+    theirs.close();
+    pollfd wait{ours.get(), 0, 0};
+    int result = -1;
+    do {
+        result = poll(&wait, 1, static_cast<int>(limit.count()));
+    } while (result < 0 && errno == EINTR);
+    return result > 0;
+}
+
+bool ServiceNotify::send_with(std::string_view text, int descriptor) const {
+    if (fd_ < 0) {
+        errno = ENOTCONN;
+        return false;
+    }
+    std::string copy(text);
+    iovec part{copy.data(), copy.size()};
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    auto* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+    return sendmsg(fd_, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(copy.size());
 }
 
 // What does not arrive is repeated soon enough or was not important: there is nobody to tell.

@@ -46,7 +46,7 @@ constexpr const char* kAllowed[] = {
     "ftruncate", "ftruncate64", "chdir", "fchdir", "fsync", "fdatasync", "fcntl", "fcntl64",
     "flock", "dup", "dup2", "dup3", "pipe", "pipe2", "umask", "getcwd", "fadvise64", "fadvise64_64",
     // memory; mmap() and mprotect() are below
-    "brk", "munmap", "mremap", "madvise",
+    "brk", "munmap", "mremap", "madvise", "mlock", "memfd_create",
     // signals
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "sigreturn", "sigaltstack",
     "tgkill",
@@ -61,8 +61,8 @@ constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
 // What the C library, Asio and spdlog ask of a descriptor; and after a restart there is a new
 // device.
-constexpr unsigned long kRequests[] = {FIONREAD,   FIONBIO,   TCGETS,
-                                       TIOCGWINSZ, TUNSETIFF, SIOCGIFINDEX};
+constexpr unsigned long kRequests[] = {FIONREAD,  FIONBIO,   TCGETS,      TIOCGWINSZ,
+                                       TUNSETIFF, TUNGETIFF, SIOCGIFINDEX};
 
 // The name service works in a thread of its own, with libraries that are found when they are
 // needed.

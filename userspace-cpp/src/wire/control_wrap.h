@@ -105,6 +105,14 @@ private:
 /// Remembers which packets have come. Those may overtake each other, but not by far.
 class ReplayWindow {
 public:
+    ReplayWindow() = default;
+    /// That one has come, and all before it.
+    explicit ReplayWindow(WrapId newest)
+        : newest_(newest), seen_(newest == WrapId{} ? 0 : ~std::uint64_t{0}) {}
+
+    /// All zero if none has come.
+    [[nodiscard]] WrapId newest() const { return newest_; }
+
     /// Whether this one is new; from then on it is not.
     bool accept(WrapId id);
 

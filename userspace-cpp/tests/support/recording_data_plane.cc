@@ -175,4 +175,23 @@ std::optional<Bytes> RecordingDataPlane::send(std::uint32_t peer_id, ByteView pl
                         plaintext, {known.data_v1, known.framing});
 }
 
+Result<dataplane::PeerInPlace, dataplane::Error>
+RecordingDataPlane::adopt_peer(const dataplane::Peer& peer) {
+    if (auto failure = call("adopt " + std::to_string(peer.id), peer.id, true))
+        return *failure;
+    const auto& there = peers.at(peer.id);
+    dataplane::PeerInPlace out{
+        peer.id, there.peer.path, there.peer.address, there.peer.address6, {}, {}};
+    const auto key = [](const std::optional<StoredKey>& slot) {
+        return slot ? std::optional(dataplane::KeyInPlace{slot->key_id, slot->keys.format.cipher,
+                                                          slot->keys.format.epochs})
+                    : std::nullopt;
+    };
+    out.primary = key(there.slots[0]);
+    out.secondary = key(there.slots[1]);
+    if (!out.primary)
+        return dataplane::Error{ENOKEY, "no key"};
+    return out;
+}
+
 } // namespace nfovpn::test

@@ -44,6 +44,9 @@ public:
     dataplane::Failure delete_key(std::uint32_t peer_id, KeySlot slot) override;
     std::optional<std::vector<dataplane::PeerStats>> stats() override;
     std::optional<dataplane::PeerStats> peer_stats(std::uint32_t id) override;
+    /// Of those in peers.
+    Result<dataplane::PeerInPlace, dataplane::Error>
+    adopt_peer(const dataplane::Peer& peer) override;
 
     /// What the kernel does with a packet from a client: the plaintext, or nothing.
     std::optional<Bytes> receive(const Endpoint& from, ByteView packet);
