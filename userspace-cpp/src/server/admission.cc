@@ -90,7 +90,7 @@ void Admission::verify_user(Applicant& client, const wire::KeyMethod2& theirs, T
             host_.decided(*found, when);
         };
         if (settings_.hooks_certificates)
-            hooks_->present(client.id, client.its_session().tls().peer_certificates());
+            hooks_->present(client.id, client.its_session().peer_certificates());
         hooks_->verify_user(client.id, client.environment(), username, password,
                             std::move(answered));
     }
@@ -120,7 +120,7 @@ void Admission::verify_token(Applicant& client, const std::string& username, Byt
     }
     // It stands for a password, not for a certificate.
     if (settings_.hooks_certificates)
-        hooks_->present(client.id, client.its_session().tls().peer_certificates());
+        hooks_->present(client.id, client.its_session().peer_certificates());
     hooks_->verify_certificates(
         client.id, client.environment(),
         [this, id = client.id, then](Result<ClientSettings, session::Refusal> answer,

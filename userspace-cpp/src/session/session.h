@@ -153,6 +153,11 @@ public:
     }
     [[nodiscard]] Duration handshake_time() const { return handshake_time_; }
     [[nodiscard]] unsigned renegotiations() const { return renegotiations_; }
+    /// The peer's certificates, in DER, its own first; none of a session of another process until it
+    /// has new keys.
+    [[nodiscard]] std::vector<Bytes> peer_certificates() const {
+        return current_ ? current_->tls().peer_certificates() : std::vector<Bytes>();
+    }
     /// Of the negotiation that was begun last.
     [[nodiscard]] std::uint8_t last_key_id() const { return last_key_id_; }
 
