@@ -17,8 +17,8 @@ struct ClientSettings {
     std::vector<Prefix> networks;  ///< behind it
     std::vector<std::string> push; ///< options besides everybody's
     std::vector<std::string> push_remove; ///< beginnings of options that it is not pushed
-    bool push_reset = false; ///< instead of everybody's
-    bool disabled = false;   ///< not let in
+    bool push_reset = false;              ///< instead of everybody's
+    bool disabled = false;                ///< not let in
 
     /// Adds what somebody else has to say, who has the last word.
     void merge(const ClientSettings& more);

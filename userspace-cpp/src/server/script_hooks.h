@@ -25,8 +25,6 @@
 
 #include <asio/steady_timer.hpp>
 
-#include <asio/steady_timer.hpp>
-
 #include <functional>
 #include <memory>
 #include <optional>

@@ -153,8 +153,8 @@ public:
     }
     [[nodiscard]] Duration handshake_time() const { return handshake_time_; }
     [[nodiscard]] unsigned renegotiations() const { return renegotiations_; }
-    /// The peer's certificates, in DER, its own first; none of a session of another process until it
-    /// has new keys.
+    /// The peer's certificates, in DER, its own first; none of a session of another process until
+    /// it has new keys.
     [[nodiscard]] std::vector<Bytes> peer_certificates() const {
         return current_ ? current_->tls().peer_certificates() : std::vector<Bytes>();
     }
