@@ -86,9 +86,11 @@ TunnelSetup::Settings setup_settings(const config::ClientConfig& c, const std::s
         const auto& proxy = c.remotes[i].proxy;
         if (!proxy)
             continue;
-        const std::string kind = proxy->kind == wire::Proxy::Kind::Http ? "http" : "socks";
-        out.environment.emplace_back(kind + "_proxy_server_" + n, proxy->host);
-        out.environment.emplace_back(kind + "_proxy_port_" + n, std::to_string(proxy->port));
+        const bool http = proxy->kind == wire::Proxy::Kind::Http;
+        out.environment.emplace_back((http ? "http_proxy_server_" : "socks_proxy_server_") + n,
+                                     proxy->host);
+        out.environment.emplace_back((http ? "http_proxy_port_" : "socks_proxy_port_") + n,
+                                     std::to_string(proxy->port));
     }
     out.environment.insert(out.environment.end(), c.environment.begin(), c.environment.end());
     return out;

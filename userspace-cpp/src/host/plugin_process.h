@@ -78,9 +78,6 @@ private:
     std::optional<plugin::Answer> ask(plugin::Request& request, std::chrono::seconds limit);
     [[noreturn]] void fail(const plugin::Answer& answer) const;
 
-    [[nodiscard]] const std::vector<config::PluginConfig>& plugins() const { return plugins_; }
-
-private:
     std::vector<config::PluginConfig> plugins_;
     std::string main_file_;
     Descriptor socket_;

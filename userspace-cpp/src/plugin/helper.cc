@@ -40,7 +40,7 @@ bool send_bytes(int socket, const Bytes& message) {
     return sent >= 0;
 }
 
-bool send_answer(int socket, Answer answer) {
+bool send_answer(int socket, const Answer& answer) {
     auto message = encode(answer);
     if (!message) {
         // Nobody would know what it was to say.

@@ -132,7 +132,8 @@ std::optional<SecretBytes> encode(const Request& request) {
     out.number(request.client, 8);
     out.number(static_cast<std::uint8_t>(request.hook), 1);
     // one more, so that none is 0
-    out.number(static_cast<std::uint64_t>(std::clamp(request.depth, -1, kDeepest) + 1), 1);
+    const int depth = std::clamp(request.depth, -1, kDeepest) + 1;
+    out.number(static_cast<std::uint64_t>(depth), 1);
     out.bytes(request.certificate);
     out.texts(request.args);
     out.count(request.environment.size());

@@ -123,7 +123,7 @@ void Admission::verify_token(Applicant& client, const std::string& username, Byt
         hooks_->present(client.id, client.its_session().peer_certificates());
     hooks_->verify_certificates(
         client.id, client.environment(),
-        [this, id = client.id, then](Result<ClientSettings, session::Refusal> answer,
+        [this, id = client.id, then](const Result<ClientSettings, session::Refusal>& answer,
                                      TimePoint when) {
             auto* found = host_.applicant(id);
             if (!found)

@@ -19,8 +19,8 @@ public:
     ChainedHooks(ClientHooks& before, bool before_verifies)
         : before_(before), before_verifies_(before_verifies) {}
 
-    void present(ClientId client, std::vector<Bytes> certificates) final {
-        before_.present(client, std::move(certificates));
+    void present(ClientId client, const std::vector<Bytes>& certificates) final {
+        before_.present(client, certificates);
     }
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) final;

@@ -348,7 +348,8 @@ std::optional<SessionStore::Left> left_over(const config::ServerConfig& config,
 
 } // namespace
 
-Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings)
+Daemon::Daemon(const std::shared_ptr<const config::ServerConfig>& config,
+               const Surroundings& surroundings)
     : Daemon(config, surroundings, left_over(*config, surroundings)) {}
 
 Daemon::Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings,

@@ -88,7 +88,8 @@ enum class End { Stop, Restart, Reload, Failed };
 class Daemon final : private host::EventLoop {
 public:
     /// Sets everything up. Throws std::runtime_error with what failed.
-    Daemon(std::shared_ptr<const config::ServerConfig> config, Surroundings surroundings);
+    Daemon(const std::shared_ptr<const config::ServerConfig>& config,
+           const Surroundings& surroundings);
     ~Daemon() override;
 
     /// Serves until a signal stops it.

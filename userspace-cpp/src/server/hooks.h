@@ -50,7 +50,7 @@ public:
 
     /// The client has proved to have the first of these certificates, DER, which the next ones have
     /// signed. Before verify_user(), if there are any.
-    virtual void present(ClientId client, std::vector<Bytes> certificates) {
+    virtual void present(ClientId client, const std::vector<Bytes>& certificates) {
         static_cast<void>(client);
         static_cast<void>(certificates);
     }

@@ -107,9 +107,9 @@ void PluginHooks::ask(plugin::Request request, host::PluginCalls::Done done) {
 
 // ---- users
 
-void PluginHooks::present(ClientId client, std::vector<Bytes> certificates) {
+void PluginHooks::present(ClientId client, const std::vector<Bytes>& certificates) {
     here_.insert(client);
-    certificates_[client] = std::move(certificates);
+    certificates_[client] = certificates;
 }
 
 void PluginHooks::verify_user(ClientId client, const Environment& environment,
@@ -305,9 +305,9 @@ void PluginHooks::connect_v1(const std::shared_ptr<Connection>& connection, bool
         // Whoever is not called again answers by the file alone.
         const bool silent = again && !calls_.wants(Hook::ConnectDefer) && text.empty();
         const bool later = answer.status == Status::Deferred || text == "2" || silent;
-        if (answer.status == Status::Error || (!text.empty() && text != "1" && text != "2")) {
-            of.refuse();
-        } else if (later && !(again && text == "1")) {
+        const bool refused =
+            answer.status == Status::Error || (!text.empty() && text != "1" && text != "2");
+        if (!refused && later && !(again && text == "1")) {
             wait(of.client, [this, connection, at = now() + kAgain](TimePoint when) {
                 // An answer in the file does not wait.
                 const auto there = connection->deferred->text(1);
@@ -316,12 +316,16 @@ void PluginHooks::connect_v1(const std::shared_ptr<Connection>& connection, bool
                 connect_v1(connection, true);
                 return true;
             });
-        } else if (auto more = read_client_file(of.config->path(), Unknown::Ignored)) {
-            of.settings.merge(*more);
-            connect_v2(connection, false);
-        } else {
-            of.refuse();
+            return;
         }
+        const auto more =
+            refused ? std::nullopt : read_client_file(of.config->path(), Unknown::Ignored);
+        if (!more) {
+            of.refuse();
+            return;
+        }
+        of.settings.merge(*more);
+        connect_v2(connection, false);
     };
     if (again && !calls_.wants(Hook::ConnectDefer)) {
         Answer none;

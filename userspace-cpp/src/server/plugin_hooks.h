@@ -45,7 +45,7 @@ public:
     PluginHooks(PluginSettings settings, host::PluginCalls& calls, ClientHooks& programs,
                 bool programs_verify, asio::io_context& context, std::function<void()> settle);
 
-    void present(ClientId client, std::vector<Bytes> certificates) override;
+    void present(ClientId client, const std::vector<Bytes>& certificates) override;
     void verify_user(ClientId client, const Environment& environment, const std::string& username,
                      ByteView password, Verified done) override;
     void verify_certificates(ClientId client, const Environment& environment,
