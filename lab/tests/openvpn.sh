@@ -102,7 +102,7 @@ lab_up() {
 	topology_up
 	# flows from the LAN to a client are allowed too
 	ns gw nft add rule inet gateway forward iifname lan0 oifname tun0 ct state new accept
-	head -c 600000 /dev/urandom >"$RUN/sample"
+	head -c 1500000 /dev/urandom >"$RUN/sample"
 	modprobe nf_ovpn
 	openvpn --genkey tls-auth "$RUN/ta.key"
 	openvpn --genkey tls-crypt-v2-server "$RUN/v2-server.key"
@@ -171,10 +171,10 @@ transfer() {
 stat_in() { ns "$1" ip -j -s ovpn show dev tun0 | jq -r ".[0].stats | $2"; }
 no_instance_in() { [ "$(ns "$1" ip -j ovpn show)" = '[]' ]; }
 
-# by_the_fast_path [NAMESPACE] - more than 90 % of the packets of each direction. A segment that closes a connection
-# takes the normal path, and so does the first one behind an answer, each with the bundle that it is in: up to 47
-# segments of 64 KB, which makes 100 of the 1087 packets of a test. Of long connections it is more than 99 %, which
-# the demo shows.
+# by_the_fast_path [NAMESPACE] - more than 95 % of the packets of each direction. A segment that closes a connection
+# takes the normal path, and so does the first one after a reply, each with the bundle that contains it: up to 47
+# segments in 64 KB, so at most 4 % of the segments of one transfer of the sample. For long connections it is more
+# than 99 %, which the demo shows.
 by_the_fast_path() {
 	local way other share
 	for way in rx tx; do
@@ -182,7 +182,7 @@ by_the_fast_path() {
 		share=$(stat_in "${1:-gw}" "[.${way}_fast_packets, .${way}_${other}_packets, .${way}_userspace_packets] |
 			(.[0] * 10000 / add | floor)")
 		echo "$way by the fast path: $share of 10000"
-		expect "$way by the fast path, of 10000 packets" "$share" -gt 9000
+		expect "$way by the fast path, of 10000 packets" "$share" -gt 9500
 	done
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the process for plug-ins says, in which a plug-in may have done what it likes: understood or
-// not, and what is understood stays within its bounds and is said again as it was. And what the
-// process is told, although that is the daemon's.
+// Messages of the plug-in process, which a plug-in may have taken over: whatever is accepted stays
+// within its bounds and is encoded again to the same bytes. Requests to that process are decoded as
+// well, although the daemon itself writes them.
 
 #include "check.h"
 #include "plugin/messages.h"

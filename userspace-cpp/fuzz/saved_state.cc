@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Records of sessions in the memory file of a process before. What is taken is what would be
-// written of it again. The digest over a record is not the fuzzer's to find.
+// Session records from the memory file of a previous process. Whatever is accepted is encoded again
+// to the same bytes. The digest over a record is checked elsewhere, as the fuzzer could not match
+// it.
 
 #include "check.h"
 #include "server/saved_client.h"

@@ -60,6 +60,20 @@ Answer done(std::uint32_t id) {
     return out;
 }
 
+Answer opened(std::uint32_t id, const Loader& loader,
+              const std::optional<Loader::Failure>& failed) {
+    Answer out;
+    out.id = id;
+    if (failed) {
+        out.plugin = failed->plugin;
+        out.why = failed->why;
+        return out;
+    }
+    out.status = Status::Success;
+    out.hooks = loader.hooks();
+    return out;
+}
+
 Answer confine(const Request& request, Loader& loader) {
     Answer out;
     out.id = request.id;
@@ -74,27 +88,11 @@ Answer confine(const Request& request, Loader& loader) {
         out.why = "seccomp: " + filtered->what;
         return out;
     }
-    if (const auto failed = loader.open_later()) {
-        out.plugin = failed->plugin;
-        out.why = failed->why;
-        return out;
-    }
-    out.status = Status::Success;
-    out.hooks = loader.hooks();
-    return out;
+    return opened(request.id, loader, loader.open_later());
 }
 
 Answer open_all(const Request& request, Loader& loader) {
-    Answer out;
-    out.id = request.id;
-    if (const auto failed = loader.open(request.plugins, request.environment)) {
-        out.plugin = failed->plugin;
-        out.why = failed->why;
-        return out;
-    }
-    out.status = Status::Success;
-    out.hooks = loader.hooks();
-    return out;
+    return opened(request.id, loader, loader.open(request.plugins, request.environment));
 }
 
 } // namespace
